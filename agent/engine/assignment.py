@@ -1,0 +1,146 @@
+"""What the hub asks for, in the agent's own words: values that storage keeps and the engine decides from.
+
+Digests and signatures are hex text, times are Unix milliseconds, durations seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.engine.resource import ResourceKey
+
+DEFAULT_NAMESPACE = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSetRef:
+    digest: str
+    signature: str
+    key_id: str
+    resources: int
+    """How many entries the set has; a set with another number is not complete and nothing is pruned by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRevision:
+    repo_url: str
+    revision: str
+    author: str = ""
+    message: str = ""
+    committed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    sources: tuple[SourceRevision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    limit: int = 5
+    """-1 is unlimited."""
+    duration_seconds: float = 5.0
+    factor: float = 2.0
+    max_seconds: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPolicy:
+    automated: bool = False
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+    sync_options: tuple[str, ...] = ()
+    retry: Retry = Retry()
+
+    def option(self, name: str) -> str | None:
+        """Return the value of a sync option: "true" of "CreateNamespace=true"; None when it is not given."""
+        for option in self.sync_options:
+            key, _, value = option.partition("=")
+            if key.strip() == name:
+                return value.strip()
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreDifference:
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    json_pointers: tuple[str, ...] = ()
+    jq_path_expressions: tuple[str, ...] = ()
+    managed_fields_managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    id: str
+    kind: str
+    """sync | rollback"""
+    manifest_set: ManifestSetRef
+    revision: Revision
+    initiated_by: str
+    requested_ms: int
+    prune: bool = False
+    dry_run: bool = False
+    force: bool = False
+    resources: tuple[ResourceKey, ...] = ()
+    sync_options: tuple[str, ...] = ()
+    terminate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    cascade: bool
+    propagation: str
+    """foreground | background | orphan"""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    application: str
+    """"<namespace>/<name>"."""
+    uid: str
+    generation: int
+    digest: str
+    project: str
+    namespace: str
+    manifest_set: ManifestSetRef
+    revision: Revision
+    policy: SyncPolicy
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    operation: OperationRequest | None = None
+    deletion: Deletion | None = None
+
+    @property
+    @dataclass(frozen=True, slots=True)
+class Held:
+    """One line of the inventory."""
+
+    application: str
+    uid: str
+    generation: int
+    digest: str
+    deleted: bool
+
+
+def tracking_name(self) -> str:
+        return tracking_name(self.application)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One line of the inventory."""
+
+    application: str
+    uid: str
+    generation: int
+    digest: str
+    deleted: bool
+
+
+def tracking_name(application: str) -> str:
+    """Return the application part of a tracking id: the name, behind its namespace where that is not the default."""
+    namespace, _, name = application.partition("/")
+    return name if namespace == DEFAULT_NAMESPACE else f"{namespace}_{name}"

@@ -1,0 +1,145 @@
+"""Health from the conditions of a custom resource whose meaning nobody has told us.
+
+Conditions come in three sorts, known by their type:
+
+- trouble (Stalled, Failed, Degraded, ReconcileError): true is Degraded;
+- activity (Reconciling, Progressing, Issuing): true is Progressing, where its reason does not say that it is over;
+- the summary (Ready, Available, Healthy, Succeeded, Synced): true is Healthy, unknown Progressing, and false is
+  Degraded or Progressing as its reason says. "DependencyNotReady" is waiting, "SecretSyncedError" is trouble, and a
+  reason that says neither is trouble unless some activity is going on.
+
+Where there is no summary, conditions named after one (AllReplicasReady, ClusterAvailable) stand in for it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.engine.health.conditions import Condition
+from agent.engine.health.model import Health, degraded, healthy, progressing, suspended, worst_of
+from agent.engine.health.reading import with_cause
+from agent.engine.health.wording import NEGATIONS, Tone, tone, words
+
+_SUMMARY: Final = frozenset(
+    {
+        "Ready",
+        "Available",
+        "Healthy",
+        "Succeeded",
+        "Synced",
+        "InSync",
+        "Reconciled",
+        "Established",
+        "Accepted",
+        "Programmed",
+        "ResolvedRefs",
+        "PassedValidation",
+        "Valid",
+        "Applied",
+        "Deployed",
+        "Provisioned",
+        "Complete",
+        "Completed",
+    }
+)
+_ENDS: Final = frozenset({"Complete", "Completed"})
+"""Not true of something that is still at work."""
+_ACTIVITY: Final = frozenset(
+    {
+        "Reconciling",
+        "Progressing",
+        "Issuing",
+        "Updating",
+        "Upgrading",
+        "RollingOut",
+        "ScalingUp",
+        "ScalingDown",
+        "Installing",
+        "Provisioning",
+        "Creating",
+        "Initializing",
+        "Deleting",
+        "Terminating",
+        "Pending",
+    }
+)
+_TROUBLE_ENDS: Final = frozenset(
+    {
+        "denied",
+        "degraded",
+        "error",
+        "errored",
+        "errors",
+        "failed",
+        "failure",
+        "invalid",
+        "occurred",
+        "rejected",
+        "stalled",
+        "unhealthy",
+    }
+)
+_SUMMARY_ENDS: Final = frozenset({"ready", "available", "healthy", "success", "succeeded", "synced"})
+
+
+def by_conditions(conditions: list[Condition], generation: int | None) -> Health | None:
+    """Judge by conditions; None when none of them is of a known sort."""
+    judged = [health for c in conditions if (health := _trouble(c, generation)) is not None]
+    active = [c for c in conditions if _is_active(c)]
+    summary = [c for c in conditions if c.type in _SUMMARY or c.type == "NotReady"]
+    if not summary:
+        summary = [c for c in conditions if _ends_in(c.type, _SUMMARY_ENDS)]
+    judged += [_summarised(c, generation, bool(active)) for c in summary]
+    judged += [progressing(c.words()) for c in active]
+    return worst_of(judged) if judged else None
+
+
+def _trouble(condition: Condition, generation: int | None) -> Health | None:
+    if not _ends_in(condition.type, _TROUBLE_ENDS) and words(condition.type)[:1] != ["invalid"]:
+        return None
+    if not condition.true or _is_stale(condition, generation):
+        return None
+    return degraded(condition.words())
+
+
+def _ends_in(type_: str, ends: frozenset[str]) -> bool:
+    """Tell whether the last word of a condition's type is one of these, and not turned into its opposite."""
+    found = words(type_)
+    return bool(found) and found[-1] in ends and not NEGATIONS.intersection(found)
+
+
+def _is_active(condition: Condition) -> bool:
+    """Tell whether something is going on. Progressing stays true in Deployments that have long finished."""
+    if condition.type not in _ACTIVITY or not condition.true:
+        return False
+    return tone(condition.reason) is not Tone.FINE
+
+
+def _is_stale(condition: Condition, generation: int | None) -> bool:
+    observed = condition.observed_generation
+    return observed is not None and generation is not None and observed < generation
+
+
+def _summarised(condition: Condition, generation: int | None, active: bool) -> Health:
+    if _is_stale(condition, generation):
+        known = f"{condition.type} is told of generation {condition.observed_generation}, it is now {generation}"
+        return progressing(with_cause(known, condition.cause()))
+    good, bad = ("False", "True") if condition.type == "NotReady" else ("True", "False")
+    if condition.status == good:
+        return healthy()
+    if tone(condition.status) is Tone.FAILING:
+        return degraded(condition.words())
+    if condition.status != bad or condition.type in _ENDS or condition.severity == "Info":
+        return progressing(condition.words())
+    return _not_good(condition, active)
+
+
+def _not_good(condition: Condition, active: bool) -> Health:
+    """Judge a summary that is false, by why it is."""
+    said = tone(condition.reason)
+    if said is Tone.FAILING:
+        return degraded(condition.words())
+    if said is Tone.SUSPENDED:
+        return suspended(condition.words())
+    waiting = active or said is Tone.MOVING or not (condition.reason or condition.message)
+    return progressing(condition.words()) if waiting else degraded(condition.words())

@@ -1,0 +1,145 @@
+"""Rolling objects up into an application: what the hub is told.
+
+A status holds in detail only what is not fine, so that ten thousand healthy objects cost nothing to report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from agent.engine.assignment import Revision
+from agent.engine.codec import encode
+from agent.engine.drift import FieldDrift
+from agent.engine.health import HealthStatus, worst
+from agent.engine.operation import OperationState
+from agent.engine.resource import ResourceKey
+
+DETAILS_LIMIT = 1000
+"""Resources told in detail; more are counted. Keeps one report far below the link's message limit."""
+
+
+class SyncStatus(StrEnum):
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    key: ResourceKey
+    version: str
+    sync: SyncStatus
+    health: HealthStatus | None
+    message: str = ""
+    requires_pruning: bool = False
+    drift: tuple[FieldDrift, ...] = ()
+
+    @property
+    def fine(self) -> bool:
+        return self.sync is SyncStatus.SYNCED and self.health in (None, HealthStatus.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: str
+    message: str
+    last_transition_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationStatus:
+    application: str
+    uid: str
+    generation: int
+    sync: SyncStatus = SyncStatus.UNKNOWN
+    health: HealthStatus = HealthStatus.UNKNOWN
+    health_message: str = ""
+    manifest_set: str = ""
+    synced_manifest_set: str = ""
+    synced_revision: Revision = Revision()
+    resources: tuple[ResourceState, ...] = ()
+    """Those that are not fine, the worst first, `DETAILS_LIMIT` at most."""
+    not_fine: int = 0
+    """How many there are in all."""
+    total: int = 0
+    operation: OperationState | None = None
+    conditions: tuple[Condition, ...] = ()
+    observed_ms: int = 0
+    deleted: bool = False
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """One departure of one object from what was assigned."""
+
+    id: str
+    application: str
+    uid: str
+    key: ResourceKey
+    kind: str
+    """modified | deleted | label-removed"""
+    fields: tuple[FieldDrift, ...]
+    seen_ms: int
+    healed_ms: int = 0
+    hub_away: bool = False
+
+
+def with_digest(status: ApplicationStatus) -> ApplicationStatus:
+    """Return the status with the digest of its content; when it was observed is no part of that."""
+    plain = replace(status, observed_ms=0, digest="")
+    return replace(status, digest=hashlib.blake2b(encode(plain), digest_size=16).hexdigest())
+
+
+def inventory_digest(rows: Mapping[str, str]) -> str:
+    """Return one SHA-256 over (application, digest) pairs, whatever their order; both ends compute it the same way."""
+    digest = hashlib.sha256()
+    for application in sorted(rows):
+        digest.update(f"{application}\0{rows[application]}\n".encode())
+    return digest.hexdigest()
+
+
+def overall_sync(states: Mapping[ResourceKey, ResourceState], *, comparable: bool) -> SyncStatus:
+    """Roll up the resources that are not fine. `comparable` is False when there is nothing to compare with."""
+    syncs = {state.sync for state in states.values()}
+    if SyncStatus.OUT_OF_SYNC in syncs:
+        return SyncStatus.OUT_OF_SYNC
+    if SyncStatus.UNKNOWN in syncs or not comparable:
+        return SyncStatus.UNKNOWN
+    return SyncStatus.SYNCED
+
+
+def overall_health(
+    states: Mapping[ResourceKey, ResourceState], *, any_live: bool, comparable: bool
+) -> tuple[HealthStatus, str]:
+    """Return the application's health and the reason: the worst resource's.
+
+    Missing resources count only where nothing is live, as in Argo CD: an application half deployed is OutOfSync,
+    and its health is that of what is there.
+    """
+    if not comparable:
+        return HealthStatus.UNKNOWN, ""
+    counted = [
+        s
+        for s in states.values()
+        if s.health is not None and not s.requires_pruning and (s.health is not HealthStatus.MISSING or not any_live)
+    ]
+    health = worst(s.health for s in counted if s.health is not None)
+    if health is HealthStatus.HEALTHY:
+        return health, ""
+    culprit = min((s for s in counted if s.health is health), key=lambda s: s.key)
+    return health, f"{culprit.key}: {culprit.message}" if culprit.message else str(culprit.key)
+
+
+def details(states: Mapping[ResourceKey, ResourceState]) -> tuple[ResourceState, ...]:
+    """Return what is told in detail, in an order that equal content always has."""
+    rank = {status: index for index, status in enumerate(HealthStatus)}
+
+    def order(state: ResourceState) -> tuple[int, int, ResourceKey]:
+        badness = rank[state.health] if state.health is not None else 0
+        return -badness, 0 if state.sync is SyncStatus.OUT_OF_SYNC else 1, state.key
+
+    return tuple(sorted(states.values(), key=order)[:DETAILS_LIMIT])

@@ -1,0 +1,142 @@
+"""What the hub has not been told yet.
+
+Statuses are levels: the newest one per application is kept, and older ones need never be sent. Drift reports and
+finished operations wait on disk until the hub acknowledges them. So the outbox is bounded by the number of
+applications, however long the hub is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.engine.codec import decode
+from agent.engine.operation import OperationState
+from agent.engine.status import ApplicationStatus, DriftReport, inventory_digest
+
+
+class Waiting(Protocol):
+    """What waits on disk to be told; `agent.storage` keeps it."""
+
+    def drifts(self, limit: int) -> list[bytes]: ...
+
+    def forget_drifts(self, reported: Mapping[str, bytes]) -> None: ...
+
+    def unreported_operations(self, limit: int) -> list[OperationState]: ...
+
+    def mark_operations_reported(self, ids: Iterable[str]) -> None: ...
+
+
+BATCH_STATUSES = 200
+BATCH_DRIFTS = 100
+BATCH_OPERATIONS = 50
+
+
+@dataclass(slots=True)
+class Batch:
+    """One report on its way."""
+
+    statuses: list[ApplicationStatus] = field(default_factory=list)
+    drifts: dict[str, bytes] = field(default_factory=dict)
+    """id → the report as stored, to tell whether it changed meanwhile."""
+    operations: list[OperationState] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.statuses or self.drifts or self.operations)
+
+    def drift_reports(self) -> list[DriftReport]:
+        return [decode(DriftReport, content) for content in self.drifts.values()]
+
+
+class Outbox:
+    """Written by the syncer, drained by the link; both on one event loop."""
+
+    def __init__(self, storage: Waiting) -> None:
+        self._storage = storage
+        self._current: dict[str, ApplicationStatus] = {}
+        self._dirty: dict[str, None] = {}
+        self._drifts = True
+        self._operations = True
+        self._in_flight: Batch | None = None
+        self._wake = asyncio.Event()
+        self.connected = False
+        """Whether the link is up; drift seen while it is not is told as such."""
+
+    # --- the syncer's side
+
+    def put_status(self, status: ApplicationStatus) -> None:
+        known = self._current.get(status.application)
+        if known is not None and known.digest == status.digest:
+            return
+        self._current[status.application] = status
+        self._dirty[status.application] = None
+        self._wake.set()
+
+    def drift_changed(self) -> None:
+        self._drifts = True
+        self._wake.set()
+
+    def operation_finished(self) -> None:
+        self._operations = True
+        self._wake.set()
+
+    # --- the link's side
+
+    def status_digest(self) -> str:
+        """Return the digest over all statuses; "" before the first."""
+        return inventory_digest({a: s.digest for a, s in self._current.items()}) if self._current else ""
+
+    def begin_session(self) -> None:
+        """A new stream: nothing sent on an older one counts as received."""
+        batch, self._in_flight = self._in_flight, None
+        if batch is not None:
+            self._dirty.update(dict.fromkeys(s.application for s in batch.statuses))
+        self._drifts = self._operations = True
+        self._wake.set()
+
+    def resend_all(self) -> None:
+        """The hub asked for all statuses."""
+        self._dirty.update(dict.fromkeys(self._current))
+        self._wake.set()
+
+    async def next_batch(self) -> Batch:
+        """Wait until there is something to tell and nothing under way, and take it."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._in_flight is not None:
+                continue
+            batch = self._take()
+            if batch:
+                self._in_flight = batch
+                return batch
+
+    def _take(self) -> Batch:
+        batch = Batch()
+        for application in list(self._dirty)[:BATCH_STATUSES]:
+            del self._dirty[application]
+            batch.statuses.append(self._current[application])
+        if self._drifts:
+            batch.drifts = {decode(DriftReport, c).id: c for c in self._storage.drifts(BATCH_DRIFTS)}
+            self._drifts = len(batch.drifts) == BATCH_DRIFTS
+        if self._operations:
+            batch.operations = self._storage.unreported_operations(BATCH_OPERATIONS)
+            self._operations = len(batch.operations) == BATCH_OPERATIONS
+        return batch
+
+    def acknowledged(self) -> None:
+        """The hub has the batch under way: what was waiting on disk for it may go."""
+        batch, self._in_flight = self._in_flight, None
+        if batch is None:
+            return
+        if batch.drifts:
+            self._storage.forget_drifts(batch.drifts)
+        if batch.operations:
+            self._storage.mark_operations_reported([o.id for o in batch.operations])
+        for status in batch.statuses:
+            if status.deleted and self._current.get(status.application) is status:
+                del self._current[status.application]
+        if self._dirty or self._drifts or self._operations:
+            self._wake.set()

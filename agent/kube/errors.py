@@ -1,0 +1,93 @@
+"""What the Kubernetes API can answer with, by what there is to do about it.
+
+    KubeError
+    ├── Retryable          the same request may succeed later
+    │   ├── Unreachable        no answer: connection refused, reset, timed out, or a 5xx
+    │   ├── Throttled          429; carries retry_after
+    │   ├── Conflict           409: the object changed meanwhile, or the uid precondition failed
+    │   ├── NamespaceTerminating   the namespace is going away
+    │   └── Gone               410: the resourceVersion is too old; list again
+    └── Permanent          the same request fails again until somebody changes something
+        ├── NotFound
+        ├── KindUnknown        the server serves no such kind (its CRD may come later)
+        ├── Forbidden          401, 403: RBAC, or credentials
+        ├── FieldConflict      409 of a server-side apply without force; carries the managers
+        └── Rejected           400, 422, admission webhooks, quota: carries the fields named
+
+Both implementations of `KubeClient` raise these and nothing else, so that what to do about an error is
+decided once, from its type.
+"""
+
+from __future__ import annotations
+
+
+class KubeError(Exception):
+    """The Kubernetes API refused or did not answer."""
+
+    reason = "Error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Retryable(KubeError):
+    """The same request may succeed later, with nobody changing anything."""
+
+
+class Permanent(KubeError):
+    """The same request fails again until somebody changes something."""
+
+
+class Unreachable(Retryable):
+    reason = "Unreachable"
+
+
+class Throttled(Retryable):
+    reason = "Throttled"
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds to wait, as the server says."""
+
+
+class Conflict(Retryable):
+    reason = "Conflict"
+
+
+class NamespaceTerminating(Retryable):
+    reason = "NamespaceTerminating"
+
+
+class Gone(Retryable):
+    reason = "Gone"
+
+
+class NotFound(Permanent):
+    reason = "NotFound"
+
+
+class KindUnknown(Permanent):
+    reason = "KindUnknown"
+
+
+class Forbidden(Permanent):
+    reason = "Forbidden"
+
+
+class FieldConflict(Permanent):
+    reason = "FieldConflict"
+
+    def __init__(self, message: str, managers: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.managers = managers
+
+
+class Rejected(Permanent):
+    reason = "Rejected"
+
+    def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+        """The fields the server names, as it names them: "spec.replicas"."""

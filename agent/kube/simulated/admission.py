@@ -1,0 +1,138 @@
+"""What a simulated API server does to every object on its way in: address it, fill in defaults, check it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from agent.engine.resource import Object
+from agent.kube.client import Kind
+from agent.kube.errors import Rejected
+from agent.kube.simulated import structural
+from agent.kube.simulated.checks import CHECKERS
+from agent.kube.simulated.checks.names import check_metadata
+from agent.kube.simulated.checks.problems import Problems
+from agent.kube.simulated.defaults import DEFAULTERS
+from agent.kube.simulated.defaults.allocate import ALLOCATORS
+from agent.kube.simulated.defaults.values import drop_empty
+from agent.kube.simulated.defaults.workloads import TEMPLATE_GENERATION
+from agent.kube.simulated.kinds import Resource
+from agent.kube.simulated.schema import Node, Shape
+
+MAX_OBJECT: Final = 1_572_864
+"""Bytes of JSON. What etcd takes in one request."""
+
+
+def address(kind: Kind, manifest: Object) -> tuple[str, str]:
+    """Return the namespace and name a manifest names. Raises Rejected, also for what is too large or no JSON."""
+    encoded_size(manifest)
+    metadata = manifest.get("metadata")
+    if type(metadata) is not dict:
+        raise Rejected("metadata: Required value", ("metadata",))
+    if manifest.get("apiVersion") != kind.api_version or manifest.get("kind") != kind.kind:
+        raise Rejected(
+            f"the manifest is {manifest.get('kind')} ({manifest.get('apiVersion')}), expected {kind}",
+            ("apiVersion", "kind"),
+        )
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        raise Rejected("metadata.name: Required value: name is required", ("metadata.name",))
+    if not kind.namespaced:
+        return "", name
+    namespace = metadata.get("namespace")
+    if not isinstance(namespace, str) or not namespace:
+        raise Rejected("metadata.namespace: Required value", ("metadata.namespace",))
+    return namespace, name
+
+
+def encoded_size(tree: Object) -> int:
+    """Return the size of an object in bytes. Raises Rejected when it is too large, too deep, or no JSON."""
+    try:
+        size = len(orjson.dumps(tree))
+    except TypeError as error:
+        raise Rejected(f"the object cannot be encoded as JSON: {error}") from error
+    if size > MAX_OBJECT:
+        raise Rejected(f"Request entity too large: {size} bytes, at most {MAX_OBJECT}")
+    return size
+
+
+def check_shape(manifest: Object, resource: Resource, *, declared: bool) -> None:
+    """Raise Rejected when an applied object has lists where the type has objects, or the other way round.
+
+    With `declared`, fields that a custom kind's schema does not declare are refused too.
+    """
+    field = _misshapen(manifest, resource.rules)
+    if field:
+        path, wanted = field
+        raise Rejected(f"failed to create typed patch object: {path}: expected {wanted}", (path.removeprefix("."),))
+    if declared and resource.schema is not None:
+        for path in structural.undeclared(manifest, resource.schema):
+            raise Rejected(f"failed to create typed patch object: .{path}: field not declared in schema", (path,))
+
+
+def _misshapen(value: Any, node: Node, path: str = "") -> tuple[str, str] | None:
+    """Return the first place whose container is of the wrong type, with what it should be."""
+    for key, rules in node.fields.items():
+        item = value.get(key)
+        if item is None:
+            continue
+        here = f"{path}.{key}"
+        if rules.shape >= Shape.KEYED:
+            if type(item) is not list:
+                return here, "list"
+            if rules.shape is Shape.KEYED and any(type(element) is not dict for element in item):
+                return here, "list of maps"
+            for element in item:
+                found = _misshapen(element, rules.element, here) if rules.element.fields else None
+                if found:
+                    return found
+        elif rules.shape is not Shape.ATOMIC:
+            if type(item) is not dict:
+                return here, "map"
+            found = _misshapen(item, rules, here) if rules.fields else None
+            if found:
+                return found
+    return None
+
+
+def default(resource: Resource, tree: Object) -> None:
+    """Fill in what the server fills in."""
+    drop_empty(tree["metadata"], "labels", "annotations", "finalizers", "ownerReferences")
+    if resource.schema is not None:
+        structural.drop_undeclared(tree, resource.schema)
+        structural.fill(tree, resource.schema)
+        return
+    defaulter = DEFAULTERS.get(resource.kind.group_kind)
+    if defaulter is not None:
+        defaulter(tree)
+
+
+def allocate(resource: Resource, tree: Object) -> None:
+    """Give the object what the server adds beyond defaults, and nobody manages."""
+    allocator = ALLOCATORS.get(resource.kind.group_kind)
+    if allocator is not None:
+        allocator(tree)
+
+
+def revise(resource: Resource, tree: Object, before: Object) -> None:
+    """Do what the server does besides when what is desired has changed."""
+    if resource.kind.kind == "DaemonSet" and tree["spec"].get("template") != before["spec"].get("template"):
+        annotations = tree["metadata"].setdefault("annotations", {})
+        count = str(before["metadata"].get("annotations", {}).get(TEMPLATE_GENERATION, ""))
+        annotations[TEMPLATE_GENERATION] = str(int(count) + 1) if count.isdigit() else "1"
+
+
+def check(resource: Resource, tree: Object, before: Object | None) -> None:
+    """Raise Rejected when the object, or the change from `before`, is not valid."""
+    problems = Problems()
+    group_kind = resource.kind.group_kind
+    check_metadata(group_kind, tree, before, problems)
+    if resource.schema is not None:
+        structural.check(tree, resource.schema, "", problems)
+    else:
+        checker = CHECKERS.get(group_kind)
+        if checker is not None:
+            checker(tree, before, problems)
+    kind = resource.kind
+    problems.raise_any(f"{kind.kind}.{kind.group}" if kind.group else kind.kind, tree)

@@ -1,0 +1,145 @@
+"""Defaults of the kinds that govern: namespaces, quotas, roles, webhooks, definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.engine.resource import Object
+from agent.kube.simulated.defaults.values import fill, objects, present, quantities, quantity, section
+
+
+def namespace(tree: Object) -> None:
+    """Fill in a Namespace."""
+    labels = section(section(tree, "metadata"), "labels")
+    labels["kubernetes.io/metadata.name"] = tree["metadata"]["name"]
+    fill(section(tree, "status"), phase="Active")
+
+
+def resource_quota(tree: Object) -> None:
+    """Spell the quantities of a ResourceQuota."""
+    quantities(section(tree, "spec"), ("hard",), "spec")
+
+
+def limit_range(tree: Object) -> None:
+    """Spell the quantities of a LimitRange."""
+    names = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+    for limit in objects(section(tree, "spec"), "limits"):
+        quantities(limit, names, "spec.limits")
+        if limit.get("type") == "Container":
+            _inherit(limit, "default", "max")
+            _inherit(limit, "defaultRequest", "default")
+            _inherit(limit, "defaultRequest", "min")
+
+
+def _inherit(limit: Object, target: str, source: str) -> None:
+    amounts = limit.get(source)
+    if isinstance(amounts, dict) and amounts:
+        fill(section(limit, target), **amounts)
+
+
+def role_binding(tree: Object) -> None:
+    """Fill in a RoleBinding or ClusterRoleBinding."""
+    group = "rbac.authorization.k8s.io"
+    role = present(tree, "roleRef")
+    if role is not None:
+        fill(role, apiGroup=group)
+    for subject in objects(tree, "subjects"):
+        if subject.get("kind") in ("User", "Group"):
+            fill(subject, apiGroup=group)
+
+
+def priority_class(tree: Object) -> None:
+    """Fill in a PriorityClass."""
+    fill(tree, preemptionPolicy="PreemptLowerPriority")
+
+
+def api_service(tree: Object) -> None:
+    """Fill in an APIService."""
+    service = present(tree, "spec", "service")
+    if service is not None:
+        fill(service, port=443)
+
+
+def validating_webhooks(tree: Object) -> None:
+    """Fill in a ValidatingWebhookConfiguration."""
+    _webhooks(tree)
+
+
+def mutating_webhooks(tree: Object) -> None:
+    """Fill in a MutatingWebhookConfiguration."""
+    _webhooks(tree, reinvocationPolicy="Never")
+
+
+def _webhooks(tree: Object, **more: Any) -> None:
+    for webhook in objects(tree, "webhooks"):
+        fill(webhook, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10, **more)
+        section(webhook, "namespaceSelector")
+        section(webhook, "objectSelector")
+        service = present(webhook, "clientConfig", "service")
+        if service is not None:
+            fill(service, port=443)
+        for rule in objects(webhook, "rules"):
+            fill(rule, scope="*")
+
+
+def horizontal_pod_autoscaler(tree: Object) -> None:
+    """Fill in a HorizontalPodAutoscaler; in its first version it has one target and no list of metrics."""
+    spec = section(tree, "spec")
+    fill(spec, minReplicas=1)
+    behavior = present(spec, "behavior")
+    if behavior is not None:
+        _scaling_rules(behavior)
+    if "targetCPUUtilizationPercentage" in spec:
+        return
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    for metric in objects(spec, "metrics"):
+        for source in metric.values():
+            target_of = present(source, "target") if isinstance(source, dict) else None
+            if target_of is not None:
+                quantity(target_of, "value", "spec.metrics.target.value")
+                quantity(target_of, "averageValue", "spec.metrics.target.averageValue")
+
+
+def _scaling_rules(behavior: Object) -> None:
+    percent = {"type": "Percent", "value": 100, "periodSeconds": 15}
+    pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+    fill(section(behavior, "scaleUp"), stabilizationWindowSeconds=0, selectPolicy="Max", policies=[pods, dict(percent)])
+    fill(section(behavior, "scaleDown"), selectPolicy="Max", policies=[percent])
+
+
+def admission_policy(tree: Object) -> None:
+    """Fill in a ValidatingAdmissionPolicy or MutatingAdmissionPolicy."""
+    spec = section(tree, "spec")
+    fill(spec, failurePolicy="Fail")
+    _match_resources(present(spec, "matchConstraints"))
+
+
+def admission_policy_binding(tree: Object) -> None:
+    """Fill in the binding of an admission policy."""
+    _match_resources(present(tree, "spec", "matchResources"))
+
+
+def _match_resources(match: Object | None) -> None:
+    if match is None:
+        return
+    fill(match, matchPolicy="Equivalent", namespaceSelector={}, objectSelector={})
+    for key in ("resourceRules", "excludeResourceRules"):
+        for rule in objects(match, key):
+            fill(rule, scope="*")
+
+
+def flow_schema(tree: Object) -> None:
+    """Fill in a FlowSchema."""
+    fill(section(tree, "spec"), matchingPrecedence=1000)
+
+
+def custom_resource_definition(tree: Object) -> None:
+    """Fill in a CustomResourceDefinition."""
+    spec = section(tree, "spec")
+    names = section(spec, "names")
+    kind = names.get("kind")
+    if isinstance(kind, str):
+        fill(names, listKind=f"{kind}List", singular=kind.lower())
+    fill(section(spec, "conversion"), strategy="None")

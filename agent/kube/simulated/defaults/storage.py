@@ -1,0 +1,67 @@
+"""Defaults of configuration and storage."""
+
+from __future__ import annotations
+
+import base64
+
+from agent.engine.resource import Object
+from agent.kube.simulated.defaults.pods import claim_spec
+from agent.kube.simulated.defaults.values import drop_empty, fill, quantities, section
+
+
+def config_map(tree: Object) -> None:
+    """Drop what is empty: nothing else is filled in."""
+    if tree.get("data") == {} or tree.get("binaryData") == {}:
+        drop_empty(tree, "data", "binaryData")
+
+
+def secret(tree: Object) -> None:
+    """Fill in a Secret; what it gives as text moves to its data."""
+    fill(tree, type="Opaque")
+    text = tree.pop("stringData", None)
+    if isinstance(text, dict) and text:
+        data = section(tree, "data")
+        for key, value in text.items():
+            if isinstance(value, str):
+                data[key] = base64.b64encode(value.encode()).decode()
+    drop_empty(tree, "data")
+
+
+def persistent_volume_claim(tree: Object) -> None:
+    """Fill in a PersistentVolumeClaim."""
+    spec = section(tree, "spec")
+    claim_spec(spec, "spec")
+    fill(section(tree, "status"), phase="Pending")
+
+
+def persistent_volume(tree: Object) -> None:
+    """Fill in a PersistentVolume."""
+    spec = section(tree, "spec")
+    fill(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
+    quantities(spec, ("capacity",), "spec")
+    claim = spec.get("claimRef")
+    if isinstance(claim, dict):
+        fill(claim, apiVersion="v1", kind="PersistentVolumeClaim")
+    host_path = spec.get("hostPath")
+    if isinstance(host_path, dict):
+        fill(host_path, type="")
+    fill(section(tree, "status"), phase="Pending")
+
+
+def storage_class(tree: Object) -> None:
+    """Fill in a StorageClass."""
+    fill(tree, reclaimPolicy="Delete", volumeBindingMode="Immediate")
+
+
+def csi_driver(tree: Object) -> None:
+    """Fill in a CSIDriver."""
+    fill(
+        section(tree, "spec"),
+        attachRequired=True,
+        fsGroupPolicy="ReadWriteOnceWithFSType",
+        podInfoOnMount=False,
+        requiresRepublish=False,
+        seLinuxMount=False,
+        storageCapacity=False,
+        volumeLifecycleModes=["Persistent"],
+    )

@@ -1,0 +1,230 @@
+"""The three movements of server-side apply over one object: merge, prune, compare.
+
+`merge` lays an applied configuration over the live object and says which fields it states; `prune` takes away
+what the manager stated before and states no more; `compare` says which fields a write touched, from which
+conflicts and changes of ownership follow. All work on plain JSON trees; `merge` and `prune` change the live tree
+in place, so callers hand in their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.engine.resource import Object
+from agent.kube.simulated.fields import SELF, FieldSet, element_key, has, union, whole
+from agent.kube.simulated.schema import Node, Shape, child, copy_json
+
+
+class DuplicateElement(ValueError):
+    """An applied list names one element twice."""
+
+
+def merge(live: Object, patch: Object, node: Node) -> FieldSet:
+    """Lay a configuration over the live tree and return the fields it states.
+
+    Raises DuplicateElement and BadElement for lists that cannot be merged.
+    """
+    stated: FieldSet = {}
+    named = node.shape is Shape.STRUCT
+    for key, value in patch.items():
+        kind = type(value)
+        if kind is dict:
+            rules = node.fields.get(key) or node.other
+            under = _merge_object(live, key, value, rules)
+            stated["f:" + key] = under if named or not under or key in node.fields else {SELF: {}, **under}
+        elif kind is list:
+            under_list = _merge_list(live, key, value, node.fields.get(key) or node.other)
+            if under_list is not None:
+                stated["f:" + key] = under_list
+        else:
+            stated["f:" + key] = {}
+            _merge_scalar(live, key, value, node)
+    return stated
+
+
+def _merge_scalar(live: Object, key: str, value: Any, node: Node) -> None:
+    if value is not None:
+        live[key] = value
+        return
+    rules = child(node, key)
+    present = live.get(key)
+    mergeable = (type(present) is dict and rules.shape <= Shape.MAP) or (
+        type(present) is list and rules.shape >= Shape.KEYED
+    )
+    if not mergeable:
+        live.pop(key, None)
+
+
+def _merge_object(live: Object, key: str, value: Object, rules: Node) -> FieldSet:
+    present = live.get(key)
+    if rules.shape > Shape.MAP:
+        if present != value:
+            live[key] = copy_json(value)
+        return {}
+    if type(present) is not dict:
+        present = live[key] = {}
+    return merge(present, value, rules)
+
+
+def _merge_list(live: Object, key: str, value: list[Any], rules: Node) -> FieldSet | None:
+    present = live.get(key)
+    if rules.shape < Shape.KEYED:
+        if present != value:
+            live[key] = copy_json(value)
+        return {}
+    if not value:
+        if present is None:
+            live[key] = []
+        return None
+    result, stated = _merge_elements(present if type(present) is list else [], value, rules)
+    live[key] = result
+    return stated
+
+
+def _merge_elements(live: list[Any], patch: list[Any], rules: Node) -> tuple[list[Any], FieldSet]:
+    """Merge two lists by element. The applied order leads; elements only the live list has keep their places."""
+    theirs = index(patch, rules)
+    if len(theirs) != len(patch):
+        raise DuplicateElement(_duplicate_text(patch, rules))
+    ours = index(live, rules)
+    stated: FieldSet = {}
+    merged: dict[str, Any] = {}
+    for key, item in theirs.items():
+        merged[key], stated[key] = _merge_element(ours.get(key), item, rules)
+    if ours.keys() == theirs.keys():
+        return list(merged.values()), stated
+    return [merged[key] if key in merged else ours[key] for key in _merged_order(ours, theirs)], stated
+
+
+def _merge_element(live: Any, patch: Any, rules: Node) -> tuple[Any, FieldSet]:
+    if rules.shape is Shape.SET or rules.element.shape > Shape.MAP:
+        return (live if live == patch else copy_json(patch)), {}
+    target = live if type(live) is dict else {}
+    under = merge(target, patch, rules.element)
+    return target, {SELF: {}, **under} if under else under
+
+
+def _merged_order(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """Order the union of two lists: theirs in its order, with our own elements before the shared one they preceded."""
+    order: list[str] = []
+    shared = [key for key in theirs if key in ours]
+    left, right = list(ours), list(theirs)
+    i = j = s = 0
+    while i < len(left) or j < len(right):
+        if i < len(left) and j < len(right):
+            if left[i] == right[j]:
+                order.append(left[i])
+                i, j, s = i + 1, j + 1, s + 1
+                continue
+            if left[i] in theirs and s < len(shared) and shared[s] != left[i]:
+                i += 1
+                continue
+        if i < len(left) and left[i] not in theirs:
+            order.append(left[i])
+            i += 1
+        elif j < len(right):
+            if s < len(shared) and shared[s] == right[j]:
+                s += 1
+            order.append(right[j])
+            j += 1
+        else:
+            i += 1
+    return order
+
+
+def index(items: list[Any], rules: Node) -> dict[str, Any]:
+    """Return the elements of a list by the name a field set gives them; the first of a name counts."""
+    result: dict[str, Any] = {}
+    for item in items:
+        result.setdefault(element_key(item, rules), item)
+    return result
+
+
+def _duplicate_text(items: list[Any], rules: Node) -> str:
+    seen: set[str] = set()
+    for item in items:
+        key = element_key(item, rules)
+        if key in seen:
+            return f"duplicate entries for key {key.partition(':')[2]}"
+        seen.add(key)
+    return "duplicate entries"
+
+
+def prune(live: Any, node: Node, last: FieldSet, kept: FieldSet) -> None:
+    """Take away from the live tree the members of `last` that no manager claims in `kept`."""
+    if type(live) is dict:
+        if node.shape <= Shape.MAP:
+            _prune_object(live, node, last, kept)
+    elif type(live) is list and node.shape >= Shape.KEYED:
+        _prune_list(live, node, last, kept)
+
+
+def _prune_object(live: Object, node: Node, last: FieldSet, kept: FieldSet) -> None:
+    for element, before in last.items():
+        key = element[2:]
+        if key not in live or element == SELF:
+            continue
+        now = kept.get(element)
+        if now == before:
+            continue
+        named = node.names(key)
+        if has(last, element, named) and not has(kept, element, named):
+            del live[key]
+        elif before:
+            prune(live[key], child(node, key), before, now or {})
+
+
+def _prune_list(live: list[Any], node: Node, last: FieldSet, kept: FieldSet) -> None:
+    elements = index(live, node)
+    gone: set[str] = set()
+    for element, before in last.items():
+        now = kept.get(element)
+        if element not in elements or now == before:
+            continue
+        if has(last, element, False) and not has(kept, element, False):
+            gone.add(element)
+        elif before:
+            prune(elements[element], node.element, before, now or {})
+    if gone:
+        live[:] = [item for item in live if element_key(item, node) not in gone]
+
+
+def compare(before: Any, after: Any, node: Node) -> tuple[FieldSet, FieldSet]:
+    """Return the fields set by a write (added or changed), and the fields it removed."""
+    if type(before) is dict and type(after) is dict:
+        ours: dict[str, Any] = {"f:" + key: value for key, value in before.items()}
+        theirs: dict[str, Any] = {"f:" + key: value for key, value in after.items()}
+    else:
+        ours, theirs = index(before, node), index(after, node)
+    touched: FieldSet = {}
+    removed: FieldSet = {}
+    for key, value in theirs.items():
+        rules = node.element if node.shape >= Shape.KEYED else child(node, key[2:])
+        if key not in ours:
+            touched[key] = whole(value, rules, mark=True)
+        elif ours[key] != value:
+            _compare_changed(key, ours[key], value, rules, touched, removed)
+    for key, value in ours.items():
+        if key not in theirs:
+            rules = node.element if node.shape >= Shape.KEYED else child(node, key[2:])
+            removed[key] = whole(value, rules, mark=True)
+    return touched, removed
+
+
+def _compare_changed(key: str, before: Any, after: Any, rules: Node, touched: FieldSet, removed: FieldSet) -> None:
+    both_objects = type(before) is dict and type(after) is dict and rules.shape <= Shape.MAP
+    both_lists = type(before) is list and type(after) is list and rules.shape >= Shape.KEYED
+    if not (both_objects or both_lists):
+        touched[key] = {}
+        if type(before) is not type(after):
+            lost = whole(before, rules, mark=True)
+            gained = whole(after, rules, mark=True)
+            touched[key] = union({SELF: {}}, gained) if gained else {}
+            if lost:
+                removed[key] = {k: v for k, v in lost.items() if k != SELF}
+        return
+    added, lost = compare(before, after, rules)
+    if added:
+        touched[key] = added
+    if lost:
+        removed[key] = lost

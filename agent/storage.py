@@ -1,0 +1,290 @@
+"""What the agent keeps on disk, so that it can go on alone, and so that a killed agent goes on where it was.
+
+One SQLite file in the data directory. Every method is one transaction; when it returns, the change survives the
+death of the process (WAL; `synchronous=NORMAL` also survives losing power, but for the last moments: every step of
+the agent may be repeated, so what is lost is done again).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.engine.assignment import Assignment, Held
+from agent.engine.codec import decode, encode
+from agent.engine.operation import Attempts, OperationState
+from agent.engine.reconcile import Judged
+from agent.engine.resource import GroupKind, ResourceKey
+from agent.errors import StorageError
+
+FORMAT = 1
+_FINISHED_KEPT = 20
+_UNREPORTED_KEPT = 1000
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE assignments (
+    application TEXT PRIMARY KEY, uid TEXT NOT NULL, generation INTEGER NOT NULL, digest TEXT NOT NULL,
+    deleted INTEGER NOT NULL DEFAULT 0, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE blobs (digest TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE kinds (application TEXT NOT NULL, grp TEXT NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (application, grp, kind)) WITHOUT ROWID;
+CREATE TABLE judged (
+    application TEXT NOT NULL, grp TEXT NOT NULL, kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    digest TEXT NOT NULL, hash BLOB NOT NULL,
+    PRIMARY KEY (application, grp, kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE attempts (application TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE synced (application TEXT PRIMARY KEY, manifest_set TEXT NOT NULL, revision BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE operations (
+    id TEXT PRIMARY KEY, application TEXT NOT NULL, finished INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
+    started_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX operations_application ON operations (application, started_ms);
+CREATE INDEX operations_unreported ON operations (reported) WHERE finished = 1 AND reported = 0;
+CREATE TABLE drifts (id TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Storage:
+    """The agent's disk. Not thread-safe: one event loop uses it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises StorageError when it cannot be used."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise StorageError(f"{path}: cannot be opened: {error}") from error
+        with self._guard():
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            # A small cache: the agent's memory is counted, and its working set is a few pages.
+            self._db.execute("PRAGMA cache_size=-512")
+            self._migrate()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT:
+            raise StorageError(f"{self.path} was written by a newer agent (format {version}); run that version")
+        if version == 0:
+            with self._write():
+                for statement in _SCHEMA.split(";"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={FORMAT}")
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "")
+            if name == "SQLITE_FULL":
+                raise StorageError(f"{self.path}: the disk is full; make room, the agent goes on by itself") from error
+            raise StorageError(f"{self.path}: {error}") from error
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+        with self._guard():
+            return self._db.execute(sql, parameters).fetchall()
+
+    # --- assignments and blobs
+
+    def save_assignments(self, assignments: Iterable[Assignment], blobs: Mapping[str, bytes]) -> None:
+        """Store assignments together with the blobs that came with them: both or neither."""
+        rows = [(a.application, a.uid, a.generation, a.digest, encode(a)) for a in assignments]
+        with self._write() as db:
+            if blobs:
+                db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", list(blobs.items()))
+            db.executemany(
+                "INSERT OR REPLACE INTO assignments (application, uid, generation, digest, deleted, content)"
+                " VALUES (?, ?, ?, ?, 0, ?)",
+                rows,
+            )
+
+    def save_blobs(self, blobs: Mapping[str, bytes]) -> None:
+        with self._write() as db:
+            db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", list(blobs.items()))
+
+    def assignments(self) -> list[Assignment]:
+        """Return every assignment in force."""
+        rows = self._rows("SELECT content FROM assignments WHERE deleted = 0")
+        return [decode(Assignment, content) for (content,) in rows]
+
+    def inventory(self) -> list[Held]:
+        """Return what is held, tombstones carried out included, sorted by application."""
+        rows = self._rows("SELECT application, uid, generation, digest, deleted FROM assignments ORDER BY application")
+        return [Held(a, u, g, d, bool(x)) for a, u, g, d, x in rows]
+
+    def bury(self, application: str) -> None:
+        """The application's tombstone has been carried out: forget all but that."""
+        with self._write() as db:
+            db.execute("UPDATE assignments SET deleted = 1 WHERE application = ?", (application,))
+            for table in ("kinds", "judged", "attempts", "synced"):
+                db.execute(f"DELETE FROM {table} WHERE application = ?", (application,))  # noqa: S608 - constant names
+
+    def blob(self, digest: str) -> bytes | None:
+        rows = self._rows("SELECT content FROM blobs WHERE digest = ?", (digest,))
+        return rows[0][0] if rows else None
+
+    def blobs(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Return those of the blobs that are held."""
+        result: dict[str, bytes] = {}
+        for chunk in _chunks(list(digests)):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT digest, content FROM blobs WHERE digest IN ({marks})"  # noqa: S608 - only question marks
+            result.update(self._rows(query, tuple(chunk)))
+        return result
+
+    def missing_blobs(self, digests: Collection[str]) -> list[str]:
+        """Return those that are not held, each once, in the order given."""
+        held: set[str] = set()
+        for chunk in _chunks(list(digests)):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT digest FROM blobs WHERE digest IN ({marks})"  # noqa: S608 - only question marks
+            held.update(digest for (digest,) in self._rows(query, tuple(chunk)))
+        return [d for d in dict.fromkeys(digests) if d not in held]
+
+    def collect_blobs(self, needed: set[str]) -> int:
+        """Remove blobs that nothing names any more; returns how many."""
+        surplus = [(d,) for (d,) in self._rows("SELECT digest FROM blobs") if d not in needed]
+        if surplus:
+            with self._write() as db:
+                db.executemany("DELETE FROM blobs WHERE digest = ?", surplus)
+        return len(surplus)
+
+    # --- what has been applied and judged
+
+    def add_kinds(self, application: str, kinds: Iterable[GroupKind]) -> None:
+        """Remember kinds before the first object of theirs is applied: they are watched until pruned."""
+        with self._write() as db:
+            db.executemany("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?)", [(application, *k) for k in kinds])
+
+    def kinds_of(self, application: str) -> set[GroupKind]:
+        rows = self._rows("SELECT grp, kind FROM kinds WHERE application = ?", (application,))
+        return {GroupKind(group, kind) for group, kind in rows}
+
+    def save_judged(self, application: str, judged: Mapping[ResourceKey, Judged | None]) -> None:
+        """Store verdicts; None removes one."""
+        gone = [(application, *key) for key, verdict in judged.items() if verdict is None]
+        rows = [(application, *key, v.digest, v.content_hash) for key, v in judged.items() if v is not None]
+        with self._write() as db:
+            db.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            db.executemany(
+                "DELETE FROM judged WHERE application = ? AND grp = ? AND kind = ? AND namespace = ? AND name = ?", gone
+            )
+
+    def judged(self, application: str) -> dict[ResourceKey, Judged]:
+        rows = self._rows(
+            "SELECT grp, kind, namespace, name, digest, hash FROM judged WHERE application = ?", (application,)
+        )
+        return {ResourceKey(g, k, ns, n): Judged(d, h) for g, k, ns, n, d, h in rows}
+
+    def save_synced(self, application: str, manifest_set: str, revision: bytes) -> None:
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO synced VALUES (?, ?, ?)", (application, manifest_set, revision))
+
+    def synced(self) -> dict[str, tuple[str, bytes]]:
+        """application → (manifest set last synced in full, its revision as encoded)."""
+        return {a: (m, r) for a, m, r in self._rows("SELECT application, manifest_set, revision FROM synced")}
+
+    def save_attempts(self, application: str, attempts: Attempts) -> None:
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (application, encode(attempts)))
+
+    def attempts(self, application: str) -> Attempts:
+        rows = self._rows("SELECT content FROM attempts WHERE application = ?", (application,))
+        return decode(Attempts, rows[0][0]) if rows else Attempts()
+
+    # --- operations and drift, until the hub has them
+
+    def save_operation(self, state: OperationState) -> None:
+        """Write how an operation stands; a finished one waits to be reported."""
+        finished = int(state.phase.finished)
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO operations (id, application, finished, started_ms, content) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, content = excluded.content",
+                (state.id, state.application, finished, state.started_ms, encode(state)),
+            )
+            if finished:
+                db.execute(
+                    "DELETE FROM operations WHERE application = ? AND finished = 1 AND reported = 1 AND id NOT IN"
+                    " (SELECT id FROM operations WHERE application = ? ORDER BY started_ms DESC LIMIT ?)",
+                    (state.application, state.application, _FINISHED_KEPT),
+                )
+
+    def operation(self, id: str) -> OperationState | None:
+        rows = self._rows("SELECT content FROM operations WHERE id = ?", (id,))
+        return decode(OperationState, rows[0][0]) if rows else None
+
+    def unfinished_operations(self) -> list[OperationState]:
+        """What was running when the agent died."""
+        rows = self._rows("SELECT content FROM operations WHERE finished = 0 ORDER BY started_ms")
+        return [decode(OperationState, content) for (content,) in rows]
+
+    def last_operations(self) -> dict[str, OperationState]:
+        """application → its newest operation."""
+        rows = self._rows("SELECT application, content, max(started_ms) FROM operations GROUP BY application")
+        return {application: decode(OperationState, content) for application, content, _ in rows}
+
+    def unreported_operations(self, limit: int = 100) -> list[OperationState]:
+        rows = self._rows(
+            "SELECT content FROM operations WHERE finished = 1 AND reported = 0 ORDER BY started_ms LIMIT ?", (limit,)
+        )
+        return [decode(OperationState, content) for (content,) in rows]
+
+    def mark_operations_reported(self, ids: Iterable[str]) -> None:
+        with self._write() as db:
+            db.executemany("UPDATE operations SET reported = 1 WHERE id = ?", [(i,) for i in ids])
+
+    def save_drift(self, id: str, seen_ms: int, content: bytes) -> None:
+        """Keep a drift report until the hub has it; beyond 1,000 the oldest give way."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO drifts VALUES (?, ?, ?)", (id, seen_ms, content))
+            db.execute(
+                "DELETE FROM drifts WHERE id IN (SELECT id FROM drifts ORDER BY seen_ms DESC LIMIT -1 OFFSET ?)",
+                (_UNREPORTED_KEPT,),
+            )
+
+    def drifts(self, limit: int = 200) -> list[bytes]:
+        """Return drift reports the hub has not acknowledged, oldest first."""
+        return [content for (content,) in self._rows("SELECT content FROM drifts ORDER BY seen_ms LIMIT ?", (limit,))]
+
+    def forget_drifts(self, reported: Mapping[str, bytes]) -> None:
+        """Remove reports the hub has acknowledged, but those that changed since they were sent."""
+        with self._write() as db:
+            db.executemany("DELETE FROM drifts WHERE id = ? AND content = ?", list(reported.items()))
+
+    # --- odds and ends
+
+    def get(self, key: str) -> str | None:
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
+
+    def put(self, key: str, value: str) -> None:
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def _chunks(items: list[str], size: int = 500) -> Iterator[list[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

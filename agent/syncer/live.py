@@ -1,0 +1,194 @@
+"""What is on the cluster, as far as it concerns the agent.
+
+One watch a kind, selected by the agent's label, over all namespaces. Of each managed object only what judging needs is
+kept: identity, content hash, health. The objects themselves pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from agent.engine.drift import content_hash
+from agent.engine.health import Health, assess
+from agent.engine.reconcile import Live
+from agent.engine.resource import (
+    MANAGED_LABEL,
+    GroupKind,
+    Object,
+    ResourceKey,
+    key_of,
+    split_api_version,
+    tracked_by,
+)
+from agent.kube.client import EventType, Kind, KubeClient, WatchEvent
+from agent.kube.reflector import Reflector
+
+SELECTOR = f"{MANAGED_LABEL}=true"
+HOOK_ANNOTATIONS = ("argocd.argoproj.io/hook", "helm.sh/hook")
+SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
+HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
+
+
+@dataclass(slots=True)
+class Record:
+    """A managed object as last seen."""
+
+    live: Live
+    health: Health | None
+
+
+Observer = Callable[[str, ResourceKey, Object | None], None]
+"""Called with (tracking name, key, object or None when it is gone) for every change that may matter."""
+
+
+def live_of(obj: Object) -> Live:
+    """Reduce an object to what pairing needs."""
+    metadata = obj["metadata"]
+    annotations = metadata.get("annotations") or {}
+    options = {o.strip() for o in str(annotations.get(SYNC_OPTIONS_ANNOTATION, "")).split(",")}
+    return Live(
+        key=key_of(obj),
+        version=split_api_version(obj["apiVersion"])[1],
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
+        content_hash=content_hash(obj),
+        application=tracked_by(obj) or "",
+        prunable="Prune=false" not in options and annotations.get(HELM_POLICY_ANNOTATION) != "keep",
+        is_hook=any(a in annotations for a in HOOK_ANNOTATIONS),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+class LiveState:
+    """The managed objects of a cluster, kept up to date by watches."""
+
+    def __init__(self, client: KubeClient, observer: Observer) -> None:
+        self._client = client
+        self._observer = observer
+        self._reflectors: dict[GroupKind, Reflector] = {}
+        self._tasks: dict[GroupKind, asyncio.Task[None]] = {}
+        self.records: dict[ResourceKey, Record] = {}
+        self._by_application: dict[str, set[ResourceKey]] = {}
+
+    def of_application(self, name: str) -> list[Live]:
+        """Return the managed objects tracked by an application."""
+        return [self.records[key].live for key in self._by_application.get(name, ())]
+
+    def keys_of(self, name: str) -> frozenset[ResourceKey]:
+        return frozenset(self._by_application.get(name, ()))
+
+    def watch(self, kinds: Iterable[Kind]) -> None:
+        """Begin to watch kinds that are not watched yet. One version of a kind is watched: the first asked for."""
+        for kind in kinds:
+            if kind.group_kind not in self._reflectors:
+                reflector = Reflector(self._client, kind, SELECTOR, self)
+                self._reflectors[kind.group_kind] = reflector
+                self._tasks[kind.group_kind] = asyncio.create_task(reflector.run())
+
+    async def unwatch(self, needed: set[GroupKind]) -> None:
+        """End the watches of kinds nothing needs any more, and forget their objects."""
+        for group_kind in [k for k in self._reflectors if k not in needed]:
+            del self._reflectors[group_kind]
+            await _end([self._tasks.pop(group_kind)])
+            for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
+                self._forget(key)
+
+    async def wait_synced(self, kinds: Iterable[Kind], timeout: float) -> list[tuple[Kind, str]]:
+        """Wait until all kinds have been listed once; return those that could not be, with the reason."""
+        kinds = list(kinds)
+        waiting = [r for k in kinds if (r := self._reflectors.get(k.group_kind)) is not None and not r.synced]
+        if waiting:
+            tasks = [asyncio.create_task(r.wait_synced()) for r in waiting]
+            _, late = await asyncio.wait(tasks, timeout=timeout)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return self._unsynced(kinds)
+
+    def _unsynced(self, kinds: Iterable[Kind]) -> list[tuple[Kind, str]]:
+        reflectors = ((k, self._reflectors.get(k.group_kind)) for k in kinds)
+        return [(k, _reason(r)) for k, r in reflectors if r is not None and not r.synced]
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        self._reflectors.clear()
+        await _end(tasks)
+
+    def note(self, obj: Object) -> None:
+        """Take in an object the agent itself has just written, without waiting for the watch to tell."""
+        self._store(obj)
+
+    # --- the reflector's handler
+
+    def on_replace(self, kind: Kind, items: list[Object]) -> None:
+        found: set[ResourceKey] = set()
+        for obj in items:
+            found.add(key_of(obj))
+            self._saw(obj)
+        gone = [key for key in self.records if key not in found and GroupKind(key.group, key.kind) == kind.group_kind]
+        for key in gone:
+            self._lost(key)
+
+    def on_event(self, kind: Kind, event: WatchEvent) -> None:
+        if event.type is EventType.DELETED:
+            self._lost(key_of(event.object))
+        elif event.type is not EventType.BOOKMARK:
+            self._saw(event.object)
+
+    def on_gone(self, kind: Kind) -> None:
+        """One answer said that the kind is not served. That may be a server that is starting: nothing is forgotten
+        for it; the applications see that the kind cannot be listed, and ask discovery."""
+        for key in [k for k in self.records if GroupKind(k.group, k.kind) == kind.group_kind]:
+            name = self.records[key].live.application
+            if name:
+                self._observer(name, key, None)
+
+    def _saw(self, obj: Object) -> None:
+        key = key_of(obj)
+        known = self.records.get(key)
+        metadata = obj["metadata"]
+        if known is not None and known.live.resource_version == metadata.get("resourceVersion"):
+            return
+        before = known.live.application if known is not None else ""
+        record = self._store(obj)
+        for name in {before, record.live.application} - {""}:
+            self._observer(name, key, obj)
+
+    def _store(self, obj: Object) -> Record:
+        live = live_of(obj)
+        known = self.records.get(live.key)
+        if known is not None and known.live.application != live.application:
+            self._by_application.get(known.live.application, set()).discard(live.key)
+        record = Record(live, assess(obj))
+        self.records[live.key] = record
+        if live.application:
+            self._by_application.setdefault(live.application, set()).add(live.key)
+        return record
+
+    def _lost(self, key: ResourceKey) -> None:
+        record = self.records.get(key)
+        if record is not None:
+            self._forget(key)
+            if record.live.application:
+                self._observer(record.live.application, key, None)
+
+    def _forget(self, key: ResourceKey) -> None:
+        record = self.records.pop(key)
+        owned = self._by_application.get(record.live.application)
+        if owned is not None:
+            owned.discard(key)
+            if not owned:
+                del self._by_application[record.live.application]
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reason(reflector: Reflector) -> str:
+    return str(reflector.last_error) if reflector.last_error else "not listed yet"

@@ -1,0 +1,261 @@
+"""Every application on this cluster: which one is worked on next, and what becomes of what the hub sends.
+
+Applications are independent: a bounded number is worked on at once, each woken by what concerns it, so an application
+that fails, waits or is huge holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+
+from agent.engine.assignment import Assignment, Held, Revision
+from agent.engine.codec import decode
+from agent.engine.manifest_set import IncompleteSet, read_manifest_set
+from agent.engine.resource import Object, ResourceKey
+from agent.engine.status import inventory_digest
+from agent.errors import StorageError
+from agent.hubclient.link import Arrival, Question, QuestionFailed
+from agent.hubclient.outbox import Outbox
+from agent.kube import errors
+from agent.kube.client import Kind, KubeClient
+from agent.storage import Storage
+from agent.syncer.application import ApplicationLoop
+from agent.syncer.clock import Clock, SystemClock
+from agent.syncer.live import LiveState
+from agent.syncer.questions import answer
+
+log = logging.getLogger(__name__)
+
+PARALLEL_APPLICATIONS = 8
+FAILURE_SECONDS = 10.0
+COLLECT_SECONDS = 600.0
+
+
+class Syncer:
+    """Runs all applications of one cluster."""
+
+    def __init__(self, client: KubeClient, storage: Storage, outbox: Outbox, clock: Clock | None = None) -> None:
+        self._client = client
+        self._storage = storage
+        self._outbox = outbox
+        self._clock = clock or SystemClock()
+        self.live = LiveState(client, self._changed)
+        self._loops: dict[str, ApplicationLoop] = {}
+        self._by_tracking: dict[str, str] = {}
+        self._held: dict[str, Held] = {}
+        self._ready: dict[str, None] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._again: set[str] = set()
+        self._stopping = False
+        self._collector: asyncio.Task[None] | None = None
+
+    # --- life
+
+    async def start(self) -> None:
+        """Take up what is on disk: the agent works before, and without, any word of the hub."""
+        last = self._storage.last_operations()
+        synced = self._storage.synced()
+        for held in self._storage.inventory():
+            self._held[held.application] = held
+        for assignment in self._storage.assignments():
+            loop = self._loop_for(assignment)
+            pair = synced.get(assignment.application)
+            restored = (pair[0], decode(Revision, pair[1])) if pair else None
+            loop.restore(last.get(assignment.application), restored)
+            self._wake(assignment.application)
+        self._collector = asyncio.create_task(self._collect())
+
+    async def stop(self) -> None:
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = [*self._busy.values(), *([self._collector] if self._collector else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.live.stop()
+
+    # --- intake: what the link calls
+
+    def inventory(self) -> list[Held]:
+        return sorted(self._held.values(), key=lambda h: h.application)
+
+    def inventory_digest(self) -> str:
+        """Return the digest over what is in force on disk, as the hub computes it from its own assignments."""
+        return inventory_digest({h.application: h.digest for h in self._held.values() if not h.deleted})
+
+    def missing(self, assignments: Iterable[Assignment], offered: Mapping[str, bytes]) -> list[str]:
+        """Return the digests that these assignments need and neither disk nor `offered` holds.
+
+        Call again after fetching: members of a set are known only once the set is there.
+        """
+        wanted: dict[str, None] = {}
+        for assignment in assignments:
+            refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
+            for ref in refs:
+                if ref.digest and assignment.deletion is None:
+                    wanted.update(self._needs(ref.digest, ref.resources, offered))
+        candidates = [d for d in wanted if d not in offered]
+        return self._storage.missing_blobs(candidates) if candidates else []
+
+    def _needs(self, digest: str, resources: int, offered: Mapping[str, bytes]) -> dict[str, None]:
+        content = offered.get(digest) or self._storage.blob(digest)
+        if content is None:
+            return {digest: None}
+        with contextlib.suppress(IncompleteSet):
+            return dict.fromkeys([digest, *(e.digest for e in read_manifest_set(content, resources=resources))])
+        return {digest: None}
+
+    def accept(self, assignments: Iterable[Assignment], blobs: Mapping[str, bytes]) -> list[Arrival]:
+        """Store assignments and blobs, then set them to work. Raises StorageError, and then nothing was taken.
+
+        An assignment older than what is held is refused: it comes from a hub that was restored from a backup, and
+        following it back would prune what was added since.
+        """
+        verdicts, taken = [], []
+        for assignment in assignments:
+            held = self._held.get(assignment.application)
+            if held is not None and held.uid == assignment.uid and assignment.generation < held.generation:
+                message = f"generation {held.generation} is in force here; {assignment.generation} is older"
+                refusal = Arrival(
+                    assignment.application, assignment.uid, assignment.generation, "stale-generation", message,
+                    held.generation,
+                )  # fmt: skip
+                verdicts.append(refusal)
+                continue
+            taken.append(assignment)
+            verdicts.append(Arrival(assignment.application, assignment.uid, assignment.generation))
+        self._storage.save_assignments(taken, blobs)
+        for assignment in taken:
+            self._held[assignment.application] = Held(
+                assignment.application, assignment.uid, assignment.generation, assignment.digest, False
+            )
+            self._loop_for(assignment)
+            self._wake(assignment.application)
+        return verdicts
+
+    def _loop_for(self, assignment: Assignment) -> ApplicationLoop:
+        application = assignment.application
+        loop = self._loops.get(application)
+        if loop is None or loop.buried:
+            loop = ApplicationLoop(
+                self._client, self._storage, self.live, self._outbox, self._clock, lambda: self._wake(application)
+            )
+            self._loops[application] = loop
+            self._by_tracking[assignment.tracking_name] = application
+        loop.assign(assignment)
+        return loop
+
+    def assignment(self, application: str) -> Assignment | None:
+        loop = self._loops.get(application)
+        return loop.assignment if loop is not None else None
+
+    async def answer(self, question: Question) -> bytes:
+        """Answer a question about one application from the cluster itself. Raises QuestionFailed."""
+        loop = self._loops.get(question.application)
+        if loop is None or loop.assignment is None or loop.buried:
+            raise QuestionFailed("not-assigned", f"{question.application} is not assigned to this cluster")
+        try:
+            return await answer(self._client, self._storage, self.live, loop.assignment, question)
+        except errors.KubeError as error:
+            raise QuestionFailed("cluster", f"the cluster's API: {error}") from error
+
+    # --- scheduling
+
+    def _changed(self, tracking_name: str, key: ResourceKey, obj: Object | None) -> None:
+        application = self._by_tracking.get(tracking_name)
+        if application is not None:
+            self._loops[application].note(key, obj)
+            self._wake(application)
+
+    def _wake(self, application: str) -> None:
+        timer = self._timers.pop(application, None)
+        if timer is not None:
+            timer.cancel()
+        if application in self._busy:
+            self._again.add(application)
+            return
+        self._ready[application] = None
+        self._pump()
+
+    def _pump(self) -> None:
+        while self._ready and len(self._busy) < PARALLEL_APPLICATIONS and not self._stopping:
+            application = next(iter(self._ready))
+            del self._ready[application]
+            self._busy[application] = asyncio.create_task(self._work(application))
+
+    async def _work(self, application: str) -> None:
+        """Tick one application until it has nothing to do at once."""
+        loop = self._loops[application]
+        delay: float | None = None
+        try:
+            loop.extra_kinds = await self._extra_kinds(application)
+            delay = await loop.tick()
+        except StorageError as error:
+            log.error("application %s: %s", application, error)
+            delay = FAILURE_SECONDS
+        except errors.KubeError as error:
+            log.warning("application %s: %s", application, error)
+            delay = FAILURE_SECONDS
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # A fault in one application's handling must not end the others'.
+            log.exception("application %s: internal error; tried again in %s s", application, FAILURE_SECONDS)
+            delay = FAILURE_SECONDS
+        finally:
+            del self._busy[application]
+        if loop.buried:
+            self._buried(application)
+        elif application in self._again:
+            self._again.discard(application)
+            self._ready[application] = None
+        elif delay is not None:
+            self._later(application, delay)
+        self._pump()
+
+    def _buried(self, application: str) -> None:
+        held = self._held[application]
+        self._held[application] = Held(held.application, held.uid, held.generation, held.digest, True)
+        self._again.discard(application)
+
+    def _later(self, application: str, delay: float) -> None:
+        if delay <= 0:
+            self._ready[application] = None
+        else:
+            self._timers[application] = asyncio.get_running_loop().call_later(delay, self._wake, application)
+
+    async def _extra_kinds(self, application: str) -> frozenset[Kind]:
+        """Return the kinds an application applied earlier, which may hold something to prune."""
+        applied = self._storage.kinds_of(application)
+        if not applied:
+            return frozenset()
+        discovery = await self._client.discover()
+        found = (discovery.preferred.get(gk) for gk in applied)
+        return frozenset(k for k in found if k is not None)
+
+    # --- housekeeping
+
+    async def _collect(self) -> None:
+        """Remove blobs nothing names, now and then."""
+        while True:
+            await asyncio.sleep(COLLECT_SECONDS)
+            try:
+                self._storage.collect_blobs(self._needed_blobs())
+            except StorageError as error:
+                log.error("collecting blobs: %s", error)
+
+    def _needed_blobs(self) -> set[str]:
+        needed: set[str] = set()
+        for loop in self._loops.values():
+            assignment = loop.assignment
+            if assignment is None or loop.buried:
+                continue
+            refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
+            for ref in refs:
+                needed.update(self._needs(ref.digest, ref.resources, {}))
+        return needed

@@ -1,0 +1,191 @@
+"""Answering people's questions about one application from the cluster itself: diff, live objects, owners.
+
+Secrets are masked here, before anything leaves the cluster. Every answer is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from agent.engine.assignment import Assignment, ManifestSetRef
+from agent.engine.diff import unified_diff
+from agent.engine.health import assess
+from agent.engine.ignore import compile_ignores
+from agent.engine.manifest_set import IncompleteSet
+from agent.engine.mask import mask_secret
+from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
+from agent.hubclient.link import Question, QuestionFailed
+from agent.kube import errors
+from agent.kube.client import KubeClient
+from agent.storage import Storage
+from agent.syncer.judge import DRY_RUN, compare_with
+from agent.syncer.live import LiveState
+from agent.syncer.targets import Targets, load_targets, manifest_of
+
+OBJECTS_LIMIT = 5000
+TREE_LIMIT = 5000
+PARALLEL = 16
+
+_CHILD_KINDS = (
+    GroupKind("apps", "ReplicaSet"),
+    GroupKind("batch", "Job"),
+    GroupKind("", "Pod"),
+    GroupKind("apps", "ControllerRevision"),
+    GroupKind("", "PersistentVolumeClaim"),
+    GroupKind("discovery.k8s.io", "EndpointSlice"),
+)
+
+
+async def answer(
+    client: KubeClient, storage: Storage, live: LiveState, assignment: Assignment, question: Question
+) -> bytes:
+    """Return the answer as JSON. Raises QuestionFailed, KubeError."""
+    parameters = _parameters(question)
+    if question.kind == "tree":
+        return orjson.dumps(await _tree(client, live, assignment))
+    targets = await _targets(client, storage, assignment, parameters)
+    if question.kind == "diff":
+        return orjson.dumps(await _diff(client, storage, live, assignment, targets))
+    if question.kind == "live":
+        return orjson.dumps(await _live(client, targets))
+    raise QuestionFailed(
+        "unknown-question", f"this agent cannot answer {question.kind!r}; it may be older than the hub"
+    )
+
+
+def _parameters(question: Question) -> dict[str, Any]:
+    try:
+        value = orjson.loads(question.parameters or b"{}")
+    except ValueError as error:
+        raise QuestionFailed("bad-question", f"the question's parameters are not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise QuestionFailed("bad-question", "the question's parameters are not a mapping")
+    return value
+
+
+async def _targets(client: KubeClient, storage: Storage, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
+    ref = assignment.manifest_set
+    digest = parameters.get("manifest_set")
+    if digest and digest != ref.digest:
+        ref = ManifestSetRef(str(digest), "", "", int(parameters.get("resources", 0)))
+    try:
+        return load_targets(storage, await client.discover(), assignment, ref)
+    except IncompleteSet as error:
+        raise QuestionFailed("not-here", str(error)) from error
+
+
+async def _diff(
+    client: KubeClient, storage: Storage, live: LiveState, assignment: Assignment, targets: Targets
+) -> dict[str, Any]:
+    """Return {"resources": [{key, change: create|update|prune|error, diff, message}]} for what differs."""
+    ignores = compile_ignores(assignment.ignore_differences)
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(key: ResourceKey) -> dict[str, Any] | None:
+        target, kind = targets.resources[key], targets.kinds.get(key)
+        if kind is None:
+            return _row(key, "error", message="the cluster does not serve this kind")
+        content = storage.blob(target.digest)
+        if content is None:
+            return _row(key, "error", message="its manifest is not on the agent's disk")
+        manifest = manifest_of(content, target, assignment.tracking_name)
+        try:
+            async with gate:
+                found = await client.get(kind, key.namespace, key.name)
+                predicted = await client.apply(kind, manifest, DRY_RUN)
+        except errors.KubeError as error:
+            return _row(key, "error", message=f"{error.reason}: {error}")
+        if found is None:
+            return _row(key, "create", unified_diff(predicted, None, key))
+        if compare_with(predicted, found, target, ignores).synced:
+            return None
+        return _row(key, "update", unified_diff(predicted, found, key))
+
+    rows = await asyncio.gather(*map(one, targets.resources))
+    surplus = [o for o in live.of_application(assignment.tracking_name) if o.key not in targets.resources]
+    pruned = [_row(o.key, "prune", message="no longer assigned") for o in surplus if o.prunable and not o.is_hook]
+    return {"resources": [r for r in rows if r is not None] + pruned}
+
+
+def _row(key: ResourceKey, change: str, diff: str = "", message: str = "") -> dict[str, Any]:
+    return {"key": list(key), "change": change, "diff": diff, "message": message}
+
+
+async def _live(client: KubeClient, targets: Targets) -> dict[str, Any]:
+    """Return {"objects": [...]}: the live objects, secrets masked, without managedFields."""
+    gate = asyncio.Semaphore(PARALLEL)
+
+    async def one(key: ResourceKey) -> Object | None:
+        async with gate:
+            found = await client.get(targets.kinds[key], key.namespace, key.name)
+        return _presentable(found) if found is not None else None
+
+    objects = await asyncio.gather(*map(one, list(targets.kinds)[:OBJECTS_LIMIT]))
+    return {"objects": [o for o in objects if o is not None]}
+
+
+def _presentable(obj: Object) -> Object:
+    shown = dict(mask_secret(obj))
+    metadata = dict(shown["metadata"])
+    metadata.pop("managedFields", None)
+    shown["metadata"] = metadata
+    return shown
+
+
+async def _tree(client: KubeClient, live: LiveState, assignment: Assignment) -> dict[str, Any]:
+    """Return {"nodes": [{key, uid, parent, health, message, managed}]}: what is managed, and all that it owns."""
+    roots = live.of_application(assignment.tracking_name)
+    nodes: dict[str, dict[str, Any]] = {}
+    for root in roots:
+        record = live.records.get(root.key)
+        health = record.health if record is not None else None
+        nodes[root.uid] = _node(
+            root.key, root.uid, "", health.status if health else None, health.message if health else ""
+        )
+    namespaces = {r.key.namespace for r in roots if r.key.namespace}
+    candidates = await _children(client, namespaces)
+    grown = True
+    while grown and len(nodes) < TREE_LIMIT:
+        grown = False
+        for obj in list(candidates):
+            parent = _owner_among(obj, nodes)
+            if parent is None:
+                continue
+            candidates.remove(obj)
+            uid = obj["metadata"]["uid"]
+            if uid in nodes:
+                continue
+            verdict = assess(obj)
+            key = key_of(obj)
+            status, message = (verdict.status, verdict.message) if verdict else (None, "")
+            nodes[uid] = _node(key, uid, parent, status, message, managed=tracked_by(obj) is not None)
+            grown = True
+    return {"nodes": list(nodes.values())}
+
+
+async def _children(client: KubeClient, namespaces: set[str]) -> list[Object]:
+    discovery = await client.discover()
+    found: list[Object] = []
+    for group_kind in _CHILD_KINDS:
+        kind = discovery.preferred.get(group_kind)
+        if kind is None:
+            continue
+        for namespace in sorted(namespaces):
+            found += (await client.list(kind, namespace=namespace)).items
+            if len(found) > 10 * TREE_LIMIT:
+                raise QuestionFailed("too-large", f"more than {10 * TREE_LIMIT} objects in these namespaces")
+    return found
+
+
+def _owner_among(obj: Object, nodes: dict[str, dict[str, Any]]) -> str | None:
+    references = obj["metadata"].get("ownerReferences") or []
+    return next((r["uid"] for r in references if r.get("uid") in nodes), None)
+
+
+def _node(
+    key: ResourceKey, uid: str, parent: str, health: str | None, message: str, *, managed: bool = True
+) -> dict[str, Any]:
+    return {"key": list(key), "uid": uid, "parent": parent, "health": health, "message": message, "managed": managed}

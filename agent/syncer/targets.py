@@ -1,0 +1,132 @@
+"""What is assigned, resolved against what the cluster serves: namespaces settled, kinds found, manifests ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import orjson
+
+from agent.engine.assignment import Assignment, ManifestSetRef
+from agent.engine.manifest_set import Entry, IncompleteSet, read_manifest_set
+from agent.engine.reconcile import Target
+from agent.engine.resource import (
+    MANAGED_LABEL,
+    TRACKING_ANNOTATION,
+    GroupKind,
+    Object,
+    ResourceKey,
+    tracking_id,
+)
+from agent.kube.client import Discovery, Kind
+from agent.storage import Storage
+from agent.syncer.live import HOOK_ANNOTATIONS
+
+CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """One ManifestSet, resolved for one cluster."""
+
+    digest: str
+    resources: Mapping[ResourceKey, Target]
+    kinds: Mapping[ResourceKey, Kind]
+    unserved: tuple[ResourceKey, ...]
+    """Targets whose kind the cluster does not serve (yet)."""
+    hooks: tuple[ResourceKey, ...]
+    """Objects that are hooks: they take no part in comparing."""
+
+
+def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef) -> Targets:
+    """Resolve a ManifestSet from disk.
+
+    Raises IncompleteSet when the set or any of its blobs is not there whole: then nothing is applied or pruned.
+    """
+    content = storage.blob(ref.digest)
+    if content is None:
+        raise IncompleteSet(f"manifest set {ref.digest[:12]} is not on this agent's disk")
+    entries = read_manifest_set(content, resources=ref.resources)
+    missing = storage.missing_blobs([e.digest for e in entries])
+    if missing:
+        raise IncompleteSet(f"{len(missing)} of the {len(entries)} manifests of set {ref.digest[:12]} are not on disk")
+    scopes = _coming_scopes(storage, entries, discovery)
+    return resolve(entries, discovery, assignment.namespace, ref.digest, _hooks(storage, entries), scopes)
+
+
+def resolve(
+    entries: Iterable[Entry],
+    discovery: Discovery,
+    namespace: str,
+    digest: str,
+    hooks: frozenset[str] = frozenset(),
+    scopes: Mapping[GroupKind, bool] = MappingProxyType({}),
+) -> Targets:
+    """Settle every entry's namespace and kind. Pure.
+
+    `scopes` says of kinds that the set itself will bring whether they live in namespaces.
+    """
+    resources: dict[ResourceKey, Target] = {}
+    kinds: dict[ResourceKey, Kind] = {}
+    unserved: list[ResourceKey] = []
+    hook_keys: list[ResourceKey] = []
+    for entry in entries:
+        group, kind_name, own_namespace, name = entry.key
+        kind = discovery.find(group, entry.version, kind_name)
+        unserved_scope = scopes.get(GroupKind(group, kind_name), bool(own_namespace))
+        namespaced = kind.namespaced if kind is not None else unserved_scope
+        key = ResourceKey(group, kind_name, (own_namespace or namespace) if namespaced else "", name)
+        if entry.digest in hooks:
+            hook_keys.append(key)
+            continue
+        resources[key] = Target(key, entry.version, entry.digest, namespaced)
+        if kind is not None:
+            kinds[key] = kind
+        else:
+            unserved.append(key)
+    return Targets(digest, resources, kinds, tuple(unserved), tuple(hook_keys))
+
+
+def _coming_scopes(storage: Storage, entries: tuple[Entry, ...], discovery: Discovery) -> dict[GroupKind, bool]:
+    """Read from the set's own CRDs how the kinds live that the cluster does not serve yet."""
+    if all(discovery.find(e.key.group, e.version, e.key.kind) is not None for e in entries):
+        return {}
+    crds = [e.digest for e in entries if GroupKind(e.key.group, e.key.kind) == CRD]
+    scopes = {}
+    for content in storage.blobs(crds).values():
+        spec = orjson.loads(content).get("spec") or {}
+        names = spec.get("names") or {}
+        scopes[GroupKind(str(spec.get("group")), str(names.get("kind")))] = spec.get("scope") == "Namespaced"
+    return scopes
+
+
+def _hooks(storage: Storage, entries: tuple[Entry, ...]) -> frozenset[str]:
+    """Return the digests of the manifests that are hooks. Only kinds that name an annotation are parsed."""
+    found = set()
+    for digest, content in storage.blobs({e.digest for e in entries}).items():
+        if any(a.encode() in content for a in HOOK_ANNOTATIONS):
+            annotations = (orjson.loads(content).get("metadata") or {}).get("annotations") or {}
+            if any(a in annotations for a in HOOK_ANNOTATIONS):
+                found.add(digest)
+    return frozenset(found)
+
+
+def manifest_of(content: bytes, target: Target, application: str) -> Object:
+    """Return the object to apply: as rendered, with its namespace, the agent's label and the tracking id.
+
+    `application` is the tracking name.
+    """
+    obj: Object = orjson.loads(content)
+    metadata = obj["metadata"]
+    if target.namespaced:
+        metadata["namespace"] = target.key.namespace
+    else:
+        metadata.pop("namespace", None)
+    labels = metadata.get("labels") or {}
+    labels[MANAGED_LABEL] = "true"
+    metadata["labels"] = labels
+    annotations = metadata.get("annotations") or {}
+    annotations[TRACKING_ANNOTATION] = tracking_id(application, target.key)
+    metadata["annotations"] = annotations
+    return obj

@@ -1,0 +1,132 @@
+"""Operations: asking for a sync or rollback, how they went, and the history they leave."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hub.api.models.base import Reply, Request, Time
+from hub.api.models.resource import ObjectName
+
+_MOST_CLUSTERS = 10_000
+_MOST_RESOURCES = 1_000
+
+
+class SyncRequest(Request):
+    clusters: list[str] = Field(default=[], max_length=_MOST_CLUSTERS)
+    """Names; empty means all of the application's."""
+    prune: bool = False
+    dry_run: bool = False
+    force: bool = False
+    resources: list[str] = Field(default=[], max_length=_MOST_RESOURCES)
+    """Only these: "GROUP:KIND:NAME" or "GROUP:KIND:NAMESPACE/NAME", the group empty for core kinds."""
+    sync_options: list[str] = Field(default=[], max_length=100)
+    """Such as "Replace=true"; they add to the application's own for this once."""
+
+
+class RollbackRequest(Request):
+    history_id: int = Field(default=0, ge=0, le=2**53)
+    """Which history entry of each cluster; 0 is the one before the newest."""
+    clusters: list[str] = Field(default=[], max_length=_MOST_CLUSTERS)
+    prune: bool = False
+    dry_run: bool = False
+
+
+class TerminateRequest(Request):
+    clusters: list[str] = Field(default=[], max_length=_MOST_CLUSTERS)
+
+
+class OperationAccepted(Reply):
+    operation_id: str
+    """Appears among the application's operations at once, and on each cluster once its agent has begun."""
+
+
+class RefreshAccepted(Reply):
+    application: str
+    mode: str
+    """normal | hard"""
+
+
+class SourceRevisionItem(Reply):
+    repo: str
+    revision: str
+    """The full commit id, or a chart's version."""
+    author: str
+    message: str
+    committed_at: Time | None
+
+
+class OperationResultItem(ObjectName):
+    version: str
+    status: str
+    """Synced | SyncFailed | Pruned | PruneSkipped"""
+    message: str
+
+
+class OperationItem(Reply):
+    """An operation as it went, or goes, on one cluster."""
+
+    id: str
+    kind: str
+    """sync | rollback | self-heal | delete"""
+    phase: str
+    """Running | Succeeded | Failed | Error | Terminating"""
+    message: str
+    revision: str
+    """Short."""
+    initiated_by: str
+    started_at: Time | None
+    finished_at: Time | None
+    attempt: int
+    dry_run: bool
+    partial: bool
+    done: int
+    total: int
+    results: list[OperationResultItem]
+
+
+class ClusterOperation(OperationItem):
+    cluster: str
+
+
+class OperationRequestItem(Reply):
+    """What somebody asked for, and how far each cluster is with it, as long as it is the newest there."""
+
+    id: str
+    kind: str
+    initiated_by: str
+    requested_at: Time
+    clusters: list[str]
+    """Empty: all of the application's."""
+    history_id: int
+    prune: bool
+    dry_run: bool
+    force: bool
+    resources: list[str]
+    sync_options: list[str]
+    terminate: bool
+    states: list[ClusterOperation]
+
+
+class OperationList(Reply):
+    items: list[OperationRequestItem]
+    """Newest first; the newest 20 are kept."""
+
+
+class HistoryItem(Reply):
+    """One deployment that succeeded on one cluster."""
+
+    id: int
+    cluster: str
+    operation_id: str
+    revision: str
+    """Short."""
+    revisions: list[SourceRevisionItem]
+    manifest_set: str
+    initiated_by: str
+    started_at: Time | None
+    deployed_at: Time
+
+
+class HistoryList(Reply):
+    items: list[HistoryItem]
+    """Newest first."""

@@ -1,0 +1,219 @@
+"""The Application: what to deploy, from where, to which clusters, and how eagerly.
+
+Field names follow Argo CD's, in Python's spelling; `hub.formats` reads and writes the YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hub.domain.selector import LabelSelector
+
+DEFAULT_NAMESPACE = "argocd"
+"""Where Applications live unless their YAML says otherwise, as in Argo CD."""
+
+CASCADE_FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+
+class ApplicationId(NamedTuple):
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def display(self) -> str:
+        """How people name it: without the namespace where that is the default."""
+        return self.name if self.namespace == DEFAULT_NAMESPACE else str(self)
+
+    @classmethod
+    def parse(cls, text: str) -> ApplicationId:
+        """Read "name" or "namespace/name"."""
+        namespace, slash, name = text.partition("/")
+        return cls(namespace, name) if slash else cls(DEFAULT_NAMESPACE, text)
+
+
+@dataclass(frozen=True, slots=True)
+class NameValue:
+    name: str
+    value: str
+    force_string: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryOptions:
+    recurse: bool = False
+    include: str = ""
+    exclude: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HelmOptions:
+    release_name: str = ""
+    value_files: tuple[str, ...] = ()
+    values: str = ""
+    """A YAML mapping as text."""
+    values_object: Mapping[str, Any] | None = None
+    parameters: tuple[NameValue, ...] = ()
+    file_parameters: tuple[tuple[str, str], ...] = ()
+    """(name, path) pairs."""
+    ignore_missing_value_files: bool = False
+    skip_crds: bool = False
+    skip_tests: bool = False
+    skip_schema_validation: bool = False
+    namespace: str = ""
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeReplica:
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeOptions:
+    name_prefix: str = ""
+    name_suffix: str = ""
+    namespace: str = ""
+    images: tuple[str, ...] = ()
+    common_labels: Mapping[str, str] = field(default_factory=dict)
+    common_annotations: Mapping[str, str] = field(default_factory=dict)
+    force_common_labels: bool = False
+    force_common_annotations: bool = False
+    label_without_selector: bool = False
+    label_include_templates: bool = False
+    replicas: tuple[KustomizeReplica, ...] = ()
+    patches: tuple[Mapping[str, Any], ...] = ()
+    components: tuple[str, ...] = ()
+    ignore_missing_components: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place manifests come from. At most one of directory, helm and kustomize is set; none means: find out."""
+
+    repo_url: str
+    path: str = ""
+    target_revision: str = "HEAD"
+    chart: str = ""
+    ref: str = ""
+    name: str = ""
+    directory: DirectoryOptions | None = None
+    helm: HelmOptions | None = None
+    kustomize: KustomizeOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Changes one source for the clusters it selects. Overrides apply in order, later ones over earlier ones."""
+
+    selector: LabelSelector
+    clusters: tuple[str, ...] = ()
+    """Cluster names; empty means the selector alone decides."""
+    namespace: str = ""
+    source: Mapping[str, Any] = field(default_factory=dict)
+    """A merge patch over the source, in the YAML's own field names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Which clusters, and the namespace for objects that name none.
+
+    Exactly one of name, server and selector is set.
+    """
+
+    namespace: str = ""
+    name: str = ""
+    server: str = ""
+    selector: LabelSelector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds."""
+
+    duration: float = 5.0
+    factor: float = 2.0
+    max_duration: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    limit: int = 5
+    """-1 is unlimited."""
+    backoff: Backoff = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
+class Automated:
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPolicy:
+    automated: Automated | None = None
+    sync_options: tuple[str, ...] = ()
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreDifference:
+    kind: str
+    group: str = ""
+    name: str = ""
+    namespace: str = ""
+    json_pointers: tuple[str, ...] = ()
+    jq_path_expressions: tuple[str, ...] = ()
+    managed_fields_managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSpec:
+    project: str
+    sources: tuple[Source, ...]
+    destinations: tuple[Destination, ...]
+    overrides: tuple[Override, ...] = ()
+    sync_policy: SyncPolicy = SyncPolicy()
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    revision_history_limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An application on its way out."""
+
+    cascade: bool
+    propagation: str
+    """foreground | background | orphan"""
+    requested_by: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    id: ApplicationId
+    spec: ApplicationSpec
+    uid: str = ""
+    """Given by the store at creation; another application of the same name has another one."""
+    generation: int = 0
+    """Grows with every change of the spec."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """The object as its owner wrote it, so that exporting gives back what was brought."""
+    created_at: datetime | None = None
+    deletion: Deletion | None = None
+
+    @property
+    def cascades(self) -> bool:
+        """Whether deleting the application deletes what it put on clusters."""
+        return any(f == CASCADE_FINALIZER or f.startswith(CASCADE_FINALIZER + "/") for f in self.finalizers)

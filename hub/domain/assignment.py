@@ -1,0 +1,75 @@
+"""An assignment: what one application is to be on one cluster.
+
+It is a level: the newest one replaces all before it. `digest` tells whether two are the same, `generation` which is
+newer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from hub.domain.application import Deletion, IgnoreDifference, SyncPolicy
+from hub.domain.manifest import ManifestSetRef, canonical_json, digest_of
+from hub.domain.operation import OperationRequest
+from hub.domain.revision import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentContent:
+    """Everything an agent needs to go on alone with one application."""
+
+    application: str
+    application_uid: str
+    project: str
+    namespace: str
+    manifest_set: ManifestSetRef
+    revision: Revision
+    policy: SyncPolicy
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    operation: OperationRequest | None = None
+    deletion: Deletion | None = None
+
+    def digest(self) -> str:
+        """Return the hex SHA-256 that two equal contents share.
+
+        The signature is left out: signing again with a rotated key changes nothing that is to be done.
+        """
+        value = asdict(self)
+        for ref in filter(None, (value["manifest_set"], (value["operation"] or {}).get("manifest_set"))):
+            ref.pop("signature")
+            ref.pop("key_id")
+        return digest_of(canonical_json(_plain(value)))
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An assignment as stored."""
+
+    cluster: str
+    """The cluster's uid."""
+    content: AssignmentContent
+    generation: int
+    digest: str
+    sequence: int
+    """Grows with every change of any assignment: what a gateway has seen is one number."""
+    acknowledged_generation: int = 0
+    """What the agent has on its disk."""
+    refusal: str = ""
+    """Why the agent refused it, when it did: code and message."""
+    held: bool = False
+    """Not to be sent: the agent holds a newer one than this hub remembers, so this hub was restored from a
+    backup. It is sent again once the application has been refreshed from Git."""
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(k): _plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case datetime():
+            return value.isoformat()
+        case _:
+            return value

@@ -1,0 +1,101 @@
+"""Operations: one sync, rollback or delete run, and the history they leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hub.domain.manifest import ManifestSetRef, ResourceKey
+from hub.domain.revision import Revision
+
+
+class OperationKind(StrEnum):
+    SYNC = "sync"
+    ROLLBACK = "rollback"
+    SELF_HEAL = "self-heal"
+    DELETE = "delete"
+
+
+class OperationPhase(StrEnum):
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERROR = "Error"
+    TERMINATING = "Terminating"
+
+    @property
+    def finished(self) -> bool:
+        return self in (OperationPhase.SUCCEEDED, OperationPhase.FAILED, OperationPhase.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """What somebody asked for. The same id is never run twice by one agent.
+
+    As asked, it names no manifest set: the controller settles that for each cluster when it assigns, to what is
+    assigned there, or to what a history entry names.
+    """
+
+    id: str
+    kind: OperationKind
+    initiated_by: str
+    requested_at: datetime
+    manifest_set: ManifestSetRef = ManifestSetRef("", 0)
+    revision: Revision = Revision()
+    clusters: tuple[str, ...] = ()
+    """Uids of the clusters it is for; empty means all of the application's."""
+    history_id: int = 0
+    """For a rollback: which history entry of each cluster; 0 is the one before the newest."""
+    prune: bool = False
+    dry_run: bool = False
+    force: bool = False
+    resources: tuple[ResourceKey, ...] = ()
+    sync_options: tuple[str, ...] = ()
+    terminate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult:
+    key: ResourceKey
+    version: str
+    status: str
+    """Synced | SyncFailed | Pruned | PruneSkipped"""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationState:
+    """How an operation went, or goes, on one cluster."""
+
+    id: str
+    kind: OperationKind
+    phase: OperationPhase
+    message: str = ""
+    manifest_set: str = ""
+    revision: Revision = Revision()
+    initiated_by: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    results: tuple[OperationResult, ...] = ()
+    attempt: int = 1
+    dry_run: bool = False
+    partial: bool = False
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One deployment that succeeded on one cluster."""
+
+    id: int
+    """Counts up per application and cluster; what `rollback` names."""
+    application: str
+    cluster: str
+    operation: str
+    manifest_set: str
+    revision: Revision
+    initiated_by: str
+    started_at: datetime | None
+    deployed_at: datetime

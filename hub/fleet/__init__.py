@@ -1,0 +1,10 @@
+"""The agents' gateway: sessions, mailboxes, dispatch, status batching, liveness.
+
+Gateway            the gRPC service: who is it, may it, and one Session per stream
+├── Session        one agent: a mailbox of newest values going out, a bounded stream of reports coming in
+├── Dispatcher     follows assignments in the store, fills mailboxes
+├── Agreement      on connect: digests first, differences only
+├── Reports        statuses, drift and operations of all agents, written in batches, then acknowledged
+├── Liveness       who is connected since when, written in batches; heartbeats
+└── Desk           questions to agents and their answers, wherever the asking role runs
+"""

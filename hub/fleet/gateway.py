@@ -1,0 +1,294 @@
+"""The gRPC service agents connect to: who is it, may it, and one session a stream.
+
+The cluster is taken from the certificate and from nothing an agent says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime
+from typing import Any, NoReturn, Protocol
+
+import grpc
+
+from escadre.v1 import agent_pb2 as pb
+from hub.domain.access import Event
+from hub.domain.cluster import Cluster
+from hub.errors import HubError, NotFound, Unauthenticated, Unavailable
+from hub.fleet import convert
+from hub.fleet.agreement import Agreement
+from hub.fleet.desk import Desk
+from hub.fleet.dispatch import Dispatcher
+from hub.fleet.liveness import Liveness
+from hub.fleet.registry import Registry
+from hub.fleet.reports import Reports
+from hub.fleet.session import Session
+from hub.store.contract import Store
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+HELLO_SECONDS = 20.0
+CHUNK_BYTES = 512 * 1024
+FETCH_LIMIT = 10_000
+FETCH_BATCH_BYTES = 4 * 1024 * 1024
+
+Context = Any
+"""grpc.aio.ServicerContext; the stubs of grpc give it no useful type."""
+
+
+class Peer(Protocol):
+    """Who a verified certificate speaks for."""
+
+    @property
+    def cluster(self) -> str: ...
+
+    @property
+    def serial(self) -> str: ...
+
+    @property
+    def not_after(self) -> datetime: ...
+
+
+class Doorkeeper(Protocol):
+    """The trust the gateway rests on; `hub.pki` provides it."""
+
+    def identify(self, pem: bytes) -> Peer:
+        """Raises Unauthenticated."""
+        ...
+
+    def renew(self, peer: Peer, csr: bytes) -> Awaitable[bytes]:
+        """Return a new certificate (DER) for the peer's cluster. Raises HubError."""
+        ...
+
+    def trust(self) -> pb.TrustBundle: ...
+
+
+class Gateway:
+    """Serves AgentLink. Method names are the service's."""
+
+    def __init__(
+        self,
+        store: Store,
+        doorkeeper: Doorkeeper,
+        registry: Registry,
+        agreement: Agreement,
+        dispatcher: Dispatcher,
+        reports: Reports,
+        liveness: Liveness,
+        desk: Desk,
+    ) -> None:
+        self._store = store
+        self._door = doorkeeper
+        self._registry = registry
+        self._agreement = agreement
+        self._dispatcher = dispatcher
+        self._reports = reports
+        self._liveness = liveness
+        self._desk = desk
+        self.draining = False
+
+    # --- Connect
+
+    async def connect(self, _: Any, context: Context) -> None:
+        """One agent's stream, from Hello to the end."""
+        peer = await self._identify(context)
+        cluster = await self._cluster(peer, context)
+        hello = await self._hello(context, cluster)
+        session = Session(
+            id=str(uuid.uuid4()),
+            cluster=cluster.uid,
+            name=cluster.name,
+            serial=peer.serial,
+            expires_at=peer.not_after.timestamp(),
+            agent_version=hello.agent_version[:64],
+            simulated=hello.simulated,
+        )
+        self._registry.add(session)
+        self._liveness.connected(session)
+        writer = asyncio.create_task(self._write(session, context))
+        reader = asyncio.create_task(self._read(session, context))
+        try:
+            await self._greet(session, hello, cluster)
+            done, _pending = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except HubError as error:
+            log.warning("stream of %s: %s", session.name, error.message)
+            session.close("unavailable", error.message)
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(asyncio.shield(writer), 2)
+        finally:
+            for task in (writer, reader):
+                task.cancel()
+            await asyncio.gather(writer, reader, return_exceptions=True)
+            if self._registry.remove(session):
+                self._liveness.disconnected(session)
+
+    async def _identify(self, context: Context) -> Peer:
+        if self.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "this hub is shutting down; try again")
+        pems = context.auth_context().get("x509_pem_cert") or []
+        try:
+            if not pems:
+                raise Unauthenticated("no client certificate", code="bad-certificate")
+            return self._door.identify(pems[0])
+        except HubError as error:
+            await self._record("ConnectionRefused", f"{context.peer()}: {error.message}")
+            await _abort(context, error)
+
+    async def _cluster(self, peer: Peer, context: Context) -> Cluster:
+        try:
+            cluster = await self._store.get_cluster(peer.cluster)
+            if cluster is None:
+                raise Unauthenticated("this cluster was removed from the hub", code="certificate-revoked")
+            return cluster
+        except HubError as error:
+            await _abort(context, error)
+
+    async def _hello(self, context: Context, cluster: Cluster) -> pb.Hello:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                first = await context.read()
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "no Hello")
+        if first is grpc.aio.EOF or first.WhichOneof("body") != "hello":
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the first message must be Hello")
+        hello: pb.Hello = first.hello
+        if hello.protocol < OLDEST_PROTOCOL:
+            message = (
+                f"the agent of {cluster.name} speaks protocol {hello.protocol}; {OLDEST_PROTOCOL} is the oldest served"
+            )
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{message}: update the agent")
+        return hello
+
+    async def _greet(self, session: Session, hello: pb.Hello, cluster: Cluster) -> None:
+        capabilities = convert.capabilities_from_proto(hello.capabilities)
+        if capabilities != cluster.capabilities or (not cluster.server and hello.capabilities.server):
+            await self._store.put_capabilities(cluster.uid, capabilities, hello.capabilities.server[:500])
+        trust = self._door.trust()
+        agree = await self._agreement.begin(session, hello)
+        welcome = pb.Welcome(
+            protocol=min(PROTOCOL, hello.protocol),
+            cluster=session.name,
+            session=session.id,
+            heartbeat_seconds=self._liveness.heartbeat_seconds,
+            hub_time_ms=time.time_ns() // 1_000_000,
+            in_agreement=agree,
+        )
+        if trust.digest != hello.trust_digest:
+            session.put_control("trust", pb.HubMessage(trust=trust))
+        session.ready = True
+        session.put_first("welcome", pb.HubMessage(welcome=welcome))
+
+    async def _write(self, session: Session, context: Context) -> None:
+        while True:
+            for message in await session.outgoing():
+                await context.write(message)
+            if session.closing:
+                return
+
+    async def _read(self, session: Session, context: Context) -> None:
+        while True:
+            message = await context.read()
+            if message is grpc.aio.EOF:
+                return
+            now = time.monotonic()
+            session.heard = now
+            if not session.bucket.take(now):
+                await self._refuse_flood(session)
+                return
+            try:
+                await self._handle(session, message)
+            except convert.Malformed as error:
+                await self._record("MalformedReport", f"{session.name} sent {error}", session.cluster)
+                session.close("protocol", f"not understood: {error}", retry_after=60)
+                return
+
+    async def _handle(self, session: Session, message: pb.AgentMessage) -> None:
+        match message.WhichOneof("body"):
+            case "status":
+                self._reports.take(session, message.status)
+            case "acknowledgement":
+                stale = self._reports.acknowledge(session, message.acknowledgement.items)
+                for item in stale:
+                    await self._store.hold_back(session.cluster, item.application, item.held_generation)
+            case "inventory":
+                await self._agreement.settle(session, message.inventory)
+            case _:
+                # A heartbeat, or a message of a newer agent: having heard it is all there is to it.
+                return
+
+    async def _refuse_flood(self, session: Session) -> None:
+        message = f"the agent of {session.name} sends more than {session.bucket.rate:.0f} messages a second; cut off"
+        log.warning("%s", message)
+        await self._record("Flood", message, session.cluster)
+        session.close("protocol", "too many messages", retry_after=30)
+
+    # --- the other calls
+
+    async def fetch_blobs(self, request: pb.FetchBlobsRequest, context: Context) -> AsyncIterator[pb.BlobChunk]:
+        """Stream blobs in the order asked for. Any enrolled cluster may ask for any digest it can name: a digest is
+        known only to whoever was assigned it."""
+        await self._cluster(await self._identify(context), context)
+        digests = [d.hex() for d in request.digests]
+        if len(digests) > FETCH_LIMIT:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"at most {FETCH_LIMIT} digests a request")
+        for start in range(0, len(digests), 200):
+            batch = digests[start : start + 200]
+            found = await self._store.get_blobs(batch)
+            for digest in batch:
+                content = found.get(digest)
+                if content is None:
+                    yield pb.BlobChunk(digest=bytes.fromhex(digest), missing=True)
+                    return
+                self._dispatcher.blobs_sent += 1
+                for chunk in _chunks(digest, content):
+                    yield chunk
+
+    async def answer(self, chunks: AsyncIterator[pb.AnswerChunk], context: Context) -> pb.AnswerReceipt:
+        """Take the answer to a question that was put to this cluster."""
+        peer = await self._identify(context)
+        await self._desk.take_answer(peer.cluster, chunks)
+        return pb.AnswerReceipt()
+
+    async def renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
+        """Give the peer its next certificate."""
+        peer = await self._identify(context)
+        await self._cluster(peer, context)
+        try:
+            certificate = await self._door.renew(peer, request.csr)
+        except HubError as error:
+            await self._record("RenewalRefused", error.message, peer.cluster)
+            await _abort(context, error)
+        return pb.RenewResponse(certificate=certificate, trust=self._door.trust())
+
+    async def _record(self, reason: str, message: str, cluster: str = "") -> None:
+        with contextlib.suppress(HubError):
+            await self._store.add_events([Event(datetime.now(UTC), "warning", reason, message[:1000], cluster)])
+
+
+def _chunks(digest: str, content: bytes) -> list[pb.BlobChunk]:
+    raw = bytes.fromhex(digest)
+    parts = [content[i : i + CHUNK_BYTES] for i in range(0, max(len(content), 1), CHUNK_BYTES)]
+    last = len(parts) - 1
+    return [pb.BlobChunk(digest=raw, content=part, last=number == last) for number, part in enumerate(parts)]
+
+
+_STATUS = {
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+async def _abort(context: Context, error: HubError) -> NoReturn:
+    code = next((c for t, c in _STATUS.items() if isinstance(error, t)), grpc.StatusCode.INTERNAL)
+    await context.abort(code, error.message)
+    raise AssertionError("abort returned")

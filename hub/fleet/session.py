@@ -1,0 +1,120 @@
+"""One agent's stream: a mailbox of newest values going out, and what the hub knows of the agent meanwhile.
+
+The mailbox holds one assignment per application and one of each control message, so an agent that does not read costs a
+bounded amount of memory and nobody else's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from escadre.v1 import agent_pb2 as pb
+from hub.domain.assignment import Assignment
+from hub.fleet import convert
+
+ASSIGNMENTS_PER_MESSAGE = 50
+"""One message stays far below the link's limit, and the agent can begin with the first while more come."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: how much an agent may send."""
+
+    rate: float
+    burst: float
+    level: float = -1.0
+    at: float = 0.0
+
+    def take(self, now: float) -> bool:
+        if self.level < 0:
+            self.level, self.at = self.burst, now
+        self.level = min(self.burst, self.level + (now - self.at) * self.rate)
+        self.at = now
+        if self.level < 1:
+            return False
+        self.level -= 1
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One open stream of one agent."""
+
+    id: str
+    cluster: str
+    """The cluster's uid, from the certificate."""
+    name: str
+    serial: str
+    expires_at: float
+    """Unix time at which the certificate the stream was opened with runs out."""
+    agent_version: str = ""
+    simulated: bool = False
+    connected_at: float = field(default_factory=time.time)
+    heard: float = field(default_factory=time.monotonic)
+    beat: float = field(default_factory=time.monotonic)
+    assigned: set[str] = field(default_factory=set)
+    """Applications assigned to this cluster: it may report on these and no others."""
+    ready: bool = False
+    """Agreement has been reached or is on its way: assignments may be dispatched."""
+    bucket: Bucket = field(default_factory=lambda: Bucket(rate=200.0, burst=2000.0))
+    _mailbox: dict[str, Assignment] = field(default_factory=dict)
+    _blobs: dict[str, bytes] = field(default_factory=dict)
+    _control: dict[str, pb.HubMessage] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: str = ""
+    """Why the stream is about to end; set by `close`."""
+
+    def put_assignments(self, assignments: Iterable[Assignment]) -> None:
+        """Newest value per application; an older generation never replaces a newer one."""
+        for assignment in assignments:
+            application = assignment.content.application
+            waiting = self._mailbox.get(application)
+            if waiting is None or waiting.generation <= assignment.generation:
+                self._mailbox[application] = assignment
+                self.assigned.add(application)
+        self._wake.set()
+
+    def put_blobs(self, key: str, message: bytes) -> None:
+        """Send blobs ahead of the assignment that needs them. `message` is a HubMessage, encoded once for all agents."""
+        self._blobs[key] = message
+        self._wake.set()
+
+    def put_control(self, key: str, message: pb.HubMessage) -> None:
+        """Send a control message; a newer one of the same key replaces one that has not been sent yet."""
+        self._control[key] = message
+        self._wake.set()
+
+    def put_first(self, key: str, message: pb.HubMessage) -> None:
+        """Send a control message before all others that wait."""
+        self._control = {key: message, **self._control}
+        self._wake.set()
+
+    def close(self, reason: str, message: str = "", retry_after: float = 0.0) -> None:
+        """Say goodbye, then end the stream."""
+        goodbye = pb.Goodbye(reason=reason, message=message, retry_after_seconds=retry_after)
+        self._control = {"goodbye": pb.HubMessage(goodbye=goodbye)}
+        self.closing = reason
+        self._wake.set()
+
+    async def outgoing(self) -> list[pb.HubMessage | bytes]:
+        """Wait for something to send and return all of it, in an order that makes sense to the agent."""
+        await self._wake.wait()
+        self._wake.clear()
+        if not self.ready and not self.closing:
+            # Welcome comes first: what was put in meanwhile goes right behind it.
+            return []
+        messages: list[pb.HubMessage | bytes] = list(self._control.values())
+        self._control.clear()
+        if self.closing:
+            return messages
+        messages += self._blobs.values()
+        self._blobs.clear()
+        assignments = list(self._mailbox.values())
+        self._mailbox.clear()
+        for start in range(0, len(assignments), ASSIGNMENTS_PER_MESSAGE):
+            items = [convert.assignment_to_proto(a) for a in assignments[start : start + ASSIGNMENTS_PER_MESSAGE]]
+            messages.append(pb.HubMessage(assignments=pb.Assignments(items=items)))
+        return messages

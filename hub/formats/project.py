@@ -1,0 +1,123 @@
+"""Argo CD's AppProject ⇄ hub.domain.project.Project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.domain.project import GroupKindRule, Project, ProjectDestination
+from hub.formats import served
+from hub.formats.fields import Fields, Parsed, Problems
+from hub.formats.limits import Document
+from hub.formats.metadata import (
+    API_VERSION,
+    as_document,
+    as_written,
+    check_kind,
+    display_name,
+    read_metadata,
+)
+
+KIND = "AppProject"
+
+
+def parse_project(document: Document | Mapping[str, Any], *, strict: bool = False) -> Parsed[Project]:
+    """Read an AppProject. Raises FormatError with everything that is wrong with it; see `parse_application`."""
+    source = as_document(document)
+    value = check_kind(source, KIND)
+    problems = Problems()
+    project = _read(value, problems)
+    return problems.conclude(project, strict=strict, of=display_name(value, KIND), name=source.name, line=source.line)
+
+
+def dump_project(project: Project) -> dict[str, Any]:
+    """Return the project as Argo CD's YAML: what its owner brought, where that still says what it is."""
+    written = project.manifest
+    result: dict[str, Any] = {"apiVersion": API_VERSION, "kind": KIND, **written}
+    result["metadata"] = {**written.get("metadata", {}), "name": project.name}
+    if "spec" not in written or _rules(_read(result, Problems())) != _rules(project):
+        result["spec"] = _write_spec(project)
+    return result
+
+
+def _read(value: Mapping[str, Any], problems: Problems) -> Project:
+    top = Fields(value, "", problems)
+    metadata = read_metadata(top)
+    spec = top.child("spec") or Fields({}, "spec", problems)
+    top.ignore("apiVersion", "kind", "status")
+    top.finish()
+    project = Project(
+        name=metadata.name,
+        description=spec.text("description"),
+        source_repos=spec.texts("sourceRepos"),
+        destinations=tuple(_read_destination(child) for child in spec.children("destinations")),
+        cluster_resource_whitelist=_read_rules(spec, "clusterResourceWhitelist"),
+        cluster_resource_blacklist=_read_rules(spec, "clusterResourceBlacklist"),
+        # An empty list allows nothing, an absent one everything.
+        namespace_resource_whitelist=(
+            None if spec.get("namespaceResourceWhitelist") is None else _read_rules(spec, "namespaceResourceWhitelist")
+        ),
+        namespace_resource_blacklist=_read_rules(spec, "namespaceResourceBlacklist"),
+        manifest=as_written(value),
+    )
+    spec.unserved(served.PROJECT_SPEC)
+    spec.finish()
+    return project
+
+
+def _read_destination(fields: Fields) -> ProjectDestination:
+    destination = ProjectDestination(fields.text("server"), fields.text("name"), fields.text("namespace"))
+    fields.finish()
+    if not destination.server and not destination.name:
+        fields.fail("", 'names no cluster: give server or name ("*" for all)')
+    return destination
+
+
+def _read_rules(spec: Fields, key: str) -> tuple[GroupKindRule, ...]:
+    return tuple(_read_rule(child) for child in spec.children(key))
+
+
+def _read_rule(fields: Fields) -> GroupKindRule:
+    kind = fields.required("kind", 'name a kind, or "*" for all')
+    rule = GroupKindRule(fields.text("group"), kind, fields.text("name") or "*")
+    fields.finish()
+    return rule
+
+
+def _rules(project: Project) -> tuple[object, ...]:
+    """Return what the project says, without how it was written."""
+    return (
+        project.description,
+        project.source_repos,
+        project.destinations,
+        project.cluster_resource_whitelist,
+        project.cluster_resource_blacklist,
+        project.namespace_resource_whitelist,
+        project.namespace_resource_blacklist,
+    )
+
+
+def _write_spec(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": project.description,
+        "sourceRepos": list(project.source_repos),
+        "destinations": [_write_destination(destination) for destination in project.destinations],
+        "clusterResourceWhitelist": _write_rules(project.cluster_resource_whitelist),
+        "clusterResourceBlacklist": _write_rules(project.cluster_resource_blacklist),
+        "namespaceResourceBlacklist": _write_rules(project.namespace_resource_blacklist),
+    }
+    result = {key: value for key, value in found.items() if value}
+    if project.namespace_resource_whitelist is not None:
+        result["namespaceResourceWhitelist"] = _write_rules(project.namespace_resource_whitelist)
+    return result
+
+
+def _write_destination(destination: ProjectDestination) -> dict[str, str]:
+    found = {"server": destination.server, "name": destination.name, "namespace": destination.namespace}
+    return {key: value for key, value in found.items() if value}
+
+
+def _write_rules(rules: tuple[GroupKindRule, ...]) -> list[dict[str, str]]:
+    return [
+        {"group": rule.group, "kind": rule.kind, **({"name": rule.name} if rule.name != "*" else {})} for rule in rules
+    ]

@@ -1,0 +1,81 @@
+"""Fields of Argo CD's objects that Escadre knows of but does not act on, and what their owners should know.
+
+They are reported when an object is applied, one by one and by their full path; one that comes to be served leaves
+these tables. Tests hold the readers to them.
+"""
+
+from __future__ import annotations
+
+APPLICATION = {
+    "operation": "operations are asked for with `escadre app sync`, the field has no effect",
+}
+
+APPLICATION_SPEC = {
+    "info": "it is kept with the application, but shown nowhere",
+    "sourceHydrator": "manifests are rendered by the hub and not written back to Git",
+}
+
+METADATA = {
+    "generateName": "an application needs a name of its own",
+    "ownerReferences": "objects at the hub have no owners",
+}
+
+SOURCE = {
+    "chart": "charts from Helm repositories and OCI registries are not fetched yet; a chart in a Git repository is "
+    "rendered from its path",
+    "plugin": "config management plugins are not run",
+    "tagPrefix": "a version range is matched against whole tag names",
+}
+
+HELM = {
+    "passCredentials": "a chart's dependencies are read from its own repository only",
+    "version": "every chart is rendered by the Helm that comes with the hub",
+}
+
+KUSTOMIZE = {
+    "apiVersions": "the target cluster's own are used",
+    "commonAnnotationsEnvsubst": "build variables are not put into annotations",
+    "kubeVersion": "the target cluster's own is used",
+    "version": "every build uses the Kustomize that the hub is configured with",
+}
+
+DIRECTORY = {
+    "jsonnet": "Jsonnet files are not rendered",
+}
+
+SYNC_POLICY = {
+    "managedNamespaceMetadata": "a namespace that a sync creates gets no labels or annotations from here; put the "
+    "Namespace into the source instead",
+}
+
+RETRY = {
+    "refresh": "a retry uses the revision the operation began with",
+}
+
+PROJECT_SPEC = {
+    "destinationServiceAccounts": "an agent applies everything with its own service account",
+    "orphanedResources": "objects that no application manages are not looked for",
+    "permitOnlyProjectScopedClusters": "clusters are not scoped to projects; name them in destinations",
+    "roles": "project roles are not granted; accounts get their roles from the hub",
+    "signatureKeys": "commit signatures are not verified",
+    "sourceIntegrity": "commit signatures are not verified",
+    "sourceNamespaces": "applications of every namespace may use the project",
+    "syncWindows": "syncs are not held back by windows",
+}
+
+SYNC_OPTIONS = {
+    "ApplyOutOfSyncOnly": ("true", "false"),
+    "ClientSideApplyMigration": ("true", "false"),
+    "CreateNamespace": ("true", "false"),
+    "Delete": ("true", "false", "confirm"),
+    "FailOnSharedResource": ("true", "false"),
+    "Prune": ("true", "false", "confirm"),
+    "PruneLast": ("true", "false"),
+    "PrunePropagationPolicy": ("foreground", "background", "orphan"),
+    "Replace": ("true", "false"),
+    "RespectIgnoreDifferences": ("true", "false"),
+    "ServerSideApply": ("true", "false"),
+    "SkipDryRunOnMissingResource": ("true", "false"),
+    "Validate": ("true", "false"),
+}
+"""The sync options there are, with the values each takes."""

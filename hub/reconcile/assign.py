@@ -1,0 +1,256 @@
+"""One application to an assignment for each of its clusters.
+
+What cannot be rendered or is not permitted leaves the assignments as they are, and says so in a condition: the last
+good state is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from hub.domain.application import Application, Deletion
+from hub.domain.assignment import Assignment, AssignmentContent
+from hub.domain.cluster import Cluster
+from hub.domain.operation import HistoryEntry, OperationRequest
+from hub.domain.permit import permit_destination, permit_resources, permit_sources
+from hub.domain.project import Project
+from hub.domain.revision import Revision
+from hub.domain.status import Condition, ConditionType, RefreshState
+from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
+from hub.formats.overrides import apply_overrides
+from hub.reconcile.materialize import Materialized, Materializer
+from hub.reconcile.requests import Wanted, complete, settle
+from hub.render import RenderError
+from hub.source import SourceError
+from hub.store.contract import Store
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one look at an application came to."""
+
+    contents: list[tuple[str, AssignmentContent]] = field(default_factory=list)
+    state: RefreshState | None = None
+    retry: bool = False
+    """Whether what failed may pass by itself."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """The working state of one look."""
+
+    application: Application
+    before: RefreshState | None
+    existing: dict[str, Assignment]
+    conditions: dict[tuple[str, str], None] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    revision: Revision = Revision()
+    failed: bool = False
+    retry: bool = False
+
+    def problem(self, type: ConditionType, message: str) -> None:
+        self.conditions[(type, message)] = None
+
+
+class Assigner:
+    def __init__(self, store: Store, materializer: Materializer) -> None:
+        self._store = store
+        self._materializer = materializer
+
+    async def look(
+        self, application: Application, clusters: ClusterIndex, before: RefreshState | None, *, hard: bool = False
+    ) -> Outcome:
+        """Work out every cluster's assignment. Raises StoreUnavailable; everything else becomes a condition."""
+        existing = {a.cluster: a for a in await self._store.assignments_of_application(str(application.id))}
+        if application.deletion is not None:
+            return Outcome(_tombstones(application, existing.values(), application.deletion))
+        look = _Look(application, before, existing)
+        targeting = targets(application, clusters, apply_overrides)
+        for problem in targeting.problems:
+            look.problem(ConditionType.INVALID_SPEC_ERROR, problem)
+        project = await self._store.get_project(application.spec.project)
+        if project is None:
+            message = f"project {application.spec.project!r} does not exist: create it, or name another"
+            look.problem(ConditionType.INVALID_SPEC_ERROR, message)
+            return Outcome([], self._state(look), retry=False)
+        permitted = self._permitted(look, project, targeting)
+        sets = await self._materialize_all(look, permitted, hard=hard)
+        contents = await self._contents(look, project, permitted, sets)
+        contents += self._left_over(look, targeting)
+        return Outcome(contents, self._state(look), look.retry)
+
+    # --- what is permitted
+
+    def _permitted(self, look: _Look, project: Project, targeting: Targeting) -> list[Target]:
+        result = []
+        for target in targeting.targets:
+            denials = permit_sources(project, target.sources)
+            denials += permit_destination(project, target.cluster, target.namespace)
+            for denial in denials:
+                look.problem(ConditionType.INVALID_SPEC_ERROR, denial.message)
+            if not denials:
+                result.append(target)
+        return result
+
+    # --- what is rendered
+
+    async def _materialize_all(
+        self, look: _Look, permitted: Sequence[Target], *, hard: bool
+    ) -> dict[str, Materialized]:
+        """cluster uid → what it is to be. Clusters that share their inputs share one question."""
+        groups: dict[tuple[int, str, str], list[Target]] = {}
+        for target in permitted:
+            # Clusters with the same overrides share one tuple of sources.
+            key = (id(target.sources), target.namespace, target.cluster.capabilities.digest)
+            groups.setdefault(key, []).append(target)
+        outcomes = await asyncio.gather(*(self._materialize(look, group[0], hard=hard) for group in groups.values()))
+        result = {}
+        for group, outcome in zip(groups.values(), outcomes, strict=True):
+            if outcome is not None:
+                result.update({target.cluster.uid: outcome for target in group})
+        return result
+
+    async def _materialize(self, look: _Look, target: Target, *, hard: bool) -> Materialized | None:
+        name = look.application.id.name
+        try:
+            outcome = await self._materializer.materialize(
+                target.sources, name, target.namespace, target.cluster.capabilities, again=hard
+            )
+        except (SourceError, RenderError) as error:
+            look.failed = True
+            look.retry = look.retry or error.retryable
+            look.problem(ConditionType.COMPARISON_ERROR, error.message)
+            return None
+        look.inputs.update(outcome.inputs)
+        look.revision = look.revision or outcome.revision
+        for warning in outcome.warnings:
+            type, _, message = warning.partition(": ")
+            look.conditions[(type, message)] = None
+        return outcome
+
+    # --- what is assigned
+
+    async def _contents(
+        self, look: _Look, project: Project, permitted: Sequence[Target], sets: Mapping[str, Materialized]
+    ) -> list[tuple[str, AssignmentContent]]:
+        application = look.application
+        requests = await self._store.operation_requests(str(application.id))
+        history: list[HistoryEntry] = []
+        if any(r.kind == "rollback" for r in requests):
+            history = await self._store.history(str(application.id))
+        contents = []
+        shared: dict[AssignmentContent, AssignmentContent] = {}
+        for target in permitted:
+            made = sets.get(target.cluster.uid)
+            if made is None or self._denied(look, project, target, made):
+                continue
+            content = self._content(look, target, made)
+            operation = await self._operation(look, target.cluster, requests, history, content)
+            if operation is not None:
+                content = replace(content, operation=operation)
+            # Most clusters get the same: one value for all of them is stored and encoded once.
+            contents.append((target.cluster.uid, shared.setdefault(content, content)))
+        return contents
+
+    def _denied(self, look: _Look, project: Project, target: Target, made: Materialized) -> bool:
+        scope = target.cluster.capabilities.is_namespaced
+        denials = permit_resources(project, made.entries, scope, cluster=target.cluster, namespace=target.namespace)
+        for denial in denials:
+            look.problem(ConditionType.INVALID_SPEC_ERROR, denial.message)
+        return bool(denials)
+
+    def _content(self, look: _Look, target: Target, made: Materialized) -> AssignmentContent:
+        application = look.application
+        existing = look.existing.get(target.cluster.uid)
+        revision = made.revision
+        if existing is not None and existing.content.manifest_set.digest == made.ref.digest:
+            # A commit that changed nothing this application reads is not a new revision of it.
+            same_inputs = look.before is not None and all(
+                look.before.inputs.get(key) == object_id for key, object_id in made.inputs.items()
+            )
+            if same_inputs and existing.content.revision:
+                revision = existing.content.revision
+        return AssignmentContent(
+            application=str(application.id),
+            application_uid=application.uid,
+            project=application.spec.project,
+            namespace=target.namespace,
+            manifest_set=made.ref,
+            revision=revision,
+            policy=application.spec.sync_policy,
+            ignore_differences=application.spec.ignore_differences,
+        )
+
+    async def _operation(
+        self,
+        look: _Look,
+        cluster: Cluster,
+        requests: Sequence[OperationRequest],
+        history: Sequence[HistoryEntry],
+        content: AssignmentContent,
+    ) -> OperationRequest | None:
+        existing = look.existing.get(cluster.uid)
+        settled = existing.content.operation if existing is not None else None
+        mine = [h for h in history if h.cluster == cluster.uid]
+        found = settle(requests, settled, cluster.uid, mine)
+        if not isinstance(found, Wanted):
+            return found
+        if found.problem:
+            look.problem(ConditionType.SYNC_ERROR, f"{cluster.name}: {found.problem}")
+            return settled
+        if found.history is None:
+            return complete(found.request, content.manifest_set, content.revision)
+        ref = await self._materializer.reference(found.history.manifest_set)
+        if ref is None:
+            message = f"the manifests of history entry {found.history.id} are gone from the hub"
+            look.problem(ConditionType.SYNC_ERROR, f"{cluster.name}: {message}")
+            return settled
+        return complete(found.request, ref, found.history.revision)
+
+    def _left_over(self, look: _Look, targeting: Targeting) -> list[tuple[str, AssignmentContent]]:
+        """End the application on clusters it no longer targets: pruned where pruning is on, else left running.
+
+        A destination that names an unknown cluster or an override that means nothing says nothing about the others:
+        with such a problem, nobody is taken off.
+        """
+        application = look.application
+        if targeting.problems:
+            return []
+        wanted = {target.cluster.uid for target in targeting.targets}
+        gone = [a for uid, a in look.existing.items() if uid not in wanted]
+        if not gone:
+            return []
+        automated = application.spec.sync_policy.automated
+        cascade = automated is not None and automated.prune
+        deletion = Deletion(cascade, "foreground", "controller", datetime.now(UTC))
+        return _tombstones(application, gone, deletion)
+
+    # --- what is remembered
+
+    def _state(self, look: _Look) -> RefreshState:
+        now = datetime.now(UTC)
+        before = {(c.type, c.message): c for c in look.before.conditions} if look.before is not None else {}
+        conditions = tuple(before.get(key) or Condition(key[0], key[1], now) for key in look.conditions)
+        kept = look.failed and look.before is not None
+        return RefreshState(
+            application=str(look.application.id),
+            revision=look.before.revision if kept and look.before else look.revision,
+            inputs=look.before.inputs if kept and look.before else look.inputs,
+            spec_generation=look.application.generation,
+            conditions=conditions,
+            refreshed_at=now,
+        )
+
+
+def _tombstones(
+    application: Application, assignments: Iterable[Assignment], deletion: Deletion
+) -> list[tuple[str, AssignmentContent]]:
+    result = []
+    for assignment in assignments:
+        standing = assignment.content.deletion
+        if standing is None or (standing.cascade, standing.propagation) != (deletion.cascade, deletion.propagation):
+            result.append((assignment.cluster, replace(assignment.content, deletion=deletion)))
+    return result

@@ -1,0 +1,288 @@
+"""The controller's loop: what changed, which applications that concerns, and a bounded number looked at at once.
+
+Level-triggered throughout: a message says only that it is time to look, and looking twice changes nothing. One
+application that hangs on a slow repository or a large chart holds one slot, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from hub.domain.application import Application
+from hub.domain.assignment import AssignmentContent
+from hub.domain.status import RefreshState
+from hub.domain.targeting import ClusterIndex
+from hub.errors import HubError
+from hub.reconcile.assign import Assigner, Outcome
+from hub.reconcile.watcher import Watcher
+from hub.source import SourceError
+from hub.store.bus import Bus, Subscription
+from hub.store.contract import Store
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 5.0
+PARALLEL_LOOKS = 16
+PARALLEL_POLLS = 16
+RETRY_FIRST_SECONDS = 5.0
+RETRY_CAP_SECONDS = 300.0
+WRITE_GATHER_SECONDS = 0.002
+
+
+@dataclass(slots=True)
+class _Known:
+    """The controller's picture of the store, kept up by sequence."""
+
+    applications: dict[str, Application] = field(default_factory=dict)
+    states: dict[str, RefreshState] = field(default_factory=dict)
+    sequence: int = 0
+    clusters: ClusterIndex = field(default_factory=lambda: ClusterIndex(()))
+    clusters_version: int = -1
+
+
+class Controller:
+    """Runs while it holds the controller's lease."""
+
+    def __init__(self, store: Store, bus: Bus, watcher: Watcher, assigner: Assigner) -> None:
+        self._store = store
+        self._bus = bus
+        self._watcher = watcher
+        self._assigner = assigner
+        self._known = _Known()
+        self._ready: dict[str, bool] = {}
+        """application → hard; looked at in this order."""
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, bool] = {}
+        self._failures: dict[str, int] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._polls: dict[str, asyncio.Task[None]] = {}
+        self._writes: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self.looks = 0
+
+    async def run(self) -> None:
+        """Control until cancelled."""
+        async with self._bus.subscribe("applications", "refresh", "clusters", "statuses") as subscription:
+            try:
+                await self._take_up()
+                while True:
+                    await self._round(subscription)
+            finally:
+                await self._stop()
+
+    async def _stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = [*self._busy.values(), *self._polls.values(), *([self._writer] if self._writer else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_up(self) -> None:
+        """Begin: whoever was the controller before may have died in the middle of anything."""
+        while True:
+            try:
+                await self._sync_clusters()
+                await self._sync_applications()
+                self._known.states = await self._store.get_refresh_states()
+                return
+            except HubError as error:
+                log.error("the controller cannot begin: %s; tried again", error.message)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _round(self, subscription: Subscription) -> None:
+        try:
+            await self._sync_clusters()
+            await self._sync_applications()
+            await self._sync_requests()
+            await self._finish_deletions()
+        except HubError as error:
+            log.error("the controller cannot read the store: %s; tried again", error.message)
+        self._start_polls(self._watcher.due())
+        self._pump()
+        timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
+        messages = await subscription.next(timeout=timeout)
+        for topic, payload in messages:
+            if topic == "applications" and payload in self._known.applications:
+                self._want(payload)
+
+    # --- what is to be looked at
+
+    async def _sync_applications(self) -> None:
+        known = self._known
+        changed, removed, known.sequence = await self._store.applications_since(known.sequence)
+        for application in changed:
+            id = str(application.id)
+            known.applications[id] = application
+            self._want(id)
+        for gone in removed:
+            known.applications.pop(str(gone), None)
+            known.states.pop(str(gone), None)
+        if changed or removed:
+            self._watcher.follow(known.applications.values())
+
+    async def _sync_clusters(self) -> None:
+        version = await self._store.clusters_version()
+        if version != self._known.clusters_version:
+            self._known.clusters = ClusterIndex(await self._store.list_clusters())
+            self._known.clusters_version = version
+            for id in self._known.applications:
+                self._want(id)
+
+    async def _sync_requests(self) -> None:
+        for id, mode in (await self._store.take_refresh_requests()).items():
+            application = self._known.applications.get(id)
+            if application is None:
+                continue
+            if mode == "hard":
+                self._want(id, hard=True)
+            urls = [s.repo_url for s in application.spec.sources if not s.chart]
+            self._start_polls(urls, force=mode == "hard")
+
+    async def _finish_deletions(self) -> None:
+        """Remove applications whose last cluster has let go of them."""
+        deleting = [a for a in self._known.applications.values() if a.deletion is not None]
+        for application in deleting:
+            if str(application.id) in self._busy or str(application.id) in self._ready:
+                continue
+            if not await self._store.assignments_of_application(str(application.id)):
+                await self._store.remove_application(application.id)
+                await self._bus.publish("applications", str(application.id))
+
+    def _want(self, id: str, *, hard: bool = False) -> None:
+        timer = self._timers.pop(id, None)
+        if timer is not None:
+            timer.cancel()
+        if id in self._busy:
+            self._again[id] = hard or self._again.get(id, False)
+        else:
+            self._ready[id] = hard or self._ready.get(id, False)
+
+    # --- polling repositories
+
+    def _start_polls(self, urls: Iterable[str], *, force: bool = False) -> None:
+        for url in urls:
+            if url not in self._polls:
+                task = asyncio.create_task(self._poll(url, force=force))
+                self._polls[url] = task
+                task.add_done_callback(partial(self._polled, url))
+
+    def _polled(self, url: str, _: asyncio.Task[None]) -> None:
+        self._polls.pop(url, None)
+
+    async def _poll(self, url: str, *, force: bool) -> None:
+        readers = {
+            id: a
+            for id, a in self._known.applications.items()
+            if a.deletion is None and any(s.repo_url == url for s in a.spec.sources)
+        }
+        try:
+            changed = await self._watcher.poll(url, readers, self._known.states, force=force)
+        except SourceError as error:
+            log.warning("repository %s: %s", url, error.message)
+            changed = list(readers)
+        except HubError as error:
+            log.error("repository %s: %s", url, error.message)
+            return
+        for id in changed:
+            self._want(id)
+        self._pump()
+
+    # --- looking
+
+    def _pump(self) -> None:
+        while self._ready and len(self._busy) < PARALLEL_LOOKS:
+            id = next(iter(self._ready))
+            hard = self._ready.pop(id)
+            if id in self._known.applications:
+                self._busy[id] = asyncio.create_task(self._look(id, hard))
+
+    async def _look(self, id: str, hard: bool) -> None:
+        application = self._known.applications[id]
+        retry = False
+        try:
+            self.looks += 1
+            outcome = await self._assigner.look(
+                application, self._known.clusters, self._known.states.get(id), hard=hard
+            )
+            await self._write(outcome)
+            retry = outcome.retry
+        except asyncio.CancelledError:
+            raise
+        except HubError as error:
+            log.error("application %s: %s; tried again", id, error.message)
+            retry = True
+        except Exception:
+            # A fault met in one application must not end the others' controller.
+            log.exception("application %s: internal error; tried again", id)
+            retry = True
+        finally:
+            self._busy.pop(id, None)
+        if id in self._again:
+            self._ready[id] = self._again.pop(id)
+        elif retry:
+            self._later(id)
+        else:
+            self._failures.pop(id, None)
+        self._pump()
+
+    def _later(self, id: str) -> None:
+        failures = self._failures[id] = self._failures.get(id, 0) + 1
+        delay = min(RETRY_CAP_SECONDS, RETRY_FIRST_SECONDS * 2 ** min(failures - 1, 10))
+        jittered = delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._timers[id] = asyncio.get_running_loop().call_later(jittered, self._retry, id)
+
+    def _retry(self, id: str) -> None:
+        self._want(id)
+        self._pump()
+
+    # --- writing, many applications at once
+
+    async def _write(self, outcome: Outcome) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writes.append((outcome, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        await future
+
+    async def _write_all(self) -> None:
+        await asyncio.sleep(WRITE_GATHER_SECONDS)
+        while self._writes:
+            batch, self._writes = self._writes, []
+            try:
+                await self._write_batch([outcome for outcome, _ in batch])
+            except HubError as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for _, future in batch:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _write_batch(self, outcomes: list[Outcome]) -> None:
+        contents: list[tuple[str, AssignmentContent]] = [c for outcome in outcomes for c in outcome.contents]
+        if contents and await self._store.assign(contents):
+            await self._bus.publish("assignments")
+        states = [o.state for o in outcomes if o.state is not None]
+        fresh = [s for s in states if not _same(self._known.states.get(s.application), s)]
+        if fresh:
+            await self._store.put_refresh_states(fresh)
+            with contextlib.suppress(KeyError):
+                self._known.states.update({s.application: s for s in fresh})
+            await self._bus.publish("statuses")
+
+
+def _same(before: RefreshState | None, now: RefreshState) -> bool:
+    return before is not None and (before.revision, before.inputs, before.conditions, before.spec_generation) == (
+        now.revision,
+        now.inputs,
+        now.conditions,
+        now.spec_generation,
+    )

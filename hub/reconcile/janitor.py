@@ -1,0 +1,42 @@
+"""Keeps what is kept from growing for ever: once an hour, in small steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from hub.errors import HubError
+from hub.source import GitSource
+from hub.store.contract import Store
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 300.0
+EVERY_SECONDS = 3600.0
+
+
+class Janitor:
+    def __init__(self, store: Store, git: GitSource) -> None:
+        self._store = store
+        self._git = git
+
+    async def run(self) -> None:
+        """Collect until cancelled."""
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            try:
+                await self.collect()
+            except HubError as error:
+                log.error("collecting: %s; tried again in an hour", error.message)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def collect(self) -> None:
+        """One round over store and mirrors."""
+        removed = await self._store.collect(datetime.now(UTC))
+        log.info("collected: %s", ", ".join(f"{n} {what}" for what, n in removed.items() if n) or "nothing")
+        needed: dict[str, set[str]] = {}
+        for state in (await self._store.get_refresh_states()).values():
+            for source in state.revision.sources:
+                needed.setdefault(source.repo_url, set()).add(source.revision)
+        await self._git.collect(needed)

@@ -1,0 +1,144 @@
+"""One distinct input to its ManifestSet: taken from the store when it was rendered before, else rendered, signed, stored.
+
+Whatever the number of applications and clusters that use it, an input is rendered once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hub.domain.application import Source
+from hub.domain.cluster import Capabilities
+from hub.domain.manifest import Entry, ManifestSet, ManifestSetRef, digest_of
+from hub.domain.revision import Revision, SourceRevision
+from hub.render import Renderer, RenderError, RenderRequest, Scan, SourceInput
+from hub.source import CommitInfo, GitSource
+from hub.store.contract import RenderRecord, Store
+
+Sign = Callable[[bytes], tuple[bytes, str]]
+"""Digest → (signature, key id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized:
+    """What one application is to be on the clusters that share these inputs."""
+
+    ref: ManifestSetRef
+    entries: tuple[Entry, ...]
+    revision: Revision
+    inputs: Mapping[str, str]
+    """`input_key` → object id."""
+    warnings: tuple[str, ...]
+    rendered: bool
+    """Whether it had to be rendered just now."""
+
+
+def input_key(source: Source, path: str) -> str:
+    """Name one thing a source reads, whatever the application."""
+    return f"{source.repo_url} {source.target_revision} {path}"
+
+
+class Materializer:
+    def __init__(self, store: Store, git: GitSource, renderer: Renderer, sign: Sign) -> None:
+        self._store = store
+        self._git = git
+        self._renderer = renderer
+        self._sign = sign
+
+    async def materialize(
+        self,
+        sources: Sequence[Source],
+        app_name: str,
+        namespace: str,
+        capabilities: Capabilities,
+        *,
+        again: bool = False,
+    ) -> Materialized:
+        """Return the set for these sources at their newest commits. `again` renders whatever is stored.
+
+        Raises SourceError, RenderError, StoreUnavailable.
+        """
+        request, revision = await self._request(sources, app_name, namespace, capabilities)
+        scan = await self._renderer.scan(request)
+        record = None if again else await self._known(scan)
+        rendered = record is None
+        if record is None:
+            record = await self._render(request, scan)
+        assert record.manifest_set is not None
+        ref = self._signed(record.manifest_set)
+        content = (await self._store.get_blobs([ref.digest]))[ref.digest]
+        return Materialized(
+            ref=ref,
+            entries=ManifestSet.decode(content).entries,
+            revision=revision,
+            inputs=_inputs(sources, scan),
+            warnings=(*scan.warnings, *record.warnings),
+            rendered=rendered,
+        )
+
+    async def _request(
+        self, sources: Sequence[Source], app_name: str, namespace: str, capabilities: Capabilities
+    ) -> tuple[RenderRequest, Revision]:
+        inputs, commits = [], []
+        for source in sources:
+            if source.chart:
+                raise RenderError(
+                    f"the source {source.repo_url} names the chart {source.chart!r} of a chart repository, which this"
+                    " hub does not read yet: put the chart into a Git repository, or name a path",
+                    code="not-served",
+                )
+            commit = await self._git.resolve(source.repo_url, source.target_revision)
+            tree = self._git.tree(source.repo_url, commit.sha)
+            inputs.append(SourceInput(source, tree, commit.sha))
+            commits.append(_source_revision(source, commit))
+        request = RenderRequest(tuple(inputs), app_name, namespace, capabilities)
+        return request, Revision(tuple(commits))
+
+    async def _known(self, scan: Scan) -> RenderRecord | None:
+        record = (await self._store.get_renders([scan.key])).get(scan.key)
+        if record is None or record.manifest_set is None:
+            return None
+        # A set whose blobs were collected, or lost in a restored backup, has to be made again.
+        found = await self._store.get_blobs([record.manifest_set.digest])
+        content = found.get(record.manifest_set.digest)
+        if content is None:
+            return None
+        digests = {e.digest for e in ManifestSet.decode(content).entries}
+        return record if await self._store.have_blobs(digests) == digests else None
+
+    async def _render(self, request: RenderRequest, scan: Scan) -> RenderRecord:
+        rendered = await self._renderer.render(request, scan)
+        content = rendered.manifest_set.encode()
+        digest = digest_of(content)
+        await self._store.put_blobs({**rendered.blobs, digest: content})
+        signature, key_id = self._sign(bytes.fromhex(digest))
+        ref = ManifestSetRef(digest, len(rendered.manifest_set.entries), signature, key_id)
+        record = RenderRecord(scan.key, ref, warnings=rendered.warnings)
+        await self._store.put_render(record)
+        return record
+
+    def _signed(self, ref: ManifestSetRef) -> ManifestSetRef:
+        """Sign with the key in force: one that was rotated out is soon trusted by no agent."""
+        signature, key_id = self._sign(bytes.fromhex(ref.digest))
+        return ref if key_id == ref.key_id else replace(ref, signature=signature, key_id=key_id)
+
+    async def reference(self, digest: str) -> ManifestSetRef | None:
+        """Return a signed reference to a set that is in the store, for a rollback; None when it is gone."""
+        content = (await self._store.get_blobs([digest])).get(digest)
+        if content is None:
+            return None
+        signature, key_id = self._sign(bytes.fromhex(digest))
+        return ManifestSetRef(digest, len(ManifestSet.decode(content).entries), signature, key_id)
+
+
+def _inputs(sources: Sequence[Source], scan: Scan) -> dict[str, str]:
+    result = {}
+    for key, object_id in scan.inputs.items():
+        index, _, path = key.partition(":")
+        result[input_key(sources[int(index)], path)] = object_id
+    return result
+
+
+def _source_revision(source: Source, commit: CommitInfo) -> SourceRevision:
+    return SourceRevision(source.repo_url, commit.sha, commit.author, commit.message, commit.committed_at)

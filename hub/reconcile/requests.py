@@ -1,0 +1,62 @@
+"""What people asked for, settled for one cluster. Pure.
+
+Once settled, a request stays as it is: its id has become part of the assignment, and what it means must not change when
+the next commit arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hub.domain.manifest import ManifestSetRef
+from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
+from hub.domain.revision import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that still has to be given its manifest set, and where that comes from."""
+
+    request: OperationRequest
+    history: HistoryEntry | None = None
+    problem: str = ""
+
+
+def settle(
+    requests: Sequence[OperationRequest],
+    settled: OperationRequest | None,
+    cluster: str,
+    history: Sequence[HistoryEntry],
+) -> Wanted | OperationRequest | None:
+    """Return what a cluster's assignment is to carry: a request as settled before, or one still to be settled.
+
+    `requests` and `history` are newest first.
+    """
+    newest = next((r for r in requests if not r.clusters or cluster in r.clusters), None)
+    if newest is None or (settled is not None and newest.id == settled.id):
+        return settled
+    if newest.terminate:
+        if settled is None or settled.requested_at > newest.requested_at:
+            return settled
+        return replace(settled, terminate=True)
+    if settled is not None and settled.requested_at > newest.requested_at:
+        return settled
+    if newest.kind is OperationKind.ROLLBACK:
+        entry = _entry(history, newest.history_id)
+        if entry is None:
+            which = f"history entry {newest.history_id}" if newest.history_id else "an earlier history entry"
+            return Wanted(newest, problem=f"this cluster has no {which} of the application")
+        return Wanted(newest, entry)
+    return Wanted(newest)
+
+
+def complete(request: OperationRequest, ref: ManifestSetRef, revision: Revision) -> OperationRequest:
+    """Settle a request for good."""
+    return replace(request, manifest_set=ref, revision=revision, clusters=())
+
+
+def _entry(history: Sequence[HistoryEntry], id: int) -> HistoryEntry | None:
+    if id:
+        return next((h for h in history if h.id == id), None)
+    return history[1] if len(history) > 1 else None

@@ -1,0 +1,134 @@
+"""Notices commits: polls every repository that an application reads, and says which applications a change concerns.
+
+An application is looked at again only if something it read has another Git object id now. So a commit to a repository of
+a thousand applications costs a thousand look-ups, a few microseconds each, and the renders of those it touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hub.domain.application import Application
+from hub.domain.status import RefreshState
+from hub.reconcile.materialize import input_key
+from hub.source import GitSource, SourceError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Repository:
+    due: float
+    """Monotonic time of the next poll."""
+    failures: int = 0
+    seen: dict[str, str] = field(default_factory=dict)
+    """target revision → the commit its applications were compared with last."""
+
+
+class Watcher:
+    """Knows when each repository is to be asked, and what a new commit means."""
+
+    def __init__(self, git: GitSource, poll_seconds: float, jitter_seconds: float) -> None:
+        self._git = git
+        self._poll = poll_seconds
+        self._jitter = jitter_seconds
+        self._repositories: dict[str, _Repository] = {}
+
+    def follow(self, applications: Iterable[Application]) -> None:
+        """Poll the repositories these applications read, and no others."""
+        urls = {s.repo_url for a in applications for s in a.spec.sources if not s.chart}
+        now = time.monotonic()
+        for url in urls - self._repositories.keys():
+            self._repositories[url] = _Repository(now + self._next_delay())
+        for url in self._repositories.keys() - urls:
+            del self._repositories[url]
+
+    def due(self) -> list[str]:
+        """Return the repositories whose time has come, and set their next one."""
+        now = time.monotonic()
+        result = []
+        for url, repository in self._repositories.items():
+            if repository.due <= now:
+                repository.due = now + self._next_delay()
+                result.append(url)
+        return result
+
+    def seconds_to_next(self) -> float:
+        now = time.monotonic()
+        return max(0.0, min((r.due - now for r in self._repositories.values()), default=self._poll))
+
+    def _next_delay(self) -> float:
+        return self._poll + random.uniform(0, self._jitter)  # noqa: S311 - jitter
+
+    async def poll(
+        self,
+        url: str,
+        applications: Mapping[str, Application],
+        states: Mapping[str, RefreshState],
+        *,
+        force: bool = False,
+    ) -> list[str]:
+        """Ask one repository; return the ids of the applications that read something that is now another.
+
+        Applications whose sources failed last time are always among them. Raises SourceError.
+        """
+        repository = self._repositories.setdefault(url, _Repository(time.monotonic() + self._next_delay()))
+        await self._git.refresh(url, force=force)
+        readers: dict[str, list[str]] = {}
+        for id, application in applications.items():
+            for source in application.spec.sources:
+                if source.repo_url == url:
+                    readers.setdefault(source.target_revision, []).append(id)
+        changed: dict[str, None] = {}
+        for revision, ids in readers.items():
+            changed.update(dict.fromkeys(await self._compare(repository, url, revision, ids, states)))
+        return list(changed)
+
+    async def _compare(
+        self, repository: _Repository, url: str, revision: str, ids: list[str], states: Mapping[str, RefreshState]
+    ) -> list[str]:
+        try:
+            commit = await self._git.resolve(url, revision)
+        except SourceError:
+            # The look at each application says what is wrong, and keeps its last good state.
+            repository.seen.pop(revision, None)
+            return ids
+        if repository.seen.get(revision) == commit.sha:
+            return [id for id in ids if _unsettled(states.get(id))]
+        prefix = input_key_prefix(url, revision)
+        paths = {
+            key.removeprefix(prefix)
+            for id in ids
+            if (state := states.get(id)) is not None
+            for key in state.inputs
+            if key.startswith(prefix)
+        }
+        found = await asyncio.to_thread(self._git.object_ids, url, commit.sha, paths)
+        repository.seen[revision] = commit.sha
+        return [id for id in ids if _changed(states.get(id), prefix, found)]
+
+
+def input_key_prefix(url: str, revision: str) -> str:
+    return f"{url} {revision} "
+
+
+def _unsettled(state: RefreshState | None) -> bool:
+    return state is None or not state.inputs or any(c.type == "ComparisonError" for c in state.conditions)
+
+
+def _changed(state: RefreshState | None, prefix: str, found: Mapping[str, str]) -> bool:
+    if state is None or _unsettled(state):
+        return True
+    return any(
+        found.get(key.removeprefix(prefix)) != object_id
+        for key, object_id in state.inputs.items()
+        if key.startswith(prefix)
+    )
+
+
+__all__ = ["Watcher", "input_key"]

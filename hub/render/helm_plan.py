@@ -1,0 +1,244 @@
+"""Which files a chart's render reads: the chart, charts it depends on by path, and the value files of the source.
+
+The chart goes to the worker as a plain copy: symlinks are followed here, where the repository's bounds are known, for
+Helm itself would follow them anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub.domain.application import HelmOptions
+from hub.formats.limits import Limits
+from hub.formats.yaml import load_document
+from hub.render.detect import CHART_FILE
+from hub.render.errors import RenderError, path_refused
+from hub.render.model import File, Plan, RenderLimits, RenderRequest
+from hub.render.paths import RepositoryView, joined, normalized
+
+_LIMITS = Limits(bytes=1024 * 1024, depth=30, nodes=100_000)
+_MAX_DEPTH = 30
+_MAX_VALUE_FILES = 200
+_DEFAULT_NAMESPACE = "default"
+_GLOB = re.compile(r"[*?\[]")
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_REFERENCE = re.compile(r"(\$[A-Za-z0-9_-]+)(?:/(.*))?", re.DOTALL)
+
+
+def completed(plan: Plan, view: RepositoryView, refs: Mapping[str, RepositoryView], limits: RenderLimits) -> Plan:
+    """Return the plan with the files that the chart's render reads. `refs` are the sources that value files may come
+    from: "$name" → view. Raises RenderError, FormatError."""
+    options = plan.source.helm or HelmOptions()
+    if view.file(normalized(f"{plan.path}/{CHART_FILE}")) is None:
+        raise RenderError(
+            f"There is no {CHART_FILE} in {plan.path or 'the root of the repository'}: the source says it is a chart.",
+            code="path-not-found",
+        )
+    chart = _Chart(view, limits)
+    chart.add(plan.path, plan.path, 0)
+    values = _ValueFiles(plan.path, view, refs)
+    return dataclasses.replace(
+        plan,
+        files=tuple(sorted(chart.files.values(), key=lambda file: file.path)),
+        value_files=tuple(values.find(options)),
+        parameter_files=tuple(values.one(path, "helm.fileParameters") for _, path in options.file_parameters),
+    )
+
+
+def release_name(plan: Plan, request: RenderRequest) -> str:
+    options = plan.source.helm
+    return (options.release_name if options else "") or request.app_name
+
+
+def namespace(plan: Plan, request: RenderRequest) -> str:
+    options = plan.source.helm
+    return (options.namespace if options else "") or request.app_namespace or _DEFAULT_NAMESPACE
+
+
+def kubernetes_version(plan: Plan, request: RenderRequest) -> str:
+    """Return the version that charts are told, and held to; empty when no cluster has told its own."""
+    options = plan.source.helm
+    return (options.kube_version if options else "") or request.capabilities.kubernetes_version
+
+
+def api_versions(plan: Plan, request: RenderRequest) -> list[str]:
+    options = plan.source.helm
+    return list((options.api_versions if options else ()) or request.capabilities.api_versions)
+
+
+class _Chart:
+    """Collects a chart's files, by their path in the copy that is rendered."""
+
+    def __init__(self, view: RepositoryView, limits: RenderLimits) -> None:
+        self.files: dict[str, File] = {}
+        self._view = view
+        self._limits = limits
+
+    def add(self, directory: str, path: str, depth: int) -> None:
+        """Add the chart stored at `directory` as if it were at `path`, and what it depends on by file://."""
+        if depth > _MAX_DEPTH:
+            raise RenderError(
+                f"The charts below {path[:200]!r} are nested more than {_MAX_DEPTH} deep: look for one that depends on "
+                "itself.",
+                code="invalid-source",
+            )
+        self._copy(directory, path, depth)
+        for dependency in _dependencies(self._view, directory):
+            name, repository = str(dependency.get("name") or ""), str(dependency.get("repository") or "")
+            if repository.startswith("file://") and name and not self._is_vendored(path, name):
+                self._add_local(directory, path, name, repository.removeprefix("file://"), depth)
+
+    def _add_local(self, directory: str, path: str, name: str, target: str, depth: int) -> None:
+        if target.startswith("/"):
+            raise path_refused(target, f"(the dependency {name} of {directory}) is an absolute path")
+        located = self._view.find(joined(directory, target))
+        if located is None or not located.is_directory:
+            raise RenderError(
+                f"The chart in {directory!r} depends on {name} at {target!r}, which is not in the commit.",
+                code="path-not-found",
+            )
+        self.add(located.path, normalized(f"{path}/charts/{name}"), depth + 1)
+
+    def _is_vendored(self, path: str, name: str) -> bool:
+        vendored = normalized(f"{path}/charts/{name}")
+        archive = re.compile(re.escape(vendored) + r"-[0-9][^/]*\.tgz")
+        return any(file.startswith(vendored + "/") or archive.fullmatch(file) for file in self.files)
+
+    def _copy(self, directory: str, path: str, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise path_refused(path, "is nested too deep: look for a symlink that leads round in a circle")
+        for entry in self._view.tree.list(directory):
+            name = entry.path.rpartition("/")[2]
+            target = normalized(f"{path}/{name}")
+            located = self._view.find(entry.path) if entry.kind == "symlink" else None
+            stored, kind = (located.path, located.entry.kind) if located else (entry.path, entry.kind)
+            if kind == "directory":
+                self._copy(stored, target, depth + 1)
+            elif kind == "file":
+                found = located.entry if located else entry
+                self._add_file(File(target, stored, found.object_id, self._view.index, found.size))
+
+    def _add_file(self, file: File) -> None:
+        self.files[file.path] = file
+        if len(self.files) > self._limits.files:
+            raise RenderError(f"The chart has more than {self._limits.files:,} files.", code="too-large")
+
+
+class _ValueFiles:
+    def __init__(self, directory: str, view: RepositoryView, refs: Mapping[str, RepositoryView]) -> None:
+        self._directory = directory
+        self._view = view
+        self._refs = refs
+
+    def find(self, options: HelmOptions) -> Iterator[File]:
+        """Yield the value files in the order they are given, globs in the order of their paths."""
+        count = 0
+        for text in options.value_files:
+            for file in self._matching(text, required=not options.ignore_missing_value_files):
+                count += 1
+                if count > _MAX_VALUE_FILES:
+                    raise RenderError(f"There are more than {_MAX_VALUE_FILES} value files.", code="too-large")
+                yield file
+
+    def one(self, text: str, origin: str) -> File:
+        view, path = self._place(text, origin)
+        file = view.file(path)
+        if file is None:
+            raise _missing(text, origin)
+        return file
+
+    def _matching(self, text: str, *, required: bool) -> list[File]:
+        view, path = self._place(text, "helm.valueFiles")
+        if _GLOB.search(path):
+            found = _glob(view, path)
+        else:
+            file = view.file(path)
+            found = [file] if file is not None else []
+        if not found and required:
+            raise _missing(text, "helm.valueFiles")
+        return found
+
+    def _place(self, text: str, origin: str) -> tuple[RepositoryView, str]:
+        """Return the tree a path is in, and the path from its root."""
+        if scheme := _REMOTE.match(text):
+            raise RenderError(
+                f"{origin} names {scheme[0]}…, on another host, which this hub does not fetch: put the file into a "
+                "repository.",
+                code="not-served",
+            )
+        reference = _REFERENCE.fullmatch(text)
+        if reference is None:
+            return self._view, joined(self._directory, text)
+        name, path = reference.groups()
+        if name not in self._refs:
+            raise RenderError(
+                f"{origin} names {text[:200]!r}, but no source of the application has ref: {name[1:]}.",
+                code="invalid-source",
+            )
+        return self._refs[name], normalized(path or "")
+
+
+def _glob(view: RepositoryView, pattern: str) -> list[File]:
+    """Return the files a pattern matches: `*`, `?` and `[a-z]` within a name, `**` across directories."""
+    parts = pattern.split("/")
+    literal = next(index for index, part in enumerate(parts) if _GLOB.search(part))
+    base = view.find("/".join(parts[:literal]))
+    if base is None or not base.is_directory:
+        return []
+    matcher = _glob_matcher(parts[literal:])
+    prefix = base.path + "/" if base.path else ""
+    entries = view.tree.walk(base.path) if len(parts) > literal + 1 or "**" in pattern else view.tree.list(base.path)
+    paths = [
+        e.path for e in entries if e.kind in ("file", "symlink") and matcher.fullmatch(e.path.removeprefix(prefix))
+    ]
+    return [file for path in sorted(paths) if (file := view.file(path)) is not None]
+
+
+def _glob_matcher(parts: list[str]) -> re.Pattern[str]:
+    if sum(part.count("*") for part in parts) > 10:
+        raise RenderError("A pattern in helm.valueFiles has more than ten stars.", code="invalid-source")
+    regexes = [".*" if part == "**" else _segment(part) for part in parts]
+    # "**/" stands for any number of directories, none among them.
+    return re.compile("/".join(regexes).replace(".*/", "(?:.*/)?"), re.DOTALL)
+
+
+def _segment(part: str) -> str:
+    result, position = "", 0
+    while position < len(part):
+        character = part[position]
+        end = part.find("]", position + 2) if character == "[" else -1
+        if character == "*":
+            result += "[^/]*"
+        elif character == "?":
+            result += "[^/]"
+        elif end > 0:
+            members = part[position + 1 : end]
+            negated = members[0] in "!^"
+            result += f"[{'^' if negated else ''}{re.escape(members[negated:]).replace(chr(92) + '-', '-')}]"
+            position = end
+        else:
+            result += re.escape(character)
+        position += 1
+    return result
+
+
+def _dependencies(view: RepositoryView, directory: str) -> Iterator[Mapping[str, Any]]:
+    """Yield what a chart says it depends on, in Chart.yaml or, as older charts do, in requirements.yaml."""
+    for name in (CHART_FILE, "requirements.yaml"):
+        path = normalized(f"{directory}/{name}")
+        if view.file(path) is None:
+            continue
+        value = load_document(view.read(path, _LIMITS.bytes), name=path, limits=_LIMITS)
+        entries = value.get("dependencies") if isinstance(value, Mapping) else None
+        yield from (entry for entry in entries or () if isinstance(entry, Mapping))
+
+
+def _missing(text: str, origin: str) -> RenderError:
+    return RenderError(
+        f"{origin} names {text[:200]!r}, which is not in the commit"
+        + (": set helm.ignoreMissingValueFiles to leave absent ones out." if "valueFiles" in origin else "."),
+        code="path-not-found",
+    )

@@ -1,0 +1,121 @@
+"""A few render workers, kept ready, and shared so that a slow render does not hold up quick ones.
+
+A pool of its own, rather than a library's: a render worker is given no environment, no file of the hub's and no
+network; it is killed together with whatever it started; each has a channel of its own, so one that is killed while it
+writes leaves no lock behind; and what it answers is never unpickled.
+
+A render that runs longer than `PATIENCE` gives its place back to quick ones as long as there is one among the places
+for slow ones, which are as many again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from hub.render.wire import Setup
+from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
+
+PATIENCE = 5.0
+"""Seconds a render may take before it counts as slow."""
+_MAX_TASKS = 1000
+_MAX_RSS = 512 * 1024 * 1024
+"""A worker that has been larger than this is replaced once it is idle: its memory does not come back."""
+
+_log = structlog.get_logger(__name__)
+
+
+class WorkerPool:
+    def __init__(self, setup: Setup, scratch: Path, workers: int) -> None:
+        self._setup = setup
+        self._scratch = scratch
+        self._workers = workers
+        self._quick = asyncio.Semaphore(workers)
+        self._slow = asyncio.Semaphore(workers)
+        self._idle: list[WorkerProcess] = []
+        self._busy: set[WorkerProcess] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> WorkerProcess:
+        """Start all workers, and return one to look at. Raises WorkerLost, OSError."""
+        self._idle += await asyncio.gather(*(self._new_worker() for _ in range(self._workers)))
+        return self._idle[0]
+
+    async def run(self, content: bytes, seconds: float) -> Reply:
+        """Run a task in some worker. Raises WorkerLost, TimeoutError after `seconds` of work, OSError."""
+        async with self._place():
+            worker = self._idle.pop() if self._idle else await self._new_worker()
+            self._busy.add(worker)
+            healthy = False
+            try:
+                async with asyncio.timeout(seconds):
+                    reply = await worker.call(content)
+                healthy = worker.tasks < _MAX_TASKS and reply.header.get("rss", 0) < _MAX_RSS
+                return reply
+            finally:
+                self._busy.discard(worker)
+                await self._put_back(worker, healthy=healthy)
+
+    async def close(self) -> None:
+        """End every worker, those at work too."""
+        self._closed = True
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        workers = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(worker.end() for worker in workers))
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Hold a place while a task runs: a quick one first, a slow one after a while."""
+        await self._quick.acquire()
+        held = [self._quick]
+        moving = asyncio.create_task(self._move(held))
+        try:
+            yield
+        finally:
+            moving.cancel()
+            await asyncio.gather(moving, return_exceptions=True)
+            held[0].release()
+
+    async def _move(self, held: list[asyncio.Semaphore]) -> None:
+        await asyncio.sleep(PATIENCE)
+        await self._slow.acquire()
+        held[0] = self._slow
+        self._quick.release()
+
+    async def _put_back(self, worker: WorkerProcess, *, healthy: bool) -> None:
+        if healthy and not self._closed and len(self._idle) < self._workers:
+            self._idle.append(worker)
+            return
+        await worker.end()
+        if not self._closed and len(self._idle) + len(self._starting) < self._workers:
+            # Ready before it is needed: starting one takes longer than most renders.
+            task = asyncio.create_task(self._replace())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _replace(self) -> None:
+        try:
+            worker = await self._new_worker()
+        except (WorkerLost, OSError) as error:
+            # The next render tries again, and reports.
+            _log.warning("a render worker could not be started", error=str(error))
+            return
+        if self._closed or len(self._idle) >= self._workers:
+            await worker.end()
+        else:
+            self._idle.append(worker)
+
+    async def _new_worker(self) -> WorkerProcess:
+        started = time.perf_counter()
+        worker = await WorkerProcess.start(self._setup, self._scratch)
+        _log.debug("a render worker started", seconds=round(time.perf_counter() - started, 3))
+        return worker

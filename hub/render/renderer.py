@@ -1,0 +1,169 @@
+"""Renders applications' sources, each distinct input once at a time, in worker processes.
+
+`Renderer` remembers nothing: the outcomes of past renders are the store's. It only sees to it that callers who ask for
+the same key at the same moment share one render.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from hub.render import scan as scanning
+from hub.render.detect import DIRECTORY
+from hub.render.errors import RenderError
+from hub.render.model import Rendered, RenderLimits, RenderRequest, Scan
+from hub.render.pool import WorkerPool
+from hub.render.scan import Tools
+from hub.render.tools import find_tools
+from hub.render.wire import Outcome, Setup, Task, decode_outcome
+from hub.render.worker_process import WorkerLost
+
+_log = structlog.get_logger(__name__)
+
+_IN_THREAD = 1024 * 1024
+"""A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RendererSettings:
+    workers: int = 2
+    limits: RenderLimits = RenderLimits()
+    kustomize: str = ""
+    """The binary; empty: `kustomize` on PATH, else `kubectl kustomize`."""
+    kubectl: str = ""
+    helm: str = ""
+    """The binary to use instead of rendering charts in process."""
+
+
+class Renderer:
+    """`start` before use, `close` after; `scan` needs a started renderer for its tools' versions."""
+
+    def __init__(self, scratch: Path, settings: RendererSettings | None = None) -> None:
+        self._scratch = scratch
+        self._settings = settings or RendererSettings()
+        self._tools = Tools()
+        self._pool: WorkerPool | None = None
+        self._flights: dict[str, asyncio.Task[Rendered]] = {}
+        self.renders_total = 0
+        """Renders begun; what callers shared is counted once."""
+        self.failures_total = 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flights)
+
+    async def start(self) -> None:
+        """Look for the tools, start the workers, and log how they are isolated. Raises RenderError."""
+        limits = self._settings.limits
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in self._scratch.glob("worker-*"):
+            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
+        found = await find_tools(self._settings.kustomize, self._settings.kubectl, self._settings.helm)
+        self._tools = Tools(found.versions)
+        setup = Setup(limits, parent=0, scratch="", kustomize=found.kustomize, helm=found.helm)
+        pool = WorkerPool(setup, self._scratch, self._settings.workers)
+        try:
+            worker = await pool.start()
+        except (WorkerLost, OSError) as error:
+            await pool.close()
+            _log.error("render workers do not start", error=str(error), stderr=getattr(error, "stderr", ""))
+            raise RenderError(
+                f"Render workers do not start: {error}.", code="render-crashed", retryable=True
+            ) from error
+        self._pool = pool
+        _log.info(
+            "render workers started",
+            workers=self._settings.workers,
+            network="none" if worker.hello.get("network") else "the hub's own: the kernel permits no namespace",
+            memory_limit=limits.memory_bytes if worker.hello.get("memory") else "none",
+            **{f"{tool}_version": version for tool, version in found.versions.items() if tool != DIRECTORY},
+        )
+
+    async def close(self) -> None:
+        for task in list(self._flights.values()):
+            task.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    def scan(self, request: RenderRequest) -> Scan:
+        """Say what a request reads and under which key its outcome is known; milliseconds, without rendering.
+
+        Raises RenderError, and what reading the trees raises.
+        """
+        return scanning.scan(request, self._tools, self._settings.limits)
+
+    async def render(self, request: RenderRequest, scan: Scan) -> Rendered:
+        """Render what was scanned. Concurrent calls with one key share one render. Raises RenderError."""
+        task = self._flights.get(scan.key)
+        if task is None:
+            task = self._flights[scan.key] = asyncio.create_task(self._render(request, scan))
+            task.add_done_callback(lambda done: self._landed(scan.key, done))
+        return await asyncio.shield(task)
+
+    def _landed(self, key: str, task: asyncio.Task[Rendered]) -> None:
+        del self._flights[key]
+        # Seen, even if every caller has gone.
+        if not task.cancelled() and task.exception() is not None:
+            self.failures_total += 1
+
+    async def _render(self, request: RenderRequest, scan: Scan) -> Rendered:
+        if self._pool is None:
+            raise RenderError("The hub is not ready to render.", code="render-crashed", retryable=True)
+        self.renders_total += 1
+        started = time.perf_counter()
+        content = pickle.dumps(Task(request, scan.plans), pickle.HIGHEST_PROTOCOL)
+        outcome = await self._outcome(self._pool, content, request.app_name)
+        return Rendered(
+            manifest_set=outcome.manifest_set,
+            blobs=outcome.blobs,
+            warnings=(*scan.warnings, *outcome.warnings),
+            seconds=time.perf_counter() - started,
+        )
+
+    async def _outcome(self, pool: WorkerPool, content: bytes, name: str) -> Outcome:
+        seconds = self._settings.limits.seconds
+        try:
+            reply = await pool.run(content, seconds)
+            if len(reply.body) < _IN_THREAD:
+                return decode_outcome(reply.header, reply.body)
+            return await asyncio.to_thread(decode_outcome, reply.header, reply.body)
+        except TimeoutError as error:
+            raise RenderError(
+                f"Rendering took longer than {seconds:g} s and was ended: look for a loop in a template, or split the "
+                "application.",
+                code="render-timeout",
+                retryable=True,
+            ) from error
+        except WorkerLost as error:
+            _log.warning("a render worker was lost", application=name, code=error.code, stderr=error.stderr)
+            raise _crashed(error) from error
+        except (OSError, ValueError) as error:
+            _log.warning("a render worker failed", application=name, error=str(error))
+            raise RenderError(
+                "The hub could not run a render worker; its log says why.", code="render-crashed", retryable=True
+            ) from error
+
+
+def _crashed(error: WorkerLost) -> RenderError:
+    killed = error.code == -signal.SIGKILL
+    overflow = "stack overflow" in error.stderr or "stack exceeds" in error.stderr
+    memory = "out of memory" in error.stderr or "MemoryError" in error.stderr or "cannot allocate" in error.stderr
+    if overflow:
+        what = "a template calls itself without end"
+    elif memory or killed:
+        what = "it took more memory than it may have"
+    else:
+        what = "the tool crashed; the hub's log has its last words"
+    return RenderError(
+        f"Rendering failed: {what}. Other applications are not affected.", code="render-crashed", retryable=killed
+    )

@@ -1,0 +1,156 @@
+"""Decides, without rendering, what a request reads and under which key its outcome is known.
+
+Two lists come out of this. *Inputs* are what has to be looked at again after a commit: coarse, cheap to compare,
+complete. The *key* covers what a worker is given to read and the options that matter to the tool, and nothing else: so
+applications that differ in name only share a render, and a commit beside the files that are read costs a scan at most.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.domain.application import DirectoryOptions, Source
+from hub.domain.manifest import canonical_json, digest_of
+from hub.formats.errors import FormatError
+from hub.formats.repository import redacted
+from hub.render import directory, helm_plan, kustomize_plan
+from hub.render.detect import DIRECTORY, HELM, KUSTOMIZE, detect
+from hub.render.errors import RenderError
+from hub.render.model import File, Plan, RenderLimits, RenderRequest, Scan
+from hub.render.overrides import with_overrides
+from hub.render.paths import Inputs, RepositoryView, normalized
+from hub.render.variables import with_variables
+
+_FORMAT = 1
+"""Raised when the same input comes to give another output: it is part of every key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What rendering is done with: versions are part of the keys."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Tool → version, for those there are."""
+
+
+def scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
+    """Raises RenderError; reads the trees, so whatever they raise too."""
+    try:
+        return _scan(request, tools, limits)
+    except FormatError as error:
+        raise RenderError(error.message, code="invalid-source") from error
+
+
+def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
+    inputs = Inputs()
+    views = [RepositoryView(index, item.tree, inputs) for index, item in enumerate(request.sources)]
+    plans = [
+        _plan(request, views, index, limits)
+        for index, item in enumerate(request.sources)
+        # A source that is there for its value files only renders nothing.
+        if item.source.path or not item.source.ref
+    ]
+    _check_size(plans, limits)
+    used = list(dict.fromkeys(plan.tool for plan in plans))
+    return Scan(
+        key=_key(request, plans, tools),
+        inputs=inputs.collected(),
+        tool=",".join(used),
+        uses_capabilities=HELM in used,
+        plans=tuple(plans),
+    )
+
+
+def _plan(request: RenderRequest, views: list[RepositoryView], index: int, limits: RenderLimits) -> Plan:
+    given, view = request.sources[index].source, views[index]
+    if given.chart:
+        raise RenderError(
+            f"The chart {given.chart!r} is in a Helm repository or OCI registry, which this hub does not fetch from; a "
+            "chart in a Git repository is rendered from its path.",
+            code="not-served",
+        )
+    path = _directory(view, given, request.sources[index].revision)
+    source = with_variables(with_overrides(given, view, path, request.app_name), request, index)
+    tool = detect(source, {entry.path.rpartition("/")[2] for entry in view.tree.list(path)})
+    plan = Plan(index, tool, source, path, ())
+    match tool:
+        case "directory":
+            options = source.directory or DirectoryOptions()
+            return dataclasses.replace(plan, files=directory.find_files(view, path, options, limits))
+        case "kustomize":
+            return kustomize_plan.completed(plan, view, limits)
+    refs = {f"${item.source.ref}": views[i] for i, item in enumerate(request.sources) if item.source.ref}
+    return helm_plan.completed(plan, view, refs, limits)
+
+
+def _directory(view: RepositoryView, source: Source, revision: str) -> str:
+    located = view.find(normalized(source.path))
+    where = f"{redacted(source.repo_url)} at {revision[:12]}"
+    if located is None:
+        raise RenderError(
+            f"There is no path {source.path!r} in {where}: check the source's path.", code="path-not-found"
+        )
+    if not located.is_directory:
+        raise RenderError(
+            f"{source.path!r} in {where} is a file: a source's path names a directory.", code="path-not-found"
+        )
+    return located.path
+
+
+def _check_size(plans: list[Plan], limits: RenderLimits) -> None:
+    total = sum(file.size for plan in plans for file in (*plan.files, *plan.value_files, *plan.parameter_files))
+    if total > limits.input_bytes:
+        raise RenderError(
+            f"The application reads {total:,} bytes; at most {limits.input_bytes:,} are rendered at once: split it.",
+            code="too-large",
+        )
+
+
+def _key(request: RenderRequest, plans: list[Plan], tools: Tools) -> str:
+    parts = [_OPTIONS[plan.tool](request, plan) | {"version": tools.versions.get(plan.tool, "")} for plan in plans]
+    described = [
+        part | {"tool": plan.tool, "files": _listed(plan.files)} for plan, part in zip(plans, parts, strict=True)
+    ]
+    return digest_of(canonical_json([_FORMAT, described]))
+
+
+def _listed(files: tuple[File, ...]) -> list[list[Any]]:
+    return [[file.path, file.object_id] for file in files]
+
+
+def _directory_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
+    # Which files there are is all that recurse, include and exclude say.
+    return {}
+
+
+def _kustomize_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
+    options = plan.source.kustomize
+    return {
+        "path": plan.path,
+        "links": plan.links,
+        "options": dataclasses.asdict(options) if options is not None else {},
+    }
+
+
+def _helm_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
+    options = plan.source.helm
+    return {
+        "path": plan.path,
+        "options": dataclasses.asdict(options) if options is not None else {},
+        "valueFiles": _listed(plan.value_files),
+        "parameterFiles": _listed(plan.parameter_files),
+        "release": helm_plan.release_name(plan, request),
+        "namespace": helm_plan.namespace(plan, request),
+        "kubernetes": helm_plan.kubernetes_version(plan, request),
+        "apiVersions": helm_plan.api_versions(plan, request),
+    }
+
+
+_OPTIONS: Mapping[str, Callable[[RenderRequest, Plan], dict[str, Any]]] = {
+    DIRECTORY: _directory_options,
+    KUSTOMIZE: _kustomize_options,
+    HELM: _helm_options,
+}

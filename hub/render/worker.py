@@ -1,0 +1,84 @@
+"""The render worker: a process that renders one task after another, and can be killed at any point of it.
+
+It is started as `python -m hub.render.worker`, with an environment made from nothing. It imports no more than rendering
+needs: it is started again after every task that went wrong.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import resource
+import sys
+import traceback
+
+from hub.render.sandbox import enter
+from hub.render.wire import TASK_LENGTH, Setup, encode_error, encode_hello, encode_outcome
+
+_FREED_FILES = 64 * 1024 * 1024
+"""What a worker may write to one file beyond what it may read and put out."""
+
+
+def main() -> None:
+    requests, replies = _claimed_channels()
+    setup: Setup = pickle.loads(_received(requests) or b"")  # noqa: S301 - the hub's own, see hub.render.wire
+    limits = setup.limits
+    isolation = enter(
+        memory_bytes=limits.memory_bytes,
+        file_bytes=limits.input_bytes + limits.output_bytes + _FREED_FILES,
+        parent=setup.parent,
+    )
+    os.chdir(setup.scratch)
+    from hub.render.errors import RenderError
+    from hub.render.execute import execute
+
+    gc.freeze()
+    _send(replies, encode_hello({"network": isolation.network, "memory": isolation.memory}))
+    while content := _received(requests):
+        try:
+            reply = encode_outcome(execute(pickle.loads(content), setup), _max_rss())  # noqa: S301
+        except RenderError as error:
+            reply = encode_error(error, _max_rss())
+        except Exception:
+            # Unforeseen: the hub logs the traceback, starts another worker, and fails this render alone.
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+        _send(replies, reply)
+
+
+def _claimed_channels() -> tuple[io.BufferedReader, int]:
+    """Take the channel for this module alone: what a library prints goes to the log."""
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    requests = os.fdopen(os.dup(0), "rb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return requests, replies
+
+
+def _received(requests: io.BufferedReader) -> bytes:
+    """Return the next message; empty when the hub has closed the channel."""
+    length = requests.read(TASK_LENGTH.size)
+    if len(length) < TASK_LENGTH.size:
+        return b""
+    return requests.read(TASK_LENGTH.unpack(length)[0])
+
+
+def _send(replies: int, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(replies, view) :]
+
+
+def _max_rss() -> int:
+    """Bytes of the most memory this process has had resident."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The schema's history. `versions/` holds one file per change; the first makes every table."""

@@ -1,0 +1,17 @@
+"""Run by Alembic for every command; the connection comes from `hub.store.schema`, never from an ini file."""
+
+from alembic import context
+
+from hub.store.models import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    # SQLite can do it too, and a migration that fails half-way must leave nothing.
+    transactional_ddl=True,
+    render_as_batch=True,
+    compare_type=True,
+)
+
+with context.begin_transaction():
+    context.run_migrations()

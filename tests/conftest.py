@@ -1,0 +1,1 @@
+pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]

@@ -1,0 +1,208 @@
+"""A hub's stand-in for tests of the agent's middle: makes manifest sets and assignments, and waits on statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agent.engine.assignment import (
+    Assignment,
+    Deletion,
+    IgnoreDifference,
+    ManifestSetRef,
+    OperationRequest,
+    Revision,
+    SourceRevision,
+    SyncPolicy,
+)
+from agent.engine.resource import Object, ResourceKey
+from agent.engine.status import ApplicationStatus
+from agent.hubclient.outbox import Outbox
+from agent.kube.client import KubeClient
+from agent.storage import Storage
+from agent.syncer.manager import Syncer
+
+Blobs = dict[str, bytes]
+AUTOMATED = SyncPolicy(automated=True, prune=True, self_heal=True)
+MANUAL = SyncPolicy()
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": data or {"k": "v"}}
+
+
+def deployment(name: str, replicas: int = 1, image: str = "app:1") -> Object:
+    labels = {"app": name}
+    container = {"name": "main", "image": image}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def manifest_set(objects: Sequence[Object]) -> tuple[ManifestSetRef, Blobs]:
+    rows, blobs = [], {}
+    for obj in objects:
+        content = canonical(obj)
+        group, _, version = obj["apiVersion"].rpartition("/")
+        metadata = obj["metadata"]
+        digest = sha(content)
+        blobs[digest] = content
+        row = [group, version, obj["kind"], metadata.get("namespace", ""), metadata["name"], digest, len(content)]
+        rows.append(row)
+    content = canonical({"resources": rows})
+    blobs[sha(content)] = content
+    return ManifestSetRef(sha(content), "", "", len(rows)), blobs
+
+
+class Hub:
+    """Assigns to one agent's syncer, and reads its outbox."""
+
+    def __init__(self, client: KubeClient, path: Path) -> None:
+        self.client = client
+        self.path = path
+        self._generations = itertools.count(1)
+        self.statuses: dict[str, ApplicationStatus] = {}
+        self.changed = asyncio.Condition()
+        self._operations = itertools.count(1)
+        self.open()
+
+    def open(self) -> None:
+        self.storage = Storage(self.path / "agent.db")
+        self.outbox = Outbox(self.storage)
+        self.outbox.connected = True
+        self.syncer = Syncer(self.client, self.storage, self.outbox)
+
+    async def start(self) -> None:
+        await self.syncer.start()
+        self._reader = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+        await self.syncer.stop()
+        self.storage.close()
+
+    async def restart(self) -> None:
+        """As if the agent's process had been killed and started again."""
+        await self.stop()
+        self.statuses.clear()
+        self.open()
+        await self.start()
+
+    async def _read(self) -> None:
+        while True:
+            batch = await self.outbox.next_batch()
+            async with self.changed:
+                for status in batch.statuses:
+                    self.statuses[status.application] = status
+                self.drifts = [*getattr(self, "drifts", []), *batch.drift_reports()]
+                self.finished = [*getattr(self, "finished", []), *batch.operations]
+                self.changed.notify_all()
+            self.outbox.acknowledged()
+
+    def assign(
+        self,
+        objects: Sequence[Object],
+        *,
+        name: str = "app",
+        policy: SyncPolicy = AUTOMATED,
+        namespace: str = "default",
+        ignore: tuple[IgnoreDifference, ...] = (),
+        **changes: Any,
+    ) -> Assignment:
+        ref, blobs = manifest_set(objects)
+        assignment = Assignment(
+            application=f"argocd/{name}",
+            uid=f"uid-{name}",
+            generation=next(self._generations),
+            digest=sha(repr((ref, policy, changes)).encode()),
+            project="default",
+            namespace=namespace,
+            manifest_set=ref,
+            revision=Revision((SourceRevision("https://example.com/repo", ref.digest[:40]),)),
+            policy=policy,
+            ignore_differences=ignore,
+        )
+        assignment = replace(assignment, **changes)
+        arrivals = self.syncer.accept([assignment], blobs)
+        self.refusals = [a for a in arrivals if a.refusal]
+        return assignment
+
+    def operate(self, objects: Sequence[Object], *, target: Sequence[Object] | None = None, **options: Any) -> str:
+        """Assign with an operation asked for; `target` is what it syncs to, where that is not what is assigned."""
+        ref, blobs = manifest_set(target if target is not None else objects)
+        self.storage.save_blobs(blobs)
+        id = f"op-{next(self._operations)}"
+        kind = options.pop("kind", "sync")
+        policy = options.pop("policy", MANUAL)
+        request = OperationRequest(id, kind, ref, Revision(), "somebody", 1, **options)
+        self.assign(objects, policy=policy, operation=request)
+        return id
+
+    def delete(self, assignment: Assignment, *, cascade: bool = True) -> None:
+        deleted = replace(
+            assignment, generation=next(self._generations), deletion=Deletion(cascade, "background"), digest="0" * 64
+        )
+        self.syncer.accept([deleted], {})
+
+    async def wait(
+        self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 10
+    ) -> ApplicationStatus:
+        """Wait until a status of the application satisfies a condition."""
+        application = f"argocd/{name}"
+        async with self.changed:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self.changed.wait_for(
+                        lambda: application in self.statuses and holds(self.statuses[application])
+                    )
+            except TimeoutError:
+                raise AssertionError(f"not reached; last status: {self.statuses.get(application)}") from None
+        return self.statuses[application]
+
+    async def synced(self, name: str = "app", timeout: float = 10) -> ApplicationStatus:
+        return await self.wait(
+            lambda s: s.sync == "Synced" and s.health == "Healthy" and s.synced_manifest_set == s.manifest_set,
+            name,
+            timeout,
+        )
+
+    async def operation(self, id: str, timeout: float = 10) -> Any:
+        """Wait until an operation has finished, and return its state."""
+        status = await self.wait(
+            lambda s: s.operation is not None and s.operation.id == id and s.operation.phase.finished, timeout=timeout
+        )
+        return status.operation
+
+    async def get(self, group: str, version: str, kind: str, name: str, namespace: str = "default") -> Object | None:
+        found = (await self.client.discover()).find(group, version, kind)
+        assert found is not None
+        return await self.client.get(found, namespace if found.namespaced else "", name)
+
+    async def config_map(self, name: str, namespace: str = "default") -> Object | None:
+        return await self.get("", "v1", "ConfigMap", name, namespace)
+
+
+def key(kind: str, name: str, namespace: str = "default", group: str = "") -> ResourceKey:
+    return ResourceKey(group, kind, namespace, name)
