@@ -14,21 +14,31 @@ import signal
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.config import AgentConfig
 from agent.errors import ConfigError
 from agent.hubclient import convert
+from agent.hubclient.enrol import Enroller
+from agent.hubclient.enrolment import ensure_enrolled, recover_if_expired
 from agent.hubclient.link import Link, LinkOptions, Trust
 from agent.hubclient.outbox import Outbox
+from agent.hubclient.renewal import keep_renewed
 from agent.kube import errors
 from agent.kube.client import KubeClient
 from agent.storage import Storage
 from agent.syncer.manager import Syncer
 from escadre.v1 import agent_pb2 as pb
 
+if TYPE_CHECKING:
+    from agent.kube.simulated import SimulatedCluster
+
 log = logging.getLogger(__name__)
+
+SIMULATED_ROLLOUT_SECONDS = 0.5
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -85,19 +95,25 @@ class Cluster:
 
 async def run(config: AgentConfig) -> None:
     """Enrol where needed, then work until a signal. Raises AgentError."""
-    from agent.hubclient.enrolment import ensure_enrolled
-    from agent.hubclient.renewal import keep_renewed
-
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(config.data_dir):
-        identity = await ensure_enrolled(config)
+        enroller = Enroller(__version__)
+        identity = await ensure_enrolled(
+            enroller,
+            config.data_dir,
+            hub=config.hub,
+            ca_pin=config.ca_pin,
+            token_file=config.token_file,
+            gateway=config.gateway,
+        )
+        await recover_if_expired(enroller, identity)
         storage = Storage(config.data_dir / "agent.db")
         cluster = open_cluster(config)
         options = LinkOptions(agent_version=__version__, simulated=config.simulate)
         agent = Agent(cluster.client, storage, identity, server=cluster.server, options=options)
         tasks = [
             asyncio.create_task(agent.run()),
-            asyncio.create_task(keep_renewed(identity, agent.link.reconnect)),
+            asyncio.create_task(keep_renewed(enroller, identity, agent.link.reconnect)),
         ]
         if cluster.serve is not None:
             tasks.append(asyncio.create_task(cluster.serve()))
@@ -114,10 +130,10 @@ async def run(config: AgentConfig) -> None:
 def open_cluster(config: AgentConfig) -> Cluster:
     """Return the cluster the configuration names. Raises ConfigError."""
     if config.simulate:
-        from agent.kube.simulated import SimulatedCluster, serve_control
+        from agent.kube.simulated import SimulatedCluster
 
-        simulated = SimulatedCluster(config.data_dir / "cluster.db")
-        return Cluster(simulated, "", lambda: serve_control(simulated, config.data_dir / "cluster.sock"))
+        simulated = SimulatedCluster(config.data_dir / "cluster.db", rollout_seconds=SIMULATED_ROLLOUT_SECONDS)
+        return Cluster(simulated, "", partial(_serve_control, simulated, config.data_dir))
     from agent.kube.cluster import ClusterClient
     from agent.kube.kubeconfig import in_cluster, load_kubeconfig
 
@@ -127,6 +143,16 @@ def open_cluster(config: AgentConfig) -> Cluster:
         connection = load_kubeconfig(config.kubeconfig, config.context)
     client = ClusterClient(connection, max_in_flight=config.max_in_flight)
     return Cluster(client, connection.server)
+
+
+async def _serve_control(cluster: SimulatedCluster, data_dir: Path) -> None:
+    from agent.kube.simulated.control import SOCKET_NAME, ControlServer
+
+    server = await ControlServer.start(cluster, data_dir / SOCKET_NAME)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.close()
 
 
 async def _until_signal(tasks: list[asyncio.Task[None]]) -> None:

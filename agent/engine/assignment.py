@@ -114,18 +114,7 @@ class Assignment:
     deletion: Deletion | None = None
 
     @property
-    @dataclass(frozen=True, slots=True)
-class Held:
-    """One line of the inventory."""
-
-    application: str
-    uid: str
-    generation: int
-    digest: str
-    deleted: bool
-
-
-def tracking_name(self) -> str:
+    def tracking_name(self) -> str:
         return tracking_name(self.application)
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from difflib import unified_diff as _unified_diff
 from typing import Any, Final
 
 from agent.engine.fields import ABSENT
 from agent.engine.ignore import NO_IGNORES, ObjectIgnores
+from agent.engine.linediff import unified_hunks
 from agent.engine.mask import is_secret, mask_pair
 from agent.engine.normalize import comparable
 from agent.engine.resource import Object, ResourceKey
@@ -33,9 +33,12 @@ def unified_diff(
     """
     assigned, present = _readable(predicted, live, ignore)
     before, after = _text(present), _text(assigned)
+    hunks = "".join(_bounded(unified_hunks(before, after, CONTEXT_LINES)))
+    if not hunks:
+        return ""
     old = f"live: {key}" if before else "/dev/null"
     new = f"assigned: {key}" if after else "/dev/null"
-    return "".join(_bounded(_unified_diff(before, after, old, new, n=CONTEXT_LINES, lineterm="")))
+    return f"--- {old}\n+++ {new}\n{hunks}"
 
 
 def _readable(predicted: Object | None, live: Object | None, ignore: ObjectIgnores) -> tuple[Any, Any]:

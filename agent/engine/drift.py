@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from agent.engine.fields import ABSENT, Path, PathTree, format_pointer
+from agent.engine.fields import ABSENT, MAX_DEPTH, Path, PathTree, format_pointer
 from agent.engine.ignore import ObjectIgnores
 from agent.engine.managed_fields import Entry, Item, Step, read_entries
 from agent.engine.mask import is_secret, mask_pair
@@ -72,9 +72,11 @@ def compare(predicted: Object, live: Object, ignore: ObjectIgnores) -> list[Fiel
     return list(islice(_walk(spot), MAX_DIFFERENCES))
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """A place where both objects are looked at, with the ignored places below it on either side."""
+class _Spot(NamedTuple):
+    """A place where both objects are looked at, with the ignored places below it on either side.
+
+    A tuple because one is made for every member of an object.
+    """
 
     assigned: Any
     live: Any
@@ -87,6 +89,10 @@ class _Spot:
     def hidden(self) -> bool:
         return self.hidden_assigned.whole or self.hidden_live.whole
 
+    @property
+    def one_sided(self) -> bool:
+        return self.assigned is ABSENT or self.live is ABSENT
+
     def difference(self) -> FieldDifference | None:
         """Return the difference here without what is ignored inside it; None when nothing is left of it."""
         assigned = self.hidden_assigned.prune(self.assigned)
@@ -97,21 +103,24 @@ class _Spot:
 
 
 def _walk(root: _Spot) -> Iterator[FieldDifference]:
-    """Yield the differences below a place. Keeps a stack of its own: live objects may be nested without bound."""
+    """Yield the differences below a place, in the order of the object. Goes no deeper than `MAX_DEPTH`."""
     stack = [root]
     while stack:
         spot = stack.pop()
         if spot.hidden:
             continue
-        difference = None
-        if isinstance(spot.assigned, dict) and isinstance(spot.live, dict):
+        differs = False
+        if len(spot.path) >= MAX_DEPTH:
+            differs = spot.one_sided or canonical(spot.assigned) != canonical(spot.live)
+        elif isinstance(spot.assigned, dict) and isinstance(spot.live, dict):
             stack += reversed(list(_members(spot)))
         elif isinstance(spot.assigned, list) and isinstance(spot.live, list):
             items, in_order = _items(spot)
             stack += reversed(items)
-            difference = None if in_order else spot.difference()
-        elif not same(spot.assigned, spot.live):
-            difference = spot.difference()
+            differs = not in_order
+        else:
+            differs = not same(spot.assigned, spot.live)
+        difference = spot.difference() if differs else None
         if difference is not None:
             yield difference
 
@@ -119,9 +128,12 @@ def _walk(root: _Spot) -> Iterator[FieldDifference]:
 def _members(spot: _Spot) -> Iterator[_Spot]:
     names = list(spot.assigned) + [name for name in spot.live if name not in spot.assigned]
     for name in names:
+        assigned, live = spot.assigned.get(name, ABSENT), spot.live.get(name, ABSENT)
+        if type(assigned) is type(live) is str and assigned == live:
+            continue
         yield _Spot(
-            spot.assigned.get(name, ABSENT),
-            spot.live.get(name, ABSENT),
+            assigned,
+            live,
             spot.hidden_assigned.child(name),
             spot.hidden_live.child(name),
             (*spot.path, name),

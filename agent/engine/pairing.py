@@ -6,11 +6,12 @@ Items are paired the way a person would: by name where they have one, else by wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import SequenceMatcher
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
-from agent.engine.normalize import canonical
+import orjson
 
 Pair = tuple[int | None, int | None]
 """Positions in the assigned and in the live list; None where the other list has no counterpart."""
@@ -37,9 +38,6 @@ The list types of the API's schema are not used: custom resources seldom declare
 output that reads well, which costs nothing when it guesses wrong.
 """
 
-_ALIGNMENT_LIMIT: Final = 250_000
-"""Longest product of two list lengths that is aligned; beyond it items are paired by position. About 0.1 s at worst."""
-
 
 def pair_items(assigned: Sequence[Any], live: Sequence[Any]) -> list[Pair]:
     """Pair the items of two lists: the assigned list's order, then what is live only. Each item appears once."""
@@ -47,7 +45,12 @@ def pair_items(assigned: Sequence[Any], live: Sequence[Any]) -> list[Pair]:
         keys = _identities(assigned, fields), _identities(live, fields)
         if keys[0] is not None and keys[1] is not None:
             return _by_identity(keys[0], keys[1])
-    return _by_alignment([canonical(item) for item in assigned], [canonical(item) for item in live])
+    try:
+        texts = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in (*assigned, *live)]
+    except TypeError:
+        # Nested deeper than any real object: not worth the time that reading it again at every level would take.
+        return _by_position(range(len(assigned)), range(len(live)))
+    return align(texts[: len(assigned)], texts[len(assigned) :])
 
 
 def _identities(items: Sequence[Any], fields: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
@@ -69,23 +72,55 @@ def _by_identity(assigned: list[tuple[Any, ...]], live: list[tuple[Any, ...]]) -
     return pairs + [(None, j) for j in positions.values()]
 
 
-def _by_alignment(assigned: list[bytes], live: list[bytes]) -> list[Pair]:
-    """Pair equal items in order, and what lies between two equal items by position."""
+def align(assigned: Sequence[Hashable], live: Sequence[Hashable]) -> list[Pair]:
+    """Pair what stayed the same, and what lies between it by position. Positions grow on both sides.
+
+    Only items that are unique in both lists are looked for (a patience diff), and equal ones next to those. That
+    needs no more than n log n steps, whatever the lists hold.
+    """
+    pairs: list[Pair] = []
+    i = j = 0
+    for next_i, next_j in _anchors(assigned, live):
+        pairs += _between(assigned, range(i, next_i), live, range(j, next_j))
+        pairs.append((next_i, next_j))
+        i, j = next_i + 1, next_j + 1
+    return pairs + _between(assigned, range(i, len(assigned)), live, range(j, len(live)))
+
+
+def _anchors(assigned: Sequence[Hashable], live: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Return the longest run of items, unique on both sides, that stand in the same order in both."""
+    counts = Counter(assigned), Counter(live)
+    where = {text: j for j, text in enumerate(live) if counts[1][text] == 1}
+    common = [(i, where[text]) for i, text in enumerate(assigned) if text in where and counts[0][text] == 1]
+    lowest: list[int] = []
+    ends: list[int] = []
+    before: list[int] = []
+    for n, (_, j) in enumerate(common):
+        # The run ends with the lowest position known for its length, so that the most can still follow.
+        length = bisect_left(lowest, j)
+        before.append(ends[length - 1] if length else -1)
+        lowest[length : length + 1] = [j]
+        ends[length : length + 1] = [n]
+    run = []
+    n = ends[-1] if ends else -1
+    while n >= 0:
+        run.append(common[n])
+        n = before[n]
+    return run[::-1]
+
+
+def _between(assigned: Sequence[Hashable], a: range, live: Sequence[Hashable], b: range) -> list[Pair]:
+    """Pair the items between two anchors: equal ones at both ends, the rest by position."""
     start = 0
-    while start < min(len(assigned), len(live)) and assigned[start] == live[start]:
+    while start < min(len(a), len(b)) and assigned[a[start]] == live[b[start]]:
         start += 1
     end = 0
-    while end < min(len(assigned), len(live)) - start and assigned[-1 - end] == live[-1 - end]:
+    while end < min(len(a), len(b)) - start and assigned[a[-1 - end]] == live[b[-1 - end]]:
         end += 1
-    a_end, b_end = len(assigned) - end, len(live) - end
-    pairs: list[Pair] = [(i, i) for i in range(start)]
-    if (a_end - start) * (b_end - start) > _ALIGNMENT_LIMIT:
-        pairs += _by_position(range(start, a_end), range(start, b_end))
-    else:
-        matcher = SequenceMatcher(None, assigned[start:a_end], live[start:b_end], autojunk=False)
-        for _, a1, a2, b1, b2 in matcher.get_opcodes():
-            pairs += _by_position(range(start + a1, start + a2), range(start + b1, start + b2))
-    return pairs + [(a_end + i, b_end + i) for i in range(end)]
+    a_middle, b_middle = a[start : len(a) - end], b[start : len(b) - end]
+    head: list[Pair] = list(zip(a[:start], b[:start], strict=True))
+    tail: list[Pair] = list(zip(a[len(a) - end :], b[len(b) - end :], strict=True))
+    return head + _by_position(a_middle, b_middle) + tail
 
 
 def _by_position(assigned: range, live: range) -> list[Pair]:

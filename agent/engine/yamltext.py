@@ -61,7 +61,9 @@ def _entry(head: str, value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, dict | list) and value and depth < _MAX_DEPTH:
         yield head
         below = _map(value, depth + 1) if isinstance(value, dict) else _list(value, depth + 1)
-        yield from ("  " + line if line else "" for line in below)
+        # As kubectl writes it, a list stands under its key, not to the right of it.
+        indent = "" if isinstance(value, list) and head != "-" else "  "
+        yield from (indent + line if line else "" for line in below)
     else:
         yield f"{head} {_inline(value)}"
 

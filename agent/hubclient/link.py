@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
@@ -172,8 +172,8 @@ class Link:
         return float(random.uniform(0.1, 1.0) * cap)  # noqa: S311 - jitter
 
     async def _session(self) -> None:
-        async with self._channel() as channel:
-            stub = rpc.AgentLinkStub(channel)
+        async with channel_to(self._trust, self._options.server_name) as channel:
+            stub: Any = rpc.AgentLinkStub(channel)  # type: ignore[no-untyped-call]  # generated code
             session = _Session()
             await session.outgoing.put(pb.AgentMessage(hello=await self._hello()))
             call = stub.Connect(_drain(session.outgoing))
@@ -195,20 +195,6 @@ class Link:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _channel(self) -> grpc.aio.Channel:
-        options: list[tuple[str, int | str]] = [
-            ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-            ("grpc.max_send_message_length", MESSAGE_LIMIT),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_retries", 0),
-        ]
-        if self._options.server_name:
-            options.append(("grpc.ssl_target_name_override", self._options.server_name))
-        return grpc.aio.secure_channel(self._trust.gateway(), self._trust.channel_credentials(), options=options)
-
     async def _hello(self) -> pb.Hello:
         return pb.Hello(
             protocol=PROTOCOL,
@@ -223,7 +209,7 @@ class Link:
 
     # --- what comes in
 
-    async def _read(self, call: AsyncIterator[pb.HubMessage], stub: rpc.AgentLinkStub, session: _Session) -> None:
+    async def _read(self, call: AsyncIterator[pb.HubMessage], stub: Any, session: _Session) -> None:
         answers: set[asyncio.Task[None]] = set()
         try:
             async for message in call:
@@ -241,7 +227,7 @@ class Link:
             await asyncio.gather(*answers, return_exceptions=True)
         raise LinkError("the hub closed the stream")
 
-    async def _handle(self, kind: str, message: pb.HubMessage, stub: rpc.AgentLinkStub, session: _Session) -> None:
+    async def _handle(self, kind: str, message: pb.HubMessage, stub: Any, session: _Session) -> None:
         match kind:
             case "welcome":
                 self._welcome(message.welcome, session)
@@ -285,7 +271,7 @@ class Link:
                 raise LinkError(f"the hub sent a blob that is not {digest[:12]}")
             session.offered[digest] = blob.content
 
-    async def _take(self, message: pb.Assignments, stub: rpc.AgentLinkStub, session: _Session) -> None:
+    async def _take(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
         assignments = [convert.assignment_from_proto(a) for a in message.items]
         refused = [a for a in assignments if not self._vouched(a)]
         good = [a for a in assignments if a not in refused] if refused else assignments
@@ -320,7 +306,7 @@ class Link:
         refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
         return all(self._trust.verify(r.digest, r.signature, r.key_id) for r in refs)
 
-    async def _fetch(self, stub: rpc.AgentLinkStub, digests: list[str]) -> dict[str, bytes]:
+    async def _fetch(self, stub: Any, digests: list[str]) -> dict[str, bytes]:
         result: dict[str, bytes] = {}
         for start in range(0, len(digests), FETCH_DIGESTS):
             chunk = digests[start : start + FETCH_DIGESTS]
@@ -342,7 +328,7 @@ class Link:
                 raise LinkError(f"the hub sent {len(lacking)} blobs fewer than asked for")
         return result
 
-    async def _answer(self, stub: rpc.AgentLinkStub, query: pb.Query) -> None:
+    async def _answer(self, stub: Any, query: pb.Query) -> None:
         """Answer on a call of its own, so that a large answer delays no assignment."""
         seconds = min(max(query.timeout_seconds, 1.0), 120.0)
         question = Question(query.id, query.application, query.kind, query.parameters, seconds)
@@ -377,6 +363,22 @@ class Link:
             if silent > 3 * session.heartbeat_seconds:
                 raise LinkError(f"the hub has been silent for {silent:.0f} s")
             await session.outgoing.put(pb.AgentMessage(heartbeat=pb.Heartbeat(sent_ms=time.time_ns() // 1_000_000)))
+
+
+def channel_to(trust: Trust, server_name: str = "") -> grpc.aio.Channel:
+    """Open a channel to the gateway, with the certificate that is now on disk."""
+    options: list[tuple[str, int | str]] = [
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_retries", 0),
+    ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    return grpc.aio.secure_channel(trust.gateway(), trust.channel_credentials(), options=options)
 
 
 class _BlobsGone(Exception):

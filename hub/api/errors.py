@@ -1,8 +1,8 @@
 """What callers are told when something goes wrong: one form for every error, and one catalogue of their codes.
 
-A code is a promise to clients; its status and meaning stand here and nowhere else. An error of the hub whose code is not
-in the catalogue goes out under the code of its class, and anything that is no `HubError` as `internal`: what it says
-stays in the log.
+A code is a promise to clients; its status and meaning stand here and nowhere else. An error of the hub whose code is
+not in the catalogue goes out under the code of its class, and anything that is no `HubError` as `internal`: what it
+says stays in the log.
 """
 
 from __future__ import annotations

@@ -12,22 +12,18 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub.access.audit import printable
 from hub.access.sessions import Sessions, SignedIn
 from hub.api.errors import RequestTimeout, is_internal, response_of, session_missing
 from hub.errors import TooLarge
 
 log = logging.getLogger(__name__)
-access_log = structlog.wrap_logger(
-    logging.getLogger("hub.api.access"),
-    processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
-    wrapper_class=structlog.stdlib.BoundLogger,
-)
+access_log = structlog.stdlib.get_logger("hub.api.access")
 
 MIB = 1024 * 1024
 APPLY_LIMIT = 16 * MIB
@@ -69,11 +65,15 @@ class Guard:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send)
+        with structlog.contextvars.bound_contextvars(request_id=exchange.id):
+            await self._handle(exchange, scope)
+
+    async def _handle(self, exchange: _Exchange, scope: Scope) -> None:
         try:
             if _needs_session(scope["method"], scope["path"]):
                 await self._sign_in(scope)
-            await exchange.read_body(_body_limit(scope["path"]), self._body_seconds)
-            await self._app(scope, exchange.receive, exchange.send)
+            if await exchange.read_body(_body_limit(scope["path"]), self._body_seconds):
+                await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -103,29 +103,28 @@ class _Exchange:
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id
 
-    async def read_body(self, limit: int, seconds: float) -> None:
-        """Take the whole body in, so that what reads it later neither waits nor exceeds. Raises TooLarge,
-        RequestTimeout."""
+    async def read_body(self, limit: int, seconds: float) -> bool:
+        """Take the whole body in, so that what reads it later neither waits nor exceeds; False when the caller left
+        in the middle of it. Raises TooLarge, RequestTimeout."""
         declared = Headers(scope=self._scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > limit:
             raise _too_large(limit)
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     message = await self._receive()
                     if message["type"] != "http.request":
-                        break
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > limit:
+                        return False
+                    body += message.get("body", b"")
+                    if len(body) > limit:
                         raise _too_large(limit)
                     if not message.get("more_body", False):
                         break
         except TimeoutError as error:
             raise RequestTimeout(f"the request's body did not arrive within {seconds:.0f} s") from error
-        self._body = b"".join(parts)
+        self._body = bytes(body)
+        return True
 
     async def receive(self) -> Message:
         if self._body is not None:
@@ -144,7 +143,7 @@ class _Exchange:
 
     async def fail(self, error: Exception) -> None:
         if is_internal(error):
-            log.error("request %s failed", self.id, exc_info=error)
+            log.error("request %s of %s failed", self.id, printable(self._scope["path"], 500), exc_info=error)
         if self._status:
             # The reply has begun: all that can be told is that it does not end as it should.
             raise error
@@ -160,12 +159,11 @@ class _Exchange:
         access_log.info(
             "request",
             method=self._scope["method"],
-            path=path[:500],
+            path=printable(path, 500),
             status=self._status,
             milliseconds=round((time.perf_counter() - self._began) * 1000, 1),
             address=(self._scope.get("client") or ("",))[0],
             account=signed_in.account.name if signed_in else "",
-            request_id=self.id,
         )
 
 

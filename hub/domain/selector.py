@@ -72,7 +72,7 @@ class LabelSelector:
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
 _EQUALITY = re.compile(r"(?P<key>[^\s=!<>()]+)\s*(?P<operator>!=|==?)\s*(?P<value>[^\s=!<>()]*)")
 _EXISTENCE = re.compile(r"(?P<absent>!?)\s*(?P<key>[^\s=!<>()]+)")
-_LONGEST = 16_384
+_LONGEST = 4096
 
 
 def parse_selector(text: str) -> LabelSelector:

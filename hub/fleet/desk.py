@@ -1,7 +1,7 @@
 """Questions to agents and their answers, wherever the asking role runs.
 
-A question goes over the bus to whichever gateway holds the agent's stream. The answer, which may be large, is kept in the
-store as a blob for a while, and its digest goes back over the bus.
+A question goes over the bus to whichever gateway holds the agent's stream. The answer, which may be large, is kept in
+the store as a blob for a while, and its digest goes back over the bus.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From the store to the mailboxes: what was assigned since the last look, put before the agents connected here.
 
-A gateway has seen everything up to one number, the assignments' sequence. It reads what is newer when the bus says so, and
-now and then without being told, so a lost message costs a few seconds at most.
+A gateway has seen everything up to one number, the assignments' sequence. It reads what is newer when the bus says so,
+and now and then without being told, so a lost message costs a few seconds at most.
 """
 
 from __future__ import annotations

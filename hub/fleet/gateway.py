@@ -10,9 +10,9 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import grpc
 
@@ -24,10 +24,12 @@ from hub.fleet import convert
 from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
 from hub.fleet.dispatch import Dispatcher
+from hub.fleet.doorkeeper import Doorkeeper
 from hub.fleet.liveness import Liveness
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.session import Session
+from hub.pki.verify import PeerIdentity
 from hub.store.contract import Store
 
 log = logging.getLogger(__name__)
@@ -41,33 +43,6 @@ FETCH_BATCH_BYTES = 4 * 1024 * 1024
 
 Context = Any
 """grpc.aio.ServicerContext; the stubs of grpc give it no useful type."""
-
-
-class Peer(Protocol):
-    """Who a verified certificate speaks for."""
-
-    @property
-    def cluster(self) -> str: ...
-
-    @property
-    def serial(self) -> str: ...
-
-    @property
-    def not_after(self) -> datetime: ...
-
-
-class Doorkeeper(Protocol):
-    """The trust the gateway rests on; `hub.pki` provides it."""
-
-    def identify(self, pem: bytes) -> Peer:
-        """Raises Unauthenticated."""
-        ...
-
-    def renew(self, peer: Peer, csr: bytes) -> Awaitable[bytes]:
-        """Return a new certificate (DER) for the peer's cluster. Raises HubError."""
-        ...
-
-    def trust(self) -> pb.TrustBundle: ...
 
 
 class Gateway:
@@ -131,7 +106,7 @@ class Gateway:
             if self._registry.remove(session):
                 self._liveness.disconnected(session)
 
-    async def _identify(self, context: Context) -> Peer:
+    async def _identify(self, context: Context) -> PeerIdentity:
         if self.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this hub is shutting down; try again")
         pems = context.auth_context().get("x509_pem_cert") or []
@@ -143,7 +118,7 @@ class Gateway:
             await self._record("ConnectionRefused", f"{context.peer()}: {error.message}")
             await _abort(context, error)
 
-    async def _cluster(self, peer: Peer, context: Context) -> Cluster:
+    async def _cluster(self, peer: PeerIdentity, context: Context) -> Cluster:
         try:
             cluster = await self._store.get_cluster(peer.cluster)
             if cluster is None:

@@ -51,7 +51,7 @@ class Reports:
         self.statuses_written = 0
 
     def take(self, session: Session, report: pb.StatusReport) -> None:
-        """Take one report in. What is not this cluster's to report is refused and recorded. Raises convert.Malformed."""
+        """Take one report in; what is not this cluster's to report is refused and recorded. Raises Malformed."""
         gathered = self._next
         refused: list[str] = []
         for message in report.applications:

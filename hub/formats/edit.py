@@ -128,7 +128,7 @@ def _source(spec: _Object, position: int | None) -> _Object:
         return _below(spec, "source")
     if position is None and len(sources) > 1:
         raise FormatError(f"the application has {len(sources)} sources: say which with --source-position")
-    index = (position or 1) - 1
+    index = 0 if position is None else position - 1
     if not 0 <= index < len(sources):
         raise FormatError(f"the application has {len(sources)} sources, so there is none at position {position}")
     source = sources[index]

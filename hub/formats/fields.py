@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from hub.formats.errors import FormatError
+from hub.formats.errors import FormatError, shown
 
 T = TypeVar("T")
 
 _MOST_TOLD = 25
 """Nobody reads more at once, and an error is not to be as long as the text that caused it."""
-_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +205,10 @@ def described(value: Any) -> str:
             return "a list"
 
 
-def shown(text: str) -> str:
-    """Return a text short and harmless enough for a message."""
-    clean = "".join(c if c.isprintable() else "�" for c in text[: _SHOWN + 1])
-    return clean if len(clean) <= _SHOWN else clean[:_SHOWN] + "…"
-
-
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a suggestion to append, or nothing."""
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word[:_SHOWN].lower(), by_lower, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(word[:60].lower(), by_lower, n=1, cutoff=0.75)
     return f" (did you mean {by_lower[close[0]]}?)" if close else ""
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from hub.formats.errors import FormatError
+from hub.formats.errors import FormatError, shown
 from hub.formats.limits import Document, Limits
 from hub.formats.scalars import resolve_plain
 
@@ -121,7 +121,7 @@ def _doubled(text: str, start: int, name: str) -> FormatError:
 def _doubled_at(text: str, name: str, key: str, at: int, first: int) -> FormatError:
     first_line = text.count("\n", 0, first) + 1
     return FormatError(
-        f'the key "{key}" is written twice in one mapping, first on line {first_line}',
+        f'the key "{shown(key)}" is written twice in one mapping, first on line {first_line}',
         name=name,
         line=text.count("\n", 0, at) + 1,
         column=at - text.rfind("\n", 0, at),

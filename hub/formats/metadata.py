@@ -9,8 +9,8 @@ from typing import Any
 from hub.domain.application import CASCADE_FINALIZER, DEFAULT_NAMESPACE
 from hub.domain.names import annotations_problem, labels_problem, name_problem, namespace_problem
 from hub.formats import served
-from hub.formats.errors import FormatError
-from hub.formats.fields import Fields, described, shown
+from hub.formats.errors import FormatError, shown
+from hub.formats.fields import Fields, described
 from hub.formats.limits import Document
 
 API_VERSION = "argoproj.io/v1alpha1"
@@ -115,9 +115,10 @@ def write_metadata(written: Mapping[str, Any], metadata: Metadata) -> dict[str, 
         ("annotations", dict(metadata.annotations)),
         ("finalizers", list(metadata.finalizers)),
     ):
-        result.pop(key, None)
         if value:
             result[key] = value
+        elif result.get(key):
+            del result[key]
     if metadata.namespace == DEFAULT_NAMESPACE and "namespace" not in written:
         del result["namespace"]
     return result

@@ -9,8 +9,8 @@ from typing import Any
 from hub.domain.application import Automated, Backoff, IgnoreDifference, Retry, SyncPolicy
 from hub.formats import served
 from hub.formats.duration import format_duration, parse_duration
-from hub.formats.errors import FormatError
-from hub.formats.fields import Fields, Problems, described, did_you_mean, shown
+from hub.formats.errors import FormatError, shown
+from hub.formats.fields import Fields, Problems, described, did_you_mean
 from hub.formats.yaml import load_document
 
 AUTOMATED_WORDS = {

@@ -6,7 +6,8 @@ from typing import Any
 
 from hub.domain.names import label_key_problem, label_value_problem, labels_problem
 from hub.domain.selector import LabelSelector, Operator, Requirement
-from hub.formats.fields import Fields, described, shown
+from hub.formats.errors import shown
+from hub.formats.fields import Fields, described
 
 
 def read_selector(fields: Fields) -> LabelSelector:

@@ -149,13 +149,10 @@ def _write_directory(options: DirectoryOptions | None) -> dict[str, Any]:
 def _read_helm(fields: Fields | None) -> HelmOptions | None:
     if fields is None:
         return None
-    if isinstance(fields.get("values"), Mapping):
-        fields.fail("values", "is a mapping, but text is wanted: rename it to valuesObject")
-        fields.value = {**fields.value, "values": ""}
     options = HelmOptions(
         release_name=fields.text("releaseName"),
         value_files=fields.texts("valueFiles"),
-        values=fields.text("values"),
+        values=_read_values(fields),
         values_object=fields.mapping("valuesObject") or None,
         parameters=tuple(_read_parameter(child) for child in fields.children("parameters")),
         file_parameters=tuple(_read_file_parameter(child) for child in fields.children("fileParameters")),
@@ -170,6 +167,13 @@ def _read_helm(fields: Fields | None) -> HelmOptions | None:
     fields.unserved(served.HELM)
     fields.finish()
     return options
+
+
+def _read_values(fields: Fields) -> str:
+    if not isinstance(fields.get("values"), Mapping):
+        return fields.text("values")
+    fields.fail("values", "is a mapping, but text is wanted: rename it to valuesObject")
+    return ""
 
 
 def _read_parameter(fields: Fields) -> NameValue:

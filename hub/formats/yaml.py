@@ -29,7 +29,7 @@ from yaml.events import (
 )
 
 from hub.formats import jsontext
-from hub.formats.errors import FormatError
+from hub.formats.errors import FormatError, shown
 from hub.formats.limits import DEFAULT_LIMITS, Document, Limits
 from hub.formats.scalars import (
     SPECIAL_STARTS,
@@ -179,7 +179,7 @@ class _Reader:
             value = self._tagged(event)
         if type(value) is float and not -float("inf") < value < float("inf"):
             self._fail(
-                event.start_mark, f"{text} is a number that JSON cannot hold", "Write it in quotes if it is text"
+                event.start_mark, f"{shown(text)} is a number that JSON cannot hold", "Write it in quotes if it is text"
             )
         return value
 
@@ -286,7 +286,7 @@ class _Reader:
     def _doubled(self, key: str, mark: Any, first: Any) -> NoReturn:
         self._fail(
             mark,
-            f'the key "{key}" is written twice in one mapping, first on line {first.line + 1}',
+            f'the key "{shown(key)}" is written twice in one mapping, first on line {first.line + 1}',
             "Remove one of them",
         )
 

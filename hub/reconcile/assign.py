@@ -23,8 +23,8 @@ from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.formats.overrides import apply_overrides
 from hub.reconcile.materialize import Materialized, Materializer
 from hub.reconcile.requests import Wanted, complete, settle
-from hub.render import RenderError
-from hub.source import SourceError
+from hub.render.errors import RenderError
+from hub.source.errors import SourceError
 from hub.store.contract import Store
 
 

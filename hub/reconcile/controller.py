@@ -21,7 +21,7 @@ from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
 from hub.reconcile.assign import Assigner, Outcome
 from hub.reconcile.watcher import Watcher
-from hub.source import SourceError
+from hub.source.errors import SourceError
 from hub.store.bus import Bus, Subscription
 from hub.store.contract import Store
 

@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 
 from hub.errors import HubError
-from hub.source import GitSource
+from hub.source.git import GitSource
 from hub.store.contract import Store
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from hub.domain.cluster import Capabilities
 from hub.domain.manifest import Entry, ManifestSet, ManifestSetRef, digest_of
 from hub.domain.revision import Revision, SourceRevision
 from hub.render import Renderer, RenderError, RenderRequest, Scan, SourceInput
-from hub.source import CommitInfo, GitSource
+from hub.source.git import GitSource
+from hub.source.repository import CommitInfo
 from hub.store.contract import RenderRecord, Store
 
 Sign = Callable[[bytes], tuple[bytes, str]]

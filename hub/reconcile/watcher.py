@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from hub.domain.application import Application
 from hub.domain.status import RefreshState
 from hub.reconcile.materialize import input_key
-from hub.source import GitSource, SourceError
+from hub.source.errors import SourceError
+from hub.source.git import GitSource
 
 log = logging.getLogger(__name__)
 

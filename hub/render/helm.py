@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,10 +25,9 @@ from hub.render.errors import RenderError
 from hub.render.helm_values import large_integers, merged, set_content, set_parameter
 from hub.render.model import File, Plan, RenderLimits, RenderRequest
 from hub.render.normalize import Found
-from hub.render.sandbox import die_with_parent
+from hub.render.program import ProgramFailed, readable, run_program
 from hub.render.wire import Setup, Task
 
-_MAX_MESSAGE = 2000
 _PARAMETER_FILE_BYTES = 1024 * 1024
 _VALUES = Limits(bytes=5 * 1024 * 1024, depth=60, nodes=500_000)
 _SCHEMA = "values.schema.json"
@@ -87,38 +85,25 @@ def _render_in_process(
 def _render_with_binary(
     plan: Plan, options: HelmOptions, request: RenderRequest, values: dict[str, Any], chart: Path, setup: Setup
 ) -> list[tuple[str, str]]:
-    home = chart.parent / "home"
-    home.mkdir()
     # By file and not by argument: values may be secrets, and arguments are public to the machine.
     given = chart.parent / "values.json"
     given.write_text(json.dumps(values))
     command = [setup.helm, "template", "--values", str(given), "--namespace", helm_plan.namespace(plan, request)]
-    command += ["--skip-crds" if options.skip_crds else "--include-crds"]
-    command += ["--skip-schema-validation"] if options.skip_schema_validation else []
+    command.append("--skip-crds" if options.skip_crds else "--include-crds")
+    if options.skip_schema_validation:
+        command.append("--skip-schema-validation")
     if version := helm_plan.kubernetes_version(plan, request):
         command += ["--kube-version", version]
     for api_version in helm_plan.api_versions(plan, request):
         command += ["--api-versions", api_version]
-    for name, number in large_integers((p.name, p.value) for p in options.parameters if not p.force_string):
+    for name, number in large_integers(options.parameters):
         command += ["--set", f"{name}={number}"]
     command += ["--", helm_plan.release_name(plan, request), str(chart)]
-    with (chart.parent / "output").open("w+b") as output, (chart.parent / "errors").open("w+b") as errors:
-        code = subprocess.run(
-            command,
-            cwd=chart,
-            env={"HOME": str(home), "PATH": str(home), "TMPDIR": str(home), "HELM_PLUGINS": str(home / "none")},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            preexec_fn=die_with_parent,
-            check=False,
-        ).returncode
-        if code != 0:
-            errors.seek(0)
-            raise _failed(plan, errors.read(64 * 1024).decode(errors="replace"), chart)
-        output.seek(0)
-        text = output.read(setup.limits.output_bytes + 1)
-    return [(f"helm template {plan.path or '.'}", text.decode(errors="replace"))]
+    try:
+        output = run_program(command, chart, chart.parent, setup.limits.output_bytes)
+    except ProgramFailed as error:
+        raise _failed(plan, error.said, chart) from error
+    return [(f"helm template {plan.path or '.'}", output.decode(errors="replace"))]
 
 
 def _values(plan: Plan, options: HelmOptions, trees: list[Tree], limits: RenderLimits) -> dict[str, Any]:
@@ -220,8 +205,6 @@ def _is_test(value: Any) -> bool:
 
 
 def _failed(plan: Plan, said: str, chart: Path) -> RenderError:
-    """Turn Helm's words into a message, with paths as they are in the repository."""
-    text = said.replace(str(chart), plan.path or ".").replace(str(chart.parent), "")
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text.strip()).removeprefix("Error: ")
+    text = readable(said, ((chart, plan.path or "."), (chart.parent, "")))
     text = text.removesuffix("Use --debug flag to render out invalid YAML").strip()
-    return RenderError(f"Helm cannot render {plan.path or '.'}: {text[:_MAX_MESSAGE]}", code="tool-failed")
+    return RenderError(f"Helm cannot render {plan.path or '.'}: {text}", code="tool-failed")

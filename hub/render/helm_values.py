@@ -6,10 +6,12 @@ parameter is one of Helm's `--set` expressions: `a.b[0]=c`, with numbers, boolea
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hub.domain.application import NameValue
 from hub.render.errors import RenderError
 
 _MAX_INDEX = 65_536
@@ -25,8 +27,9 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     result = dict(below)
     for key, value in above.items():
         before = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(before, Mapping)
-        result[key] = merged(before, value) if both else value
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            value = merged(before, value)
+        result[key] = value
     return result
 
 
@@ -47,9 +50,13 @@ def set_content(values: dict[str, Any], name: str, content: str) -> None:
         raise RenderError(f"The file parameter {name[:100]!r} {error}.", code="invalid-source") from error
 
 
-def large_integers(parameters: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the parameters that are integers which Helm prints inexactly unless they come by `--set`."""
-    return [(name, value) for name, value in parameters if _INTEGER.fullmatch(value) and abs(int(value[:19])) >= _EXACT]
+def large_integers(parameters: Iterable[NameValue]) -> list[tuple[str, str]]:
+    """Return (name, value) of parameters that are integers which Helm prints as 1e+06 unless they come by `--set`."""
+    return [(p.name, p.value) for p in parameters if not p.force_string and _is_large(p.value)]
+
+
+def _is_large(text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None and _EXACT <= abs(int(text[:20])) < 2**63
 
 
 def _value(text: str, *, as_text: bool) -> Any:
@@ -81,8 +88,7 @@ def _path(name: str) -> list[str | int]:
         head, *indexes = _split(part, "[")
         if head or not indexes:
             steps.append(_unescaped(head))
-        for index in indexes:
-            steps.append(_index(index, name))
+        steps.extend(_index(index, name) for index in indexes)
     if len(steps) > _MAX_NESTING:
         raise RenderError(f"The parameter {name[:100]!r} is nested too deep.", code="invalid-source")
     if not steps or not isinstance(steps[0], str) or not all(step != "" for step in steps):
@@ -115,7 +121,7 @@ def _unescaped(text: str) -> str:
 
 
 def _set(container: Any, steps: list[str | int], value: Any) -> None:
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in itertools.pairwise(steps):
         wanted = list if isinstance(following, int) else dict
         inner = _get(container, step)
         if not isinstance(inner, wanted):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +19,8 @@ from hub.render.errors import RenderError
 from hub.render.kustomize_edit import edited
 from hub.render.model import Plan, RenderLimits
 from hub.render.normalize import Found
-from hub.render.sandbox import die_with_parent
+from hub.render.program import ProgramFailed, readable, run_program
 from hub.render.wire import Setup, Task
-
-_MAX_MESSAGE = 2000
 
 
 def build(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
@@ -35,14 +31,19 @@ def build(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
             "in its configuration.",
             code="tool-missing",
         )
-    where = Path(tempfile.mkdtemp(prefix="kustomize-", dir=setup.scratch))
+    scratch = Path(tempfile.mkdtemp(prefix="kustomize-", dir=setup.scratch))
+    copy = scratch / "repository"
     try:
-        copy = where / "repository"
         export(plan, task.trees[plan.index], copy, setup.limits)
         _edit(plan, copy)
-        output = _build(setup, copy / plan.path, where)
+        command = (*setup.kustomize, str(copy / plan.path))
+        output = run_program(command, copy / plan.path, scratch, setup.limits.output_bytes)
+    except ProgramFailed as error:
+        said = readable(error.said, ((copy, "."), (scratch, "")))
+        what = "it crashed, or took more memory than it may have" if error.crashed else said
+        raise RenderError(f"kustomize cannot build {plan.path or '.'}: {what}", code="tool-failed") from error
     finally:
-        shutil.rmtree(where, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     name = f"kustomize build {plan.path or '.'}"
     limits = Limits(bytes=setup.limits.output_bytes)
     return (Found(document.value, name) for document in load_documents(output, name=name, limits=limits))
@@ -64,6 +65,7 @@ def export(plan: Plan, tree: Tree, copy: Path, limits: RenderLimits) -> None:
 
 
 def _edit(plan: Plan, copy: Path) -> None:
+    """Put the source's options into the copy of its kustomization."""
     options = plan.source.kustomize
     if options is None or options == KustomizeOptions():
         return
@@ -72,42 +74,6 @@ def _edit(plan: Plan, copy: Path) -> None:
     value = load_document(path.read_bytes(), name=path.name) or {}
     components = tuple(c for c in options.components if (directory / c).is_dir())
     content = orjson.dumps(edited(value, options, components))
-    # A kustomization may be a symlink; what it leads to may be another application's.
+    # A kustomization may be a symlink, and what it leads to another's.
     path.unlink()
     path.write_bytes(content)
-
-
-def _build(setup: Setup, directory: Path, where: Path) -> bytes:
-    home = where / "home"
-    home.mkdir()
-    with (where / "output").open("w+b") as output, (where / "errors").open("w+b") as errors:
-        # Without PATH it finds no git to fetch with; without HOME's plugins it runs none.
-        code = subprocess.run(
-            [*setup.kustomize, str(directory)],
-            cwd=directory,
-            env={"HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": str(home), "TMPDIR": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            preexec_fn=die_with_parent,
-            check=False,
-        ).returncode
-        if code != 0:
-            errors.seek(0)
-            raise _failed(errors.read(64 * 1024).decode(errors="replace"), where, code)
-        if output.tell() > setup.limits.output_bytes:
-            raise RenderError(
-                f"kustomize put out more than {setup.limits.output_bytes:,} bytes: split the application.",
-                code="too-large",
-            )
-        output.seek(0)
-        return output.read()
-
-
-def _failed(said: str, where: Path, code: int) -> RenderError:
-    """Turn kustomize's words into a message, with paths as they are in the repository."""
-    text = said.replace(str(where / "repository") + "/", "").replace(str(where), "")
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text.strip()).removeprefix("Error: ").removeprefix("error: ")
-    if "panic:" in text or code < 0 or "out of memory" in text:
-        text = "it crashed, or took more memory than it may have"
-    return RenderError(f"kustomize cannot build this: {text[:_MAX_MESSAGE]}", code="tool-failed")

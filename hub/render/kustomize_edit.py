@@ -24,13 +24,8 @@ def edited(kustomization: Mapping[str, Any], options: KustomizeOptions, componen
     Raises RenderError where the two cannot be brought together.
     """
     result = dict(kustomization)
-    for name, text in (
-        ("namePrefix", options.name_prefix),
-        ("nameSuffix", options.name_suffix),
-        ("namespace", options.namespace),
-    ):
-        if text:
-            result[name] = text
+    texts = {"namePrefix": options.name_prefix, "nameSuffix": options.name_suffix, "namespace": options.namespace}
+    result |= {name: text for name, text in texts.items() if text}
     if options.images:
         result["images"] = _images(_list(result, "images"), options.images)
     if options.replicas:

@@ -29,8 +29,8 @@ class RenderRequest:
     app_name: str
     app_namespace: str = ""
     """The destination's namespace: what Helm calls the release's."""
-    project: str = ""
     capabilities: Capabilities = Capabilities()
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class Scan:
     """Whether another cluster's capabilities give another key."""
     plans: tuple[Plan, ...] = ()
     warnings: tuple[str, ...] = ()
+    """"<ConditionType>: <message>" each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ for slow ones, which are as many again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import structlog
 
 from hub.render.wire import Setup
 from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
@@ -27,7 +26,7 @@ _MAX_TASKS = 1000
 _MAX_RSS = 512 * 1024 * 1024
 """A worker that has been larger than this is replaced once it is idle: its memory does not come back."""
 
-_log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class WorkerPool:
@@ -107,7 +106,7 @@ class WorkerPool:
             worker = await self._new_worker()
         except (WorkerLost, OSError) as error:
             # The next render tries again, and reports.
-            _log.warning("a render worker could not be started", error=str(error))
+            log.warning("a render worker could not be started: %s", error)
             return
         if self._closed or len(self._idle) >= self._workers:
             await worker.end()
@@ -117,5 +116,5 @@ class WorkerPool:
     async def _new_worker(self) -> WorkerProcess:
         started = time.perf_counter()
         worker = await WorkerProcess.start(self._setup, self._scratch)
-        _log.debug("a render worker started", seconds=round(time.perf_counter() - started, 3))
+        log.debug("a render worker started in %.3f s", time.perf_counter() - started)
         return worker

@@ -7,6 +7,7 @@ the same key at the same moment share one render.
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import shutil
 import signal
@@ -14,10 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
+from hub.domain.tree import Tree
 from hub.render import scan as scanning
-from hub.render.detect import DIRECTORY
 from hub.render.errors import RenderError
 from hub.render.model import Rendered, RenderLimits, RenderRequest, Scan
 from hub.render.pool import WorkerPool
@@ -26,7 +25,7 @@ from hub.render.tools import find_tools
 from hub.render.wire import Outcome, Setup, Task, decode_outcome
 from hub.render.worker_process import WorkerLost
 
-_log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _IN_THREAD = 1024 * 1024
 """A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
@@ -41,6 +40,8 @@ class RendererSettings:
     kubectl: str = ""
     helm: str = ""
     """The binary to use instead of rendering charts in process."""
+    preload: tuple[type[Tree], ...] = ()
+    """Tree implementations that workers import when they start, so that the first render need not."""
 
 
 class Renderer:
@@ -67,24 +68,24 @@ class Renderer:
         for left in self._scratch.glob("worker-*"):
             await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         found = await find_tools(self._settings.kustomize, self._settings.kubectl, self._settings.helm)
-        self._tools = Tools(found.versions)
-        setup = Setup(limits, parent=0, scratch="", kustomize=found.kustomize, helm=found.helm)
+        self._tools = Tools(found.versions, helm_in_process=not found.helm)
+        setup = Setup(limits, kustomize=found.kustomize, helm=found.helm, preload=self._settings.preload)
         pool = WorkerPool(setup, self._scratch, self._settings.workers)
         try:
             worker = await pool.start()
         except (WorkerLost, OSError) as error:
             await pool.close()
-            _log.error("render workers do not start", error=str(error), stderr=getattr(error, "stderr", ""))
+            log.error("render workers do not start: %s: %s", error, getattr(error, "stderr", ""))
             raise RenderError(
                 f"Render workers do not start: {error}.", code="render-crashed", retryable=True
             ) from error
         self._pool = pool
-        _log.info(
-            "render workers started",
-            workers=self._settings.workers,
-            network="none" if worker.hello.get("network") else "the hub's own: the kernel permits no namespace",
-            memory_limit=limits.memory_bytes if worker.hello.get("memory") else "none",
-            **{f"{tool}_version": version for tool, version in found.versions.items() if tool != DIRECTORY},
+        log.info(
+            "%d render workers; network: %s; memory: %s; tools: %s",
+            self._settings.workers,
+            "none" if worker.hello.get("network") else "the hub's own, for the kernel permits no namespace",
+            f"{limits.memory_bytes:,} bytes" if worker.hello.get("memory") else "unlimited",
+            ", ".join(f"{tool} {version}" for tool, version in found.versions.items()),
         )
 
     async def close(self) -> None:
@@ -95,12 +96,12 @@ class Renderer:
             await self._pool.close()
             self._pool = None
 
-    def scan(self, request: RenderRequest) -> Scan:
+    async def scan(self, request: RenderRequest) -> Scan:
         """Say what a request reads and under which key its outcome is known; milliseconds, without rendering.
 
         Raises RenderError, and what reading the trees raises.
         """
-        return scanning.scan(request, self._tools, self._settings.limits)
+        return await asyncio.to_thread(scanning.scan, request, self._tools, self._settings.limits)
 
     async def render(self, request: RenderRequest, scan: Scan) -> Rendered:
         """Render what was scanned. Concurrent calls with one key share one render. Raises RenderError."""
@@ -126,7 +127,7 @@ class Renderer:
         return Rendered(
             manifest_set=outcome.manifest_set,
             blobs=outcome.blobs,
-            warnings=(*scan.warnings, *outcome.warnings),
+            warnings=outcome.warnings,
             seconds=time.perf_counter() - started,
         )
 
@@ -145,10 +146,10 @@ class Renderer:
                 retryable=True,
             ) from error
         except WorkerLost as error:
-            _log.warning("a render worker was lost", application=name, code=error.code, stderr=error.stderr)
+            log.warning("rendering %s: the worker was lost (%s, code %s): %s", name, error, error.code, error.stderr)
             raise _crashed(error) from error
         except (OSError, ValueError) as error:
-            _log.warning("a render worker failed", application=name, error=str(error))
+            log.warning("rendering %s: the worker failed: %s", name, error)
             raise RenderError(
                 "The hub could not run a render worker; its log says why.", code="render-crashed", retryable=True
             ) from error

@@ -29,14 +29,16 @@ class Setup:
     """The first thing a worker is told."""
 
     limits: RenderLimits
-    parent: int
+    parent: int = 0
     """The hub's process id."""
-    scratch: str
+    scratch: str = ""
     """A directory of the worker's own; the hub removes it when the worker is gone."""
     kustomize: tuple[str, ...] = ()
     """The command that builds; empty when there is none."""
     helm: str = ""
     """The binary; empty to render in process."""
+    preload: tuple[type[Tree], ...] = ()
+    """Imported by unpickling this."""
 
 
 @dataclass(frozen=True, slots=True)

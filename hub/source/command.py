@@ -43,7 +43,7 @@ class Limits:
     output: int = 1024 * 1024
     silence: float | None = None
     within_size: Callable[[], bool] | None = None
-    """Asked every second; False ends the command with OutputTooLarge."""
+    """Asked every second and at the end; False ends the command with OutputTooLarge."""
 
 
 async def run(arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str], limits: Limits) -> Completed:
@@ -86,6 +86,7 @@ async def _follow(process: asyncio.subprocess.Process, limits: Limits) -> Comple
         for task in (*readers, watch):
             task.cancel()
         await asyncio.gather(*readers, watch, return_exceptions=True)
+    await output.check_size()
     return Completed(code, bytes(output.stdout), output.stderr.decode(errors="replace"))
 
 
@@ -118,8 +119,12 @@ class _Output:
             await asyncio.sleep(_WATCH_SECONDS)
             if limits.silence is not None and self._loop.time() - self._heard_at > limits.silence:
                 raise CommandTimeout(f"it was silent for {limits.silence:g} s")
-            if limits.within_size is not None and not await asyncio.to_thread(limits.within_size):
-                raise OutputTooLarge("it stored more than it may")
+            await self.check_size()
+
+    async def check_size(self) -> None:
+        within_size = self._limits.within_size
+        if within_size is not None and not await asyncio.to_thread(within_size):
+            raise OutputTooLarge("it stored more than it may")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

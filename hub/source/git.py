@@ -7,13 +7,12 @@ other call answers from the mirror, so a server that is away takes nothing away 
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-
-import structlog
 
 from hub.source.environment import GitEnvironment
 from hub.source.errors import MirrorDamaged, RepositoryRefused, SourceError
@@ -26,7 +25,7 @@ from hub.source.repository import CommitInfo, GitRequest, Repository
 from hub.source.tree import GitTree
 from hub.source.urls import check_revision, parse_repo_url
 
-_log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _TREES = 64
 
@@ -107,7 +106,7 @@ class GitSource:
             try:
                 commits.setdefault(self._repository(url).mirror.path.name, set()).update(wanted)
             except RepositoryRefused as error:
-                _log.warning("a repository in use is refused", detail=error.message)
+                log.warning("a repository in use is refused: %s", error.message)
         for path in await asyncio.to_thread(lambda: sorted(self._directory.glob("*.git"))):
             repository = self._repositories.get(path.name)
             if repository is not None and (path.name in commits or repository.recent):
@@ -123,7 +122,7 @@ class GitSource:
         try:
             await repository.collect(commits)
         except SourceError as error:
-            _log.warning("a mirror cannot be collected", repository=repository.name, error=error.message)
+            log.warning("the mirror of %s cannot be collected: %s", repository.name, error.message)
 
     def _remove(self, path: Path) -> None:
         repository = self._repositories.pop(path.name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pygit2
-import structlog
 
 from hub.source.errors import MirrorDamaged, RepositoryRefused, RevisionNotFound, SourceError
 from hub.source.failures import damaged
@@ -21,7 +21,7 @@ from hub.source.refs import Refs, is_other_ref
 from hub.source.revisions import MIN_ABBREVIATION, Abbreviated, Found, Unknown, choose
 from hub.source.tree import open_mirror
 
-_log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 RECENT_SECONDS = 3600.0
 """How long something counts as in use only because somebody asked for it."""
@@ -145,7 +145,7 @@ class Repository:
             async with self._changing, self._request(Work.FETCH):
                 await self.mirror.fetch()
         except MirrorDamaged as error:
-            _log.warning("a mirror is damaged", repository=self.name, detail=error.detail)
+            log.warning("the mirror of %s is damaged: %s", self.name, error.detail)
             await self._repair()
 
     async def _check(self) -> None:
@@ -179,7 +179,7 @@ class Repository:
                 yield
                 succeeded = True
             except SourceError as error:
-                _log.warning("git failed", repository=self.name, kind=work.value, code=error.code, detail=error.detail)
+                log.info("%s of %s: %s: %s", work.value, self.name, error.code, error.detail or error.message)
                 raise
             finally:
                 self._proven = succeeded

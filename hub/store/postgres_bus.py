@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
-from typing import get_args
+import socket
+from typing import Any, LiteralString, TypeAlias, get_args
 
 from psycopg import AsyncConnection, Error, sql
 from sqlalchemy import URL
@@ -23,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 PAYLOAD_LIMIT = 7000
 PATIENCE_SECONDS = 10.0
-"""How long connecting, publishing and a sign of life may take."""
+"""How long a statement may take, and a publisher wait for its turn."""
 SIGN_OF_LIFE_SECONDS = 20.0
 """How often the listener asks whether the server is still there: silence looks the same either way."""
 RETRY_SECONDS = (0.1, 5.0)
@@ -31,6 +33,7 @@ RETRY_SECONDS = (0.1, 5.0)
 
 _PREFIX = "escadre_"
 _BROKEN = (Error, OSError, TimeoutError)
+_Connection: TypeAlias = AsyncConnection[Any]
 
 
 class PostgresBus(Bus):
@@ -40,22 +43,24 @@ class PostgresBus(Bus):
         self._options = connect_options(url)
         self._subscriptions: set[Subscription] = set()
         self._listening: asyncio.Task[None] | None = None
-        self._publisher: AsyncConnection[object] | None = None
+        self._listener: _Connection | None = None
+        self._publisher: _Connection | None = None
         self._publishing = asyncio.Lock()
 
     async def open(self) -> None:
         """Start to listen. Raises StoreUnavailable when the server does not answer."""
         try:
-            listener = await self._listen()
+            self._listener = await self._listen()
         except _BROKEN as error:
             raise StoreUnavailable("the database does not answer; check the database URL and server") from error
-        self._listening = asyncio.create_task(self._follow(listener))
+        self._listening = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
             self._listening = None
+        await self._drop_listener()
         async with self._publishing:
             await self._drop_publisher()
 
@@ -66,8 +71,13 @@ class PostgresBus(Bus):
         if len(payload.encode()) > PAYLOAD_LIMIT or "\0" in payload:
             raise ValueError(f"a message of {topic} is longer than {PAYLOAD_LIMIT} bytes, or holds a NUL")
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._publishing:
+            # Others may be waiting for a server that does not answer; there is no sense in waiting for all of them.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._publishing.acquire()
+            try:
                 await self._notify(_PREFIX + topic, payload)
+            finally:
+                self._publishing.release()
         except _BROKEN as error:
             _log.warning("the bus cannot publish, other replicas learn of it by polling: %s", type(error).__name__)
             self._offer(topic, payload)
@@ -86,14 +96,12 @@ class PostgresBus(Bus):
         """Notify, once more on a new connection when the old one turns out to be broken."""
         if self._publisher is not None:
             try:
-                await self._publisher.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+                await _execute(self._publisher, "SELECT pg_notify(%s, %s)", channel, payload)
                 return
-            except BaseException as error:
+            except _BROKEN:
                 await self._drop_publisher()
-                if not isinstance(error, _BROKEN):
-                    raise
-        self._publisher = await AsyncConnection.connect(autocommit=True, **self._options)
-        await self._publisher.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+        self._publisher = await self._connect()
+        await _execute(self._publisher, "SELECT pg_notify(%s, %s)", channel, payload)
 
     async def _drop_publisher(self) -> None:
         publisher, self._publisher = self._publisher, None
@@ -101,44 +109,69 @@ class PostgresBus(Bus):
             with contextlib.suppress(*_BROKEN):
                 await publisher.close()
 
-    async def _listen(self) -> AsyncConnection[object]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            connection = await AsyncConnection.connect(autocommit=True, **self._options)
-            try:
-                for topic in get_args(Topic):
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(_PREFIX + topic)))
-            except BaseException:
-                await connection.close()
-                raise
+    async def _connect(self) -> _Connection:
+        return await AsyncConnection.connect(autocommit=True, **self._options)
+
+    async def _listen(self) -> _Connection:
+        connection = await self._connect()
+        try:
+            for topic in get_args(Topic):
+                await _execute(connection, sql.SQL("LISTEN {}").format(sql.Identifier(_PREFIX + topic)))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
-    async def _follow(self, listener: AsyncConnection[object] | None) -> None:
+    async def _follow(self) -> None:
         """Pass messages on for ever, listening again whenever the connection breaks."""
         first, longest = RETRY_SECONDS
         pause = first
         while True:
             try:
-                if listener is None:
-                    listener = await self._listen()
+                if self._listener is None:
+                    self._listener = await self._listen()
                     _log.info("the bus is connected again")
                     pause = first
                     for topic in get_args(Topic):
                         self._offer(topic, "")
-                await self._receive(listener)
+                await self._receive(self._listener)
             except _BROKEN as error:
                 _log.warning("the bus lost the database, connecting again: %s", type(error).__name__)
-            finally:
-                if listener is not None:
-                    with contextlib.suppress(*_BROKEN):
-                        await listener.close()
-                    listener = None
+            await self._drop_listener()
             # Spread, so that replicas do not come back all in the same instant.
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret depends on it
             pause = min(pause * 2, longest)
 
-    async def _receive(self, listener: AsyncConnection[object]) -> None:
+    async def _drop_listener(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(*_BROKEN):
+                await listener.close()
+
+    async def _receive(self, listener: _Connection) -> None:
         while True:
             async for message in listener.notifies(timeout=SIGN_OF_LIFE_SECONDS):
                 self._offer(message.channel.removeprefix(_PREFIX), message.payload)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await listener.execute("SELECT 1")
+            await _execute(listener, "SELECT 1")
+
+
+async def _execute(connection: _Connection, query: LiteralString | sql.Composed, *parameters: str) -> None:
+    """Execute within PATIENCE_SECONDS; a connection that takes longer is cut, and fails as any broken one.
+
+    Cancelling would not do: psycopg then asks the server to cancel, and waits for its answer without end.
+    """
+    executing = asyncio.ensure_future(connection.execute(query, parameters))
+    try:
+        done, _ = await asyncio.wait({executing}, timeout=PATIENCE_SECONDS)
+    except asyncio.CancelledError:
+        _cut(connection)
+        await asyncio.gather(executing, return_exceptions=True)
+        raise
+    if not done:
+        _cut(connection)
+    await executing
+
+
+def _cut(connection: _Connection) -> None:
+    with contextlib.suppress(OSError, Error), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)

@@ -25,7 +25,9 @@ def upgrade(connection: Connection) -> None:
     Raises SchemaTooNew when the database is at a revision this code does not know.
     """
     if connection.dialect.name == "postgresql":
-        # Replicas that start together take turns; the later ones find the work done.
+        # Replicas that start together take turns, however long it takes; the later ones find the work done.
+        for limit in ("lock_timeout", "statement_timeout"):
+            connection.execute(select(func.set_config(limit, "0", True)))
         connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = alembic_config(connection)
     script = ScriptDirectory.from_config(config)

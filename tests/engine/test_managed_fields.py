@@ -99,7 +99,7 @@ def test_entries_of_another_form_are_passed_over() -> None:
     assert read_entries(None) == read_entries({"a": 1}) == read_entries("x") == []
 
 
-TREES = st.recursive(
+TREES: st.SearchStrategy[Any] = st.recursive(
     st.just({}) | json_values(3),
     lambda inner: st.dictionaries(
         st.sampled_from(
@@ -130,7 +130,7 @@ def test_a_deep_tree_is_borne() -> None:
 
 def test_long_lists_take_no_long_time() -> None:
     items = [{"name": f"n{i}", "value": i} for i in range(20_000)]
-    tree = {"f:items": {f'k:{{"name":"n{i}"}}': {"f:value": {}} for i in range(20_000)}}
+    tree: dict[str, Any] = {"f:items": {f'k:{{"name":"n{i}"}}': {"f:value": {}} for i in range(20_000)}}
     started = time.process_time()
     assert len(list(owned_paths(read_entries([entry(tree)]), {"m"}, {"items": items}))) == 20_000
     assert time.process_time() - started < 2

@@ -141,6 +141,36 @@ async def test_discovery_that_fails_leaves_the_last_one(broken: Any) -> None:
         assert await made.discover() is found
 
 
+async def test_a_built_in_group_that_cannot_be_read_fails_an_older_server_s_discovery() -> None:
+    answers: dict[str, Any] = {
+        "/version": VERSION,
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "groups": []},
+        "/api/v1": 503,
+    }
+    async with cluster(by_path(answers)) as (made, _):
+        with pytest.raises(Unreachable):
+            await made.discover()
+
+
+async def test_a_refresh_that_waited_for_one_that_failed_makes_its_own() -> None:
+    broken = iter([False, True, False])
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/version":
+            return web.Response(status=503) if next(broken) else web.json_response(VERSION)
+        return web.json_response(CORE if request.path == "/api" else NO_GROUPS)
+
+    async with cluster(answer) as (made, _):
+        first = await made.discover()
+        failing, waiting = await asyncio.gather(
+            made.discover(refresh=True), made.discover(refresh=True), return_exceptions=True
+        )
+        assert isinstance(failing, Unreachable)
+        assert waiting is not first
+        assert not isinstance(waiting, BaseException)
+
+
 # --- lists
 
 

@@ -6,103 +6,40 @@ What every implementation of KubeClient must do is in the contract suite; this i
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from aiohttp import web
 
-from agent.engine.resource import Object
 from agent.kube.client import ApplyOptions, DeleteOptions, EventType, Kind
 from agent.kube.cluster import ClusterClient
-from agent.kube.errors import (
-    Conflict,
-    FieldConflict,
-    Forbidden,
-    KindUnknown,
-    KubeError,
-    NamespaceTerminating,
-    NotFound,
-    Rejected,
-    Throttled,
-    Unreachable,
-)
+from agent.kube.errors import Conflict, FieldConflict, Forbidden, KindUnknown, NotFound, Rejected, Unreachable
 from agent.kube.kubeconfig import load_kubeconfig
 from tests.controlplane.access import ClusterAccess
-from tests.kube.serving import authority, serving
+from tests.kube.realcluster import (
+    API_SERVICE,
+    CONFIG_MAP,
+    CRD,
+    DEPLOYMENT,
+    SECRET,
+    client_as,
+    config_map,
+    deployment,
+    eventually,
+    refused,
+)
 
 pytestmark = pytest.mark.controlplane
-
-T = TypeVar("T")
-E = TypeVar("E", bound=KubeError)
-
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", True)
-SECRET = Kind("", "v1", "Secret", "secrets", True)
-NAMESPACE = Kind("", "v1", "Namespace", "namespaces", False)
-DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True)
-QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", True)
-CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False)
-ADMISSION = "admissionregistration.k8s.io"
 
 
 @pytest.fixture
 async def client(control_plane: ClusterAccess) -> AsyncIterator[ClusterClient]:
-    made = ClusterClient(load_kubeconfig(control_plane.kubeconfig_path))
-    yield made
-    await made.close()
-
-
-@contextlib.asynccontextmanager
-async def client_as(control_plane: ClusterAccess, user: str) -> AsyncIterator[ClusterClient]:
-    made = ClusterClient(load_kubeconfig(control_plane.kubeconfig_for(user)))
-    try:
+    async with client_as(control_plane) as made:
         yield made
-    finally:
-        await made.close()
-
-
-def config_map(namespace: str, name: str = "c", **data: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace},
-        "data": data,
-    }
-
-
-def deployment(namespace: str, **spec: Any) -> Object:
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "d", "namespace": namespace},
-        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template, **spec},
-    }
-
-
-async def eventually(call: Callable[[], Awaitable[T]], passing: type[KubeError]) -> T:
-    """Return, or raise, what a call comes to in the end, with errors of one type on the way."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await call()
-            except passing:
-                await asyncio.sleep(0.05)
-
-
-async def refused(call: Callable[[], Awaitable[object]], error: type[E]) -> E:
-    """Return the error that a call ends in; before what refuses it takes effect, the call may succeed a few times."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await call()
-            except error as found:
-                return found
-            await asyncio.sleep(0.05)
 
 
 async def test_discovers_what_the_server_serves(client: ClusterClient) -> None:
@@ -176,6 +113,36 @@ async def test_a_kind_that_a_definition_adds_is_served_after_it_and_no_longer_th
     await refused(lambda: client.apply(kind, thing), KindUnknown)
     await refused(lambda: client.get(kind, namespace, "t"), KindUnknown)
     assert (await client.discover(refresh=True)).find(kind.group, "v1", "Thing") is None
+
+
+async def test_an_aggregated_api_that_is_down_breaks_no_discovery(
+    client: ClusterClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = f"g{secrets.token_hex(4)}.example.org"
+    service = {
+        "apiVersion": API_SERVICE.api_version,
+        "kind": "APIService",
+        "metadata": {"name": f"v1.{group}"},
+        "spec": {
+            "group": group,
+            "version": "v1",
+            "groupPriorityMinimum": 100,
+            "versionPriority": 10,
+            "insecureSkipTLSVerify": True,
+            "service": {"name": "nowhere", "namespace": "default"},
+        },
+    }
+    await client.apply(API_SERVICE, service)
+    try:
+        with caplog.at_level(logging.WARNING, "agent.kube.cluster"):
+            async with asyncio.timeout(30):
+                while not caplog.messages:
+                    assert (await client.discover(refresh=True)).find("apps", "v1", "Deployment") is not None
+                    await asyncio.sleep(0.05)
+        assert f"{group}/v1" in caplog.messages[0]
+        await refused(lambda: client.list(Kind(group, "v1", "Thing", "things", True)), Unreachable)
+    finally:
+        await client.delete(API_SERVICE, "", f"v1.{group}")
 
 
 async def test_a_missing_namespace_is_named(client: ClusterClient) -> None:
@@ -278,140 +245,6 @@ async def test_a_token_nobody_gave_is_forbidden(control_plane: ClusterAccess, tm
         assert "made-up-token" not in str(caught.value)
     finally:
         await stranger.close()
-
-
-async def test_a_quota_that_is_used_up_is_a_rejection_once_it_is_counted(
-    client: ClusterClient, control_plane: ClusterAccess, namespace: str
-) -> None:
-    hard = {"count/secrets": "0"}
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "q", "namespace": namespace},
-        "spec": {"hard": hard},
-    }
-    await client.apply(QUOTA, quota)
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}}
-    dry = ApplyOptions(dry_run=True)
-
-    def write_status(**found: dict[str, str]) -> None:  # the plane has no quota controller that would
-        path = f"/api/v1/namespaces/{namespace}/resourcequotas/q/status"
-        control_plane.apply(path, quota | {"status": found}, force=True)
-
-    write_status(hard=hard)
-    error = await refused(lambda: client.apply(SECRET, secret, dry), Throttled)
-    assert "status unknown for quota" in str(error)
-    write_status(hard=hard, used={"count/secrets": "0"})
-    with pytest.raises(Rejected, match="exceeded quota"):
-        await eventually(lambda: client.apply(SECRET, secret, dry), passing=Throttled)
-
-
-async def test_a_namespace_on_its_way_out_takes_nothing_new(client: ClusterClient) -> None:
-    name = f"test-{secrets.token_hex(4)}"
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    await client.apply(NAMESPACE, namespace)
-    held = config_map(name)
-    held["metadata"]["finalizers"] = ["example.org/held"]
-    await client.apply(CONFIG_MAP, held)
-    assert await client.delete(NAMESPACE, "", name)
-    try:
-        with pytest.raises(NamespaceTerminating):
-            await client.apply(CONFIG_MAP, config_map(name, "late"))
-    finally:
-        held["metadata"]["finalizers"] = []
-        await client.apply(CONFIG_MAP, held)
-
-
-@pytest.fixture
-def policy(control_plane: ClusterAccess, namespace: str) -> Iterator[str]:
-    """A ValidatingAdmissionPolicy that denies in one namespace. Its name."""
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}
-    paths = {
-        "validatingadmissionpolicies": {
-            "matchConstraints": {"resourceRules": [rule], "namespaceSelector": selector},
-            "validations": [{"expression": "!has(object.data) || !('no' in object.data)", "message": "not that"}],
-        },
-        "validatingadmissionpolicybindings": {"policyName": namespace, "validationActions": ["Deny"]},
-    }
-    kinds = {
-        "validatingadmissionpolicies": "ValidatingAdmissionPolicy",
-        "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding",
-    }
-    try:
-        for plural, spec in paths.items():
-            manifest = {
-                "apiVersion": f"{ADMISSION}/v1",
-                "kind": kinds[plural],
-                "metadata": {"name": namespace},
-                "spec": spec,
-            }
-            control_plane.apply(f"/apis/{ADMISSION}/v1/{plural}/{namespace}", manifest)
-        yield namespace
-    finally:
-        for plural in paths:
-            control_plane.request("DELETE", f"/apis/{ADMISSION}/v1/{plural}/{namespace}")
-
-
-async def test_a_policy_s_no_is_a_rejection(client: ClusterClient, policy: str) -> None:
-    wrong = config_map(policy, no="1")
-    error = await refused(lambda: client.apply(CONFIG_MAP, wrong, ApplyOptions(dry_run=True)), Rejected)
-    assert "not that" in str(error)
-
-
-@contextlib.contextmanager
-def webhook(control_plane: ClusterAccess, namespace: str, url: str) -> Iterator[None]:
-    path = f"/apis/{ADMISSION}/v1/validatingwebhookconfigurations/{namespace}"
-    manifest = {
-        "apiVersion": f"{ADMISSION}/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": namespace},
-        "webhooks": [
-            {
-                "name": "says.no.example.org",
-                "clientConfig": {"url": url, "caBundle": base64.b64encode(authority().cert_pem.bytes()).decode()},
-                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "admissionReviewVersions": ["v1"],
-                "sideEffects": "None",
-                "timeoutSeconds": 5,
-            }
-        ],
-    }
-    control_plane.apply(path, manifest)
-    try:
-        yield
-    finally:
-        control_plane.request("DELETE", path)
-
-
-@pytest.mark.parametrize("code", [403, 400, 500])
-async def test_a_webhook_s_no_is_a_rejection_whatever_code_it_chose(
-    client: ClusterClient, control_plane: ClusterAccess, namespace: str, code: int
-) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        review = await request.json()
-        response = {
-            "uid": review["request"]["uid"],
-            "allowed": False,
-            "status": {"code": code, "message": "because"},
-        }
-        return web.json_response({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
-
-    async with serving(answer) as server:
-        with webhook(control_plane, namespace, f"https://127.0.0.1:{server.port}/"):
-            manifest = config_map(namespace)
-            error = await refused(lambda: client.apply(CONFIG_MAP, manifest, ApplyOptions(dry_run=True)), Rejected)
-    assert "because" in str(error)
-
-
-async def test_a_webhook_that_is_down_is_worth_another_try(
-    client: ClusterClient, control_plane: ClusterAccess, namespace: str
-) -> None:
-    with webhook(control_plane, namespace, "https://127.0.0.1:1/"):
-        manifest = config_map(namespace)
-        error = await refused(lambda: client.apply(CONFIG_MAP, manifest, ApplyOptions(dry_run=True)), Unreachable)
-    assert "failed calling webhook" in str(error)
 
 
 async def test_lists_page_by_page(client: ClusterClient, namespace: str) -> None:

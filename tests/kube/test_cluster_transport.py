@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -364,6 +365,13 @@ async def test_sockets_notice_a_peer_that_is_gone() -> None:
         probes = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
         assert idle + probes * made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) <= 60
         assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 60_000
+
+
+async def test_a_tls_connection_costs_little_memory() -> None:
+    """asyncio allots each 256 KB to read into: with forty watches a sixth of the agent's memory."""
+    async with serving(found) as server, client_of(server.connection()) as client:
+        await client.get(CONFIG_MAP, "team", "c")
+        assert SSLProtocol.max_size <= 32 << 10
 
 
 async def test_goes_through_a_proxy() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from agent.engine.resource import Object
 from agent.kube import reflector
-from agent.kube.client import EventType, Kind, KubeClient, ObjectList, WatchEvent
+from agent.kube.client import DeleteOptions, EventType, Kind, KubeClient, ObjectList, WatchEvent
 from agent.kube.cluster import ClusterClient
 from agent.kube.errors import Forbidden, Gone, KindUnknown, KubeError, Throttled, Unreachable
 from agent.kube.kubeconfig import load_kubeconfig
@@ -351,7 +351,7 @@ async def test_keeps_up_across_a_crash_of_the_api_server(tmp_path: Path) -> None
         assert view.names == {"before"}
         await asyncio.to_thread(plane.restart_apiserver)
         await client.apply(KIND, config_map("after"))
-        await client.delete(KIND, "default", "before")
+        await client.delete(KIND, "default", "before", DeleteOptions("background"))
         await until(lambda: view.names == {"after"} and made.last_error is None)
         assert made.synced
     finally:

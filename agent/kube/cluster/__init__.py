@@ -1,8 +1,9 @@
 """A real cluster: `KubeClient` over aiohttp, and nothing more.
 
-Why not the `kubernetes` package: memory. An agent may take 60 MB in all. Importing `kubernetes.aio` adds 35 to 45 MB to
-a process that has grpc and asyncio already, aiohttp alone adds 11; so this speaks HTTP itself, reads and writes JSON
-with orjson, and knows no typed models. Of the API it uses about ten requests, which change with no release.
+Why not the `kubernetes` package: memory. An agent may take 60 MB in all, and has 34 with asyncio, grpc and protobuf.
+Importing `kubernetes.aio` adds 35 to 45; aiohttp adds 11, this package 2, and watches on twenty kinds 1.5 (resident, on
+CPython 3.11). So this speaks HTTP itself, reads and writes JSON with orjson, and knows no typed models. Of the API it
+uses about ten requests, which change with no release.
 
     client       the methods of KubeClient
     requests     their URLs and bodies (pure)

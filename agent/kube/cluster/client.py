@@ -50,6 +50,9 @@ class ClusterClient:
         self._discovery: Discovery | None = None
         self._stale: tuple[str, ...] = ()
         self._discoveries = 0
+        """How many have begun."""
+        self._discovered = 0
+        """The number of the one that is kept."""
         self._discovering = asyncio.Lock()
 
     async def close(self) -> None:
@@ -62,10 +65,11 @@ class ClusterClient:
         if self._discovery is not None and not refresh:
             return self._discovery
         async with self._discovering:
-            # Whoever waited for another's turn needs one of their own only if that began before they asked.
-            if self._discovery is None or (refresh and self._discoveries == begun):
-                self._discoveries += 1
+            # Whoever waited for another's turn needs one of their own only if that began before they asked, or failed.
+            if self._discovery is None or (refresh and self._discovered <= begun):
+                self._discoveries = number = self._discoveries + 1
                 self._discovery = await self._discover()
+                self._discovered = number
             return self._discovery
 
     async def _discover(self) -> Discovery:
@@ -79,8 +83,12 @@ class ClusterClient:
             except ValueError as error:
                 raise Unreachable(f"{target}: {path}: {error}") from error
         # An old server has dozens of these; the slots bound how many are under way.
-        lists = await asyncio.gather(*(self._discover_version(*unread) for unread in served.unread))
-        for group_version, kinds in zip(served.unread, lists, strict=True):
+        asked = (self._discover_version(*unread) for unread in served.unread)
+        for group_version, kinds in zip(
+            served.unread, await asyncio.gather(*asked, return_exceptions=True), strict=True
+        ):
+            if isinstance(kinds, BaseException):
+                raise kinds
             if kinds is None:
                 served.stale.append(group_version)
             else:
@@ -89,13 +97,14 @@ class ClusterClient:
         return discovery.build(str(version.get("gitVersion") or ""), served, self._discovery)
 
     async def _discover_version(self, group: str, version: str) -> Sequence[Kind] | None:
-        """Return the kinds of one group's version, None where nobody can tell."""
+        """Return the kinds of one group's version, None where nobody can tell because its APIService is down."""
         path = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        request = Request(Target(f"discover {group}/{version}"), "GET", path, limit=MAX_DISCOVERY)
         try:
-            document = await self._read(
-                Request(Target(f"discover {group}/{version}"), "GET", path, limit=MAX_DISCOVERY)
-            )
+            document = await self._read(request)
         except KubeError:
+            if "." not in group:
+                raise  # "apps" and its like are the API server's own: it is what is down
             return None
         return discovery.read_resource_list(group, version, document)
 

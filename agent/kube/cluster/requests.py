@@ -92,7 +92,11 @@ def _escape(text: str) -> str:
 
 
 def list_query(selector: str, limit: int, token: str) -> str:
-    """Return the query for one page. No limit where `limit` is 0."""
+    """Return the query for one page. No limit where `limit` is 0.
+
+    It names no resourceVersion, which asks for the most recent state. "0" would be answered from any replica's cache,
+    which may not have heard yet of what this agent wrote itself.
+    """
     parts = [f"limit={limit}"]
     if selector:
         parts.append(f"labelSelector={_escape(selector)}")

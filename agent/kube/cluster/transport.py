@@ -2,7 +2,8 @@
 
 Nothing else knows of aiohttp's sessions. It is in the way of every apply, of which an agent may have thousands at once,
 so it does what each request needs and no more: no logging, no redirects, no cookies, no compression (the server is
-near, and both ends' processors are worth more than the bytes), URLs that are passed on as they were built.
+near, and both ends' processors are worth more than the bytes), URLs that are passed on as they were built. An apply
+of a small object takes about 270 µs of processor, TLS and JSON included, of which 250 are aiohttp's and asyncio's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import io
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -35,6 +37,7 @@ IDLE_SECONDS = 45.0
 
 _MAX_HEADER = 64 << 10
 _LARGE_BODY = 1 << 20
+_TLS_BUFFER = 32 << 10
 # aiohttp says RuntimeError of a connection or session that was closed while it was about to be used.
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError, RuntimeError)
 
@@ -108,15 +111,9 @@ class Transport:
             raise from_exception(request.target, error, self._timeout) from error
 
     async def _attempt(self, request: Request, auth: Auth) -> Reply:
-        response = await self._open(request, auth, None)
-        try:
-            return Reply(response.status, response.headers, await _read(response, request))
-        finally:
-            response.release()
+        return await _reply(await self._open(request, auth, self._limits), request)
 
-    async def _open(
-        self, request: Request, auth: Auth, timeout: aiohttp.ClientTimeout | None
-    ) -> aiohttp.ClientResponse:
+    async def _open(self, request: Request, auth: Auth, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         session = self._session or self._start(request.target)
         body = request.body
         return await session.request(
@@ -129,7 +126,7 @@ class Transport:
             server_hostname=self._server_hostname,
             proxy=self._proxy,
             allow_redirects=False,
-            timeout=timeout or self._limits,
+            timeout=limits,
         )
 
     @asynccontextmanager
@@ -155,23 +152,22 @@ class Transport:
             response.close()
 
     async def _open_stream(self, request: Request, silence: float) -> aiohttp.ClientResponse:
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
         auth = await self._credentials.get()
+        opened = await self._try_stream(request, auth, silence)
+        if isinstance(opened, Reply) and opened.status == 401 and await self._credentials.refused(auth):
+            opened = await self._try_stream(request, await self._credentials.get(), silence)
+        if isinstance(opened, Reply):
+            raise from_reply(request.target, *opened)
+        return opened
+
+    async def _try_stream(self, request: Request, auth: Auth, silence: float) -> aiohttp.ClientResponse | Reply:
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._open(request, auth, limits)
-                if response.status == 401 and await self._credentials.refused(auth):
-                    response.close()
-                    response = await self._open(request, await self._credentials.get(), limits)
-                if response.status == 200:
-                    return response
-                try:
-                    body = await _read(response, request)
-                finally:
-                    response.release()
+                return response if response.status == 200 else await _reply(response, request)
         except _FAILURES as error:
             raise from_exception(request.target, error, self._timeout) from error
-        raise from_reply(request.target, response.status, response.headers, body)
 
     async def close(self) -> None:
         """Close every connection; streams end with Unreachable."""
@@ -185,6 +181,9 @@ class Transport:
     def _start(self, target: Target) -> aiohttp.ClientSession:
         if self._closed:
             raise Unreachable(f"{target}: the client is closed")
+        # asyncio gives each TLS connection 256 KB to read into: with a watch for each of forty kinds, ten megabytes of
+        # an agent's sixty. A TLS record is 16 KB at most, so a smaller buffer costs no speed.
+        SSLProtocol.max_size = min(SSLProtocol.max_size, _TLS_BUFFER)
         connector = aiohttp.TCPConnector(
             limit=0,  # requests are limited by their slots, watches by the kinds watched
             keepalive_timeout=IDLE_SECONDS,
@@ -219,6 +218,13 @@ class Transport:
             return self._tls.get(auth)
         except ConfigError as error:
             raise Forbidden(f"{target}: the exec plugin's certificate: {error}") from error
+
+
+async def _reply(response: aiohttp.ClientResponse, request: Request) -> Reply:
+    try:
+        return Reply(response.status, response.headers, await _read(response, request))
+    finally:
+        response.release()
 
 
 async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:

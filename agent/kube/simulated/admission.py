@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -18,7 +18,8 @@ from agent.kube.simulated.defaults.allocate import ALLOCATORS
 from agent.kube.simulated.defaults.values import drop_empty
 from agent.kube.simulated.defaults.workloads import TEMPLATE_GENERATION
 from agent.kube.simulated.kinds import Resource
-from agent.kube.simulated.schema import Node, Shape
+from agent.kube.simulated.quantity import BadQuantity
+from agent.kube.simulated.schema import mismatches, tidy
 
 MAX_OBJECT: Final = 1_572_864
 """Bytes of JSON. What etcd takes in one request."""
@@ -57,52 +58,25 @@ def encoded_size(tree: Object) -> int:
     return size
 
 
-def check_shape(manifest: Object, resource: Resource, *, declared: bool) -> None:
-    """Raise Rejected when an applied object has lists where the type has objects, or the other way round.
-
-    With `declared`, fields that a custom kind's schema does not declare are refused too.
-    """
-    field = _misshapen(manifest, resource.rules)
-    if field:
-        path, wanted = field
-        raise Rejected(f"failed to create typed patch object: {path}: expected {wanted}", (path.removeprefix("."),))
-    if declared and resource.schema is not None:
-        for path in structural.undeclared(manifest, resource.schema):
-            raise Rejected(f"failed to create typed patch object: .{path}: field not declared in schema", (path,))
-
-
-def _misshapen(value: Any, node: Node, path: str = "") -> tuple[str, str] | None:
-    """Return the first place whose container is of the wrong type, with what it should be."""
-    for key, rules in node.fields.items():
-        item = value.get(key)
-        if item is None:
-            continue
-        here = f"{path}.{key}"
-        if rules.shape >= Shape.KEYED:
-            if type(item) is not list:
-                return here, "list"
-            if rules.shape is Shape.KEYED and any(type(element) is not dict for element in item):
-                return here, "list of maps"
-            for element in item:
-                found = _misshapen(element, rules.element, here) if rules.element.fields else None
-                if found:
-                    return found
-        elif rules.shape is not Shape.ATOMIC:
-            if type(item) is not dict:
-                return here, "map"
-            found = _misshapen(item, rules, here) if rules.fields else None
-            if found:
-                return found
-    return None
+def check_types(manifest: Object, resource: Resource, *, applied: bool) -> None:
+    """Raise Rejected when something is not of its type, or, in what is applied, is not declared."""
+    for path, text in mismatches(manifest, resource.rules):
+        if applied or not text.startswith("field not"):
+            name = manifest["metadata"]["name"]
+            raise Rejected(f"failed to create typed patch object ({name}): {path}: {text}", (path.removeprefix("."),))
 
 
 def default(resource: Resource, tree: Object) -> None:
     """Fill in what the server fills in."""
-    drop_empty(tree["metadata"], "labels", "annotations", "finalizers", "ownerReferences")
     if resource.schema is not None:
+        drop_empty(tree["metadata"], "labels", "annotations", "finalizers", "ownerReferences")
         structural.drop_undeclared(tree, resource.schema)
         structural.fill(tree, resource.schema)
         return
+    try:
+        tidy(tree, resource.rules)
+    except BadQuantity as error:
+        raise Rejected(f"{resource.kind.kind} cannot be read: {error}") from error
     defaulter = DEFAULTERS.get(resource.kind.group_kind)
     if defaulter is not None:
         defaulter(tree)

@@ -232,7 +232,7 @@ class SimulatedCluster:
 
     def select(self, group_kind: GroupKind, namespace: str = "", selector: str = "") -> builtins.list[Object]:
         """Return the objects of a kind, sorted by namespace and name. Raises KindUnknown."""
-        resource = self._registry.by_name(*group_kind)
+        resource = self._registry.stored(group_kind)
         if resource is None:
             raise KindUnknown(f"the cluster serves no kind {group_kind.kind} in the group {group_kind.group!r}")
         request = Request(resource.kind, namespace, selectors.parse(selector), 0)

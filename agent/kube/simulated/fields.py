@@ -143,6 +143,20 @@ def _whole_item(item: Any, node: Node, mark: bool) -> FieldSet:
     return {SELF: {}, **under} if under else under
 
 
+def without_bare(fields: FieldSet, node: Node) -> FieldSet:
+    """Return what is left of the fields of a new object without the objects that are there in any case."""
+    result: FieldSet = {}
+    for key, under in fields.items():
+        name = key[2:]
+        if key == SELF or name not in node.bare:
+            result[key] = under
+            continue
+        rest = without_bare({k: v for k, v in under.items() if k != SELF}, node.fields[name])
+        if rest:
+            result[key] = rest
+    return result
+
+
 class BadElement(ValueError):
     """An element of a keyed list gives none of the fields that identify it."""
 

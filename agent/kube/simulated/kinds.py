@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from agent.engine.resource import GroupKind
 from agent.kube.client import Discovery, Kind
 from agent.kube.simulated.schema import Node
-from agent.kube.simulated.schema_table import builtin
+from agent.kube.simulated.types import builtin
 
 VERSION: Final = "v1.36.3"
 VERBS: Final = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
@@ -24,14 +24,19 @@ class Resource:
     """A kind, and how the server treats it."""
 
     kind: Kind
-    """In the version it is stored in."""
-    rules: Node
     status: bool = False
     """It has a status subresource: an apply or an update of the object leaves the status alone."""
     generation: bool = False
     """metadata.generation counts changes of what is desired."""
     schema: Mapping[str, Any] | None = None
     """The structural schema of a custom kind: what it is checked against and defaulted from."""
+    custom_rules: Node | None = None
+    """How instances of a custom kind merge."""
+
+    @property
+    def rules(self) -> Node:
+        """What the server knows of the type."""
+        return self.custom_rules or builtin(self.kind)
 
     @property
     def name(self) -> str:
@@ -118,7 +123,7 @@ def _read(line: str) -> Resource:
     group, _, version = api_version.rpartition("/")
     verbs = _CREATE if "create" in flags else VERBS
     kind = Kind(group, version, name, plural, "cluster" not in flags, verbs)
-    return Resource(kind, builtin(group, name), "status" in flags, "generation" in flags)
+    return Resource(kind, "status" in flags, "generation" in flags)
 
 
 def _stored(resources: Iterable[Resource]) -> dict[GroupKind, Resource]:
@@ -128,11 +133,14 @@ def _stored(resources: Iterable[Resource]) -> dict[GroupKind, Resource]:
     return stored
 
 
+Version: TypeAlias = tuple[str, str, str]
+"""Group, version and kind."""
+
 _ALL: Final = [_read(line) for line in _TABLE.strip().splitlines()]
 BUILTIN: Final = _stored(_ALL)
 """The built-in kinds, in the version they are stored in."""
-BUILTIN_KINDS: Final = {(r.kind.group, r.kind.version, r.kind.kind): r.kind for r in _ALL}
-BUILTIN_GROUPS: Final = frozenset(r.kind.group for r in _ALL)
+BUILTIN_VERSIONS: Final[Mapping[Version, Resource]] = {(r.kind.group, r.kind.version, r.kind.kind): r for r in _ALL}
+"""The built-in kinds in every version that is served."""
 
 
 def discovery(version: str, custom: Iterable[tuple[Kind, bool]] = ()) -> Discovery:
@@ -140,7 +148,7 @@ def discovery(version: str, custom: Iterable[tuple[Kind, bool]] = ()) -> Discove
 
     `custom` gives each kind in each served version, with whether that version is the preferred one.
     """
-    kinds = dict(BUILTIN_KINDS)
+    kinds = {version: resource.kind for version, resource in BUILTIN_VERSIONS.items()}
     preferred = {group_kind: resource.kind for group_kind, resource in BUILTIN.items()}
     for kind, is_preferred in custom:
         kinds[kind.group, kind.version, kind.kind] = kind

@@ -25,13 +25,12 @@ def merge(live: Object, patch: Object, node: Node) -> FieldSet:
     Raises DuplicateElement and BadElement for lists that cannot be merged.
     """
     stated: FieldSet = {}
-    named = node.shape is Shape.STRUCT
     for key, value in patch.items():
         kind = type(value)
         if kind is dict:
             rules = node.fields.get(key) or node.other
             under = _merge_object(live, key, value, rules)
-            stated["f:" + key] = under if named or not under or key in node.fields else {SELF: {}, **under}
+            stated["f:" + key] = under if not under or key in node.fields else {SELF: {}, **under}
         elif kind is list:
             under_list = _merge_list(live, key, value, node.fields.get(key) or node.other)
             if under_list is not None:

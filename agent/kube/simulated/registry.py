@@ -7,75 +7,73 @@ from typing import Any
 from agent.engine.resource import GroupKind, Object
 from agent.kube.client import Discovery, Kind
 from agent.kube.errors import KindUnknown
-from agent.kube.simulated.kinds import BUILTIN, BUILTIN_KINDS, VERBS, Resource, discovery
-from agent.kube.simulated.schema import OPEN, from_openapi
-from agent.kube.simulated.schema_table import custom
+from agent.kube.simulated.kinds import BUILTIN, BUILTIN_VERSIONS, VERBS, Resource, Version, discovery
+from agent.kube.simulated.structural import rules
 
 
 class Registry:
-    """The kinds of one cluster. An empty one holds nothing of its own."""
+    """The kinds of one cluster. One without definitions holds nothing of its own."""
 
-    __slots__ = ("_custom", "_served", "version")
+    __slots__ = ("_stored", "_versions", "version")
 
     def __init__(self, version: str) -> None:
         self.version = version
-        self._custom: dict[GroupKind, Resource] = {}
-        self._served: dict[tuple[str, str, str], Kind] = {}
+        self._stored: dict[GroupKind, Resource] = {}
+        """The custom kinds, in the version they are stored in."""
+        self._versions: dict[Version, Resource] = {}
+        """The custom kinds in every version that is served."""
 
     def resource(self, kind: Kind) -> Resource:
-        """Return how a kind is treated. Raises KindUnknown when this version of it is not served."""
-        group_kind = GroupKind(kind.group, kind.kind)
-        resource = BUILTIN.get(group_kind) or self._custom.get(group_kind)
-        key = (kind.group, kind.version, kind.kind)
-        if resource is None or (key not in BUILTIN_KINDS and key not in self._served):
+        """Return how a kind is treated in one version. Raises KindUnknown when that is not served."""
+        version = (kind.group, kind.version, kind.kind)
+        resource = BUILTIN_VERSIONS.get(version) or self._versions.get(version)
+        if resource is None:
             raise KindUnknown(f"the server could not find the requested resource: {kind}")
         return resource
 
-    def by_name(self, group: str, kind: str) -> Resource | None:
-        """Return how a kind is treated, in whatever version it is stored; None when it is not served."""
-        group_kind = GroupKind(group, kind)
-        return BUILTIN.get(group_kind) or self._custom.get(group_kind)
+    def stored(self, group_kind: GroupKind) -> Resource | None:
+        """Return how a kind is treated in the version it is stored in; None when it is not served."""
+        return BUILTIN.get(group_kind) or self._stored.get(group_kind)
 
     def is_custom(self, group_kind: GroupKind) -> bool:
         """Tell whether a CustomResourceDefinition brought a kind."""
-        return group_kind in self._custom
+        return group_kind in self._stored
 
     def discovery(self) -> Discovery:
         """Return what the cluster serves."""
-        if not self._custom:
+        if not self._versions:
             return _builtin_discovery(self.version)
-        preferred = {resource.kind for resource in self._custom.values()}
-        return discovery(self.version, [(kind, kind in preferred) for kind in self._served.values()])
+        preferred = {resource.kind for resource in self._stored.values()}
+        kinds = [resource.kind for resource in self._versions.values()]
+        return discovery(self.version, [(kind, kind in preferred) for kind in kinds])
 
-    def add(self, crd: Object) -> None:
+    def add(self, definition: Object) -> None:
         """Serve the kinds of a CustomResourceDefinition, or what it defines by now."""
-        spec = crd["spec"]
-        names = spec["names"]
-        self.discard(spec["group"], names["kind"])
-        versions = [version for version in spec["versions"] if version.get("served")]
-        for version in versions:
-            kind = _custom_kind(spec, version["name"])
-            self._served[kind.group, kind.version, kind.kind] = kind
-        if not versions:
-            return
-        stored = next((version for version in spec["versions"] if version.get("storage")), versions[0])
-        kind = _custom_kind(spec, stored["name"])
-        schema = (stored.get("schema") or {}).get("openAPIV3Schema")
-        rules = custom(from_openapi(schema) if isinstance(schema, dict) else OPEN)
-        status = "status" in (stored.get("subresources") or {})
-        self._custom[kind.group_kind] = Resource(kind, rules, status, generation=True, schema=schema)
+        spec = definition["spec"]
+        self.discard(definition)
+        for version in spec["versions"]:
+            resource = _resource(spec, version)
+            kind = resource.kind
+            if version.get("storage"):
+                self._stored[kind.group_kind] = resource
+            if version.get("served"):
+                self._versions[kind.group, kind.version, kind.kind] = resource
 
-    def discard(self, group: str, kind: str) -> None:
-        """Serve a custom kind no more."""
-        self._custom.pop(GroupKind(group, kind), None)
-        for key in [key for key in self._served if key[0] == group and key[2] == kind]:
-            del self._served[key]
+    def discard(self, definition: Object) -> None:
+        """Serve the kinds of a CustomResourceDefinition no more."""
+        group, kind = definition["spec"]["group"], definition["spec"]["names"]["kind"]
+        self._stored.pop(GroupKind(group, kind), None)
+        for version in [key for key in self._versions if key[0] == group and key[2] == kind]:
+            del self._versions[version]
 
 
-def _custom_kind(spec: Object, version: str) -> Kind:
+def _resource(spec: Object, version: Object) -> Resource:
     names: dict[str, Any] = spec["names"]
     namespaced = spec["scope"] == "Namespaced"
-    return Kind(spec["group"], version, names["kind"], names["plural"], namespaced, VERBS)
+    kind = Kind(spec["group"], version["name"], names["kind"], names["plural"], namespaced, VERBS)
+    schema = version["schema"]["openAPIV3Schema"]
+    status = "status" in (version.get("subresources") or {})
+    return Resource(kind, status, generation=True, schema=schema, custom_rules=rules(schema))
 
 
 _DISCOVERIES: dict[str, Discovery] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from agent.engine.resource import Object, split_api_version
+from agent.engine.resource import GroupKind, Object, split_api_version
 from agent.kube.simulated.collector import Collector
 from agent.kube.simulated.persistence import VERSION_GAP
 from agent.kube.simulated.registry import Registry
@@ -19,7 +19,7 @@ def restore(storage: Storage, registry: Registry, collector: Collector, version:
     storage.restart(version + VERSION_GAP)
     for tree in sorted(objects, key=lambda tree: tree["kind"] != "CustomResourceDefinition"):
         group, _ = split_api_version(tree["apiVersion"])
-        resource = registry.by_name(group, tree["kind"])
+        resource = registry.stored(GroupKind(group, tree["kind"]))
         if resource is None:
             _log.warning("left out %s %s: nothing defines its kind", tree["kind"], tree["metadata"]["name"])
             continue

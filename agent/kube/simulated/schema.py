@@ -1,16 +1,17 @@
-"""How an API server merges each part of an object: what is one value, what is merged by key.
+"""What an API server knows of each place in an object: what it holds, and how it is merged.
 
 Server-side apply gives the right answer only with the merge rules of the type at hand: a Deployment's containers
-merge by name, its selector is replaced whole. A `Node` holds the rules of one place in an object, and names
-only what differs from the default, which is: objects are merged field by field, lists are replaced whole.
-The trees are shared by all simulated clusters.
+merge by name, its selector is replaced whole. A `Node` holds the rules of one place. Nodes are made once and
+shared by all simulated clusters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final
+
+from agent.kube.simulated.quantity import BadQuantity, canonical
 
 
 class Shape(IntEnum):
@@ -18,67 +19,73 @@ class Shape(IntEnum):
     """An object whose fields the type names."""
     MAP = 1
     """An object with keys of the user's choosing: labels, data."""
-    ATOMIC = 2
-    """Replaced whole, owned whole."""
-    KEYED = 3
+    SCALAR = 2
+    ATOMIC = 3
+    """An object or a list that is replaced whole and owned whole."""
+    KEYED = 4
     """A list of objects, merged by the fields that identify each."""
-    SET = 4
+    SET = 5
     """A list of scalars, merged as a set."""
 
 
-class Node:
-    """The merge rules of one place in an object. Immutable once built."""
+class Holds(IntEnum):
+    ANY = 0
+    OBJECT = 1
+    LIST = 2
+    STRING = 3
+    NUMBER = 4
+    BOOLEAN = 5
+    SCALAR = 6
+    QUANTITY = 7
 
-    __slots__ = ("defaults", "element", "fields", "keys", "other", "shape")
+
+class Node:
+    """The rules of one place in an object. Immutable once it is in use."""
+
+    __slots__ = ("bare", "closed", "defaults", "element", "fields", "holds", "keys", "other", "shape", "zeros")
 
     def __init__(
         self,
         shape: Shape,
-        fields: Mapping[str, Node] | None = None,
+        holds: Holds = Holds.OBJECT,
         *,
-        element: Node | None = None,
-        keys: tuple[str, ...] = (),
-        defaults: Mapping[str, object] | None = None,
+        fields: Mapping[str, Node] | None = None,
         other: Node | None = None,
+        element: Node | None = None,
+        closed: bool = False,
     ) -> None:
         self.shape = shape
+        self.holds = holds
         self.fields: Mapping[str, Node] = fields or {}
-        """Rules of the fields that do not follow the default."""
-        self.element: Node = element or self
-        """Rules of every element of a keyed list."""
-        self.keys = tuple(sorted(keys))
-        """Which fields identify an element of a keyed list, sorted."""
-        self.defaults: Mapping[str, object] = defaults or {}
-        """What an identifying field is when an element does not give it."""
+        """Rules of the fields the type names."""
         self.other: Node = other or self
-        """Rules of what is found under a key that `fields` does not name, when it is an object or a list."""
+        """Rules of what stands under any other key."""
+        self.element: Node = element or self
+        """Rules of every element of a list."""
+        self.closed = closed
+        """Fields that are not named may not be there."""
+        self.keys: tuple[str, ...] = ()
+        """Which fields identify an element of a keyed list, sorted."""
+        self.defaults: Mapping[str, object] = {}
+        """What an identifying field is when an element does not give it."""
+        self.bare: frozenset[str] = frozenset()
+        """Objects that are there even when nobody sets anything in them."""
+        self.zeros: frozenset[str] = frozenset()
+        """Fields that are not kept when they are false, 0 or empty."""
 
     def names(self, key: str) -> bool:
         """Tell whether the type names this field, so that owning a part of it is owning it."""
-        return self.shape is Shape.STRUCT or key in self.fields
+        return key in self.fields
 
 
-STRUCT: Final = Node(Shape.STRUCT)
-"""An object of a typed kind with nothing special in it."""
-OPEN: Final = Node(Shape.MAP)
-"""An object nothing is known about: merged key by key."""
-ATOMIC: Final = Node(Shape.ATOMIC)
-SET: Final = Node(Shape.SET)
-
-
-def struct(**fields: Node) -> Node:
-    """Return the rules of a typed object."""
-    return Node(Shape.STRUCT, fields, other=STRUCT)
-
-
-def mapping(element: Node = OPEN) -> Node:
-    """Return the rules of a map with keys of the user's choosing."""
-    return Node(Shape.MAP, other=element)
-
-
-def keyed(*keys: str, element: Node = STRUCT, **defaults: object) -> Node:
-    """Return the rules of a list merged by the fields that identify each element."""
-    return Node(Shape.KEYED, element=element, keys=keys, defaults=defaults)
+ANY: Final = Node(Shape.ATOMIC, Holds.ANY)
+OPEN: Final = Node(Shape.MAP, Holds.ANY)
+"""Something nothing is known about: objects are merged key by key, lists replaced whole."""
+STRING: Final = Node(Shape.SCALAR, Holds.STRING)
+NUMBER: Final = Node(Shape.SCALAR, Holds.NUMBER)
+BOOLEAN: Final = Node(Shape.SCALAR, Holds.BOOLEAN)
+SCALAR: Final = Node(Shape.SCALAR, Holds.SCALAR)
+QUANTITY: Final = Node(Shape.SCALAR, Holds.QUANTITY)
 
 
 def child(node: Node, key: str) -> Node:
@@ -86,50 +93,121 @@ def child(node: Node, key: str) -> Node:
     return node.fields.get(key) or node.other
 
 
-MAX_SCHEMA_DEPTH: Final = 64
+def keyed(element: Node, keys: Mapping[str, object]) -> Node:
+    """Return the rules of a list merged by keys, given with their defaults (None where there is none)."""
+    node = Node(Shape.KEYED, Holds.LIST, element=element)
+    node.keys = tuple(sorted(keys))
+    node.defaults = {key: default for key, default in keys.items() if default is not None}
+    return node
 
 
-def from_openapi(schema: Mapping[str, Any], depth: int = 0) -> Node:
-    """Return the merge rules a CustomResourceDefinition's structural schema states.
+_TEXTS: Final = {
+    Holds.OBJECT: "map",
+    Holds.LIST: "list",
+    Holds.STRING: "string",
+    Holds.NUMBER: "numeric (int or float)",
+    Holds.BOOLEAN: "boolean",
+    Holds.SCALAR: "scalar",
+    Holds.QUANTITY: "scalar",
+}
+_TYPES: Final[Mapping[Holds, tuple[type, ...]]] = {
+    Holds.ANY: (object,),
+    Holds.OBJECT: (dict,),
+    Holds.LIST: (list,),
+    Holds.STRING: (str,),
+    Holds.NUMBER: (int, float),
+    Holds.BOOLEAN: (bool,),
+    Holds.SCALAR: (str, int, float, bool),
+    Holds.QUANTITY: (str, int, float),
+}
 
-    Beyond `MAX_SCHEMA_DEPTH` everything is merged key by key.
+
+def mismatches(value: Any, node: Node, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield where a value does not fit its type, with what is wrong: "expected string", "field not declared"."""
+    holds = node.holds
+    if value is None or holds is Holds.ANY:
+        return
+    fits = isinstance(value, _TYPES[holds]) and not (holds is Holds.NUMBER and isinstance(value, bool))
+    if not fits:
+        yield path, f"expected {_TEXTS[holds]}, got {type(value).__name__}"
+    elif holds is Holds.OBJECT:
+        fields, other = node.fields, None if node.closed else node.other
+        for key, item in value.items():
+            rules = fields.get(key) or other
+            if rules is None:
+                yield f"{path}.{key}", "field not declared in schema"
+            elif rules.holds is not Holds.STRING or type(item) is not str:
+                yield from mismatches(item, rules, f"{path}.{key}")
+    elif holds is Holds.LIST:
+        yield from _list_mismatches(value, node, path)
+
+
+def _list_mismatches(value: list[Any], node: Node, path: str) -> Iterator[tuple[str, str]]:
+    for index, item in enumerate(value):
+        if node.shape is Shape.KEYED:
+            if type(item) is not dict:
+                yield path, f"element {index}: associative list with keys may not have non-map elements"
+                continue
+            pairs = ((key, item.get(key, node.defaults.get(key))) for key in node.keys)
+            shown = ",".join(f'{key}="{key_value}"' for key, key_value in pairs if key_value is not None)
+            yield from mismatches(item, node.element, f"{path}[{shown}]")
+        else:
+            yield from mismatches(item, node.element, f"{path}[{index}]")
+
+
+def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
+    """Make an object of a built-in type what it is after the server has read and written it.
+
+    Nulls, empty lists and maps, zeros that mean nothing, and fields nobody declares go; objects that are always there come; quantities are
+    spelled the server's way. Raises BadQuantity, with the path in its text.
     """
-    if depth > MAX_SCHEMA_DEPTH:
-        return OPEN
-    if schema.get("type") == "array":
-        return _list_from_openapi(schema, depth)
-    if schema.get("x-kubernetes-map-type") == "atomic":
-        return ATOMIC
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        fields = {name: from_openapi(value, depth + 1) for name, value in properties.items() if _nested(value)}
-        if schema.get("x-kubernetes-preserve-unknown-fields"):
-            return Node(Shape.MAP, fields, other=OPEN)
-        return Node(Shape.STRUCT, fields, other=STRUCT)
-    additional = schema.get("additionalProperties")
-    return (
-        mapping(from_openapi(additional, depth + 1)) if _nested(additional) and isinstance(additional, dict) else OPEN
-    )
+    fields, other = node.fields, node.other
+    for key in list(value):
+        item = value[key]
+        kind = type(item)
+        if node.closed and key not in fields:
+            del value[key]
+        elif kind is str:
+            rules = fields.get(key) or other
+            if rules.holds is Holds.QUANTITY:
+                value[key] = _canonical(item, f"{path}.{key}")
+            elif not item and key in node.zeros:
+                del value[key]
+        elif kind is dict:
+            rules = fields.get(key) or other
+            if item or (rules.fields and key not in node.zeros) or rules.holds is Holds.ANY:
+                tidy(item, rules, f"{path}.{key}")
+            else:
+                del value[key]
+        elif kind is list:
+            _tidy_list(value, key, fields.get(key) or other, path)
+        elif item is None or (not item and key in node.zeros):
+            del value[key]
+        elif (fields.get(key) or other).holds is Holds.QUANTITY:
+            value[key] = _canonical(item, f"{path}.{key}")
+    for key in node.bare:
+        if key not in value:
+            value[key] = {}
+            tidy(value[key], fields[key])
 
 
-def _nested(schema: object) -> bool:
-    return isinstance(schema, dict) and (
-        schema.get("type") in ("object", "array") or "x-kubernetes-preserve-unknown-fields" in schema
-    )
+def _tidy_list(value: dict[str, Any], key: str, rules: Node, path: str) -> None:
+    items = value[key]
+    if not items and rules.holds is not Holds.ANY:
+        del value[key]
+        return
+    element = rules.element
+    if element.holds is Holds.OBJECT:
+        for item in items:
+            if type(item) is dict:
+                tidy(item, element, f"{path}.{key}")
 
 
-def _list_from_openapi(schema: Mapping[str, Any], depth: int) -> Node:
-    items = schema.get("items")
-    match schema.get("x-kubernetes-list-type"):
-        case "map" if isinstance(items, dict):
-            keys = tuple(str(key) for key in schema.get("x-kubernetes-list-map-keys") or ())
-            properties = items.get("properties") or {}
-            defaults = {key: properties[key]["default"] for key in keys if "default" in properties.get(key, {})}
-            return Node(Shape.KEYED, element=from_openapi(items, depth + 1), keys=keys, defaults=defaults)
-        case "set":
-            return SET
-        case _:
-            return ATOMIC
+def _canonical(value: object, path: str) -> object:
+    try:
+        return canonical(value)
+    except BadQuantity as error:
+        raise BadQuantity(f"{path.removeprefix('.')}: {error}") from error
 
 
 def copy_json(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """Structural schemas: how a CustomResourceDefinition says what its instances may be.
 
-A server refuses an apply with a field the schema does not declare, drops such a field from any other write, fills in
-the schema's defaults, and checks types. Patterns and CEL rules are not evaluated.
+A schema says how instances merge (`rules`), which fields they may have, and what is filled in. A server refuses an
+apply with a field that is not declared, and drops such a field from any other write. Patterns and CEL rules are not
+evaluated.
 """
 
 from __future__ import annotations
@@ -10,7 +11,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agent.kube.simulated.checks.problems import Problems
-from agent.kube.simulated.schema import copy_json
+from agent.kube.simulated.schema import (
+    ANY,
+    BOOLEAN,
+    NUMBER,
+    OPEN,
+    SCALAR,
+    STRING,
+    Holds,
+    Node,
+    Shape,
+    copy_json,
+    keyed,
+)
+from agent.kube.simulated.types import metadata
 
 _ROOT: Final = frozenset({"apiVersion", "kind", "metadata"})
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -25,13 +39,54 @@ _OPEN: Final = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED: Final = "x-kubernetes-embedded-resource"
 
 
-def undeclared(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the paths of fields the schema does not declare."""
-    for child, child_schema, child_path in _children(value, schema, path):
-        if child_schema is None:
-            yield child_path
-        else:
-            yield from undeclared(child, child_schema, child_path)
+MAX_DEPTH: Final = 64
+_SCALARS: Final = {"boolean": BOOLEAN, "integer": NUMBER, "number": NUMBER, "string": STRING}
+
+
+def rules(schema: Mapping[str, Any]) -> Node:
+    """Return how instances of a schema merge, with the metadata every object has."""
+    node = _rules(schema, 0)
+    fields = {**node.fields, "apiVersion": STRING, "kind": STRING, "metadata": metadata()}
+    return Node(node.shape, fields=fields, other=node.other, closed=node.closed)
+
+
+def _rules(schema: Mapping[str, Any], depth: int) -> Node:
+    """Return the rules a schema states; below `MAX_DEPTH` everything is merged key by key."""
+    if depth > MAX_DEPTH:
+        return OPEN
+    kind = schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        return SCALAR
+    if isinstance(kind, str) and kind in _SCALARS:
+        return _SCALARS[kind]
+    if kind == "array":
+        return _list_rules(schema, depth)
+    shape = Shape.ATOMIC if schema.get("x-kubernetes-map-type") == "atomic" else None
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        fields = {name: _rules(value, depth + 1) for name, value in properties.items() if isinstance(value, dict)}
+        if schema.get(_EMBEDDED):
+            fields = {"apiVersion": STRING, "kind": STRING, "metadata": OPEN, **fields}
+        loose = bool(schema.get(_OPEN))
+        return Node(shape or (Shape.MAP if loose else Shape.STRUCT), fields=fields, other=OPEN, closed=not loose)
+    additional = schema.get("additionalProperties")
+    if isinstance(additional, dict):
+        return Node(shape or Shape.MAP, other=_rules(additional, depth + 1))
+    return ANY if shape else OPEN
+
+
+def _list_rules(schema: Mapping[str, Any], depth: int) -> Node:
+    items = schema.get("items")
+    element = _rules(items, depth + 1) if isinstance(items, dict) else OPEN
+    match schema.get("x-kubernetes-list-type"):
+        case "map" if isinstance(items, dict):
+            properties = items.get("properties") or {}
+            keys = [str(key) for key in schema.get("x-kubernetes-list-map-keys") or ()]
+            return keyed(element, {key: (properties.get(key) or {}).get("default") for key in keys})
+        case "set":
+            return Node(Shape.SET, Holds.LIST, element=element)
+        case _:
+            return Node(Shape.ATOMIC, Holds.LIST, element=element)
 
 
 def drop_undeclared(value: Any, schema: Mapping[str, Any], root: bool = True) -> None:

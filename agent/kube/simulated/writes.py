@@ -15,7 +15,7 @@ from agent.engine.resource import GroupKind, Object
 from agent.kube.client import ApplyOptions, Kind
 from agent.kube.errors import Conflict, NamespaceTerminating, NotFound, Rejected
 from agent.kube.simulated import admission, ownership
-from agent.kube.simulated.fields import SELF, BadElement, FieldSet
+from agent.kube.simulated.fields import SELF, BadElement, FieldSet, without_bare
 from agent.kube.simulated.kinds import Resource
 from agent.kube.simulated.merge import DuplicateElement, compare, merge, prune
 from agent.kube.simulated.ownership import APPLY, UPDATE, Manager
@@ -53,7 +53,7 @@ class Writer:
         namespace, name = admission.address(kind, manifest)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
-        admission.check_shape(manifest, resource, declared=True)
+        admission.check_types(manifest, resource, applied=True)
         metadata = manifest["metadata"]
         if metadata.get("managedFields") is not None:
             raise Rejected("metadata.managedFields must be nil", ("metadata.managedFields",))
@@ -75,7 +75,7 @@ class Writer:
         table = self._storage.table(resource)
         if table.find(namespace, name) is not None:
             raise Conflict(f'{resource.name} "{name}" already exists')
-        admission.check_shape(manifest, resource, declared=False)
+        admission.check_types(manifest, resource, applied=False)
         tree = self._new(resource, namespace, name)
         base = dict(tree, metadata=dict(tree["metadata"]))
         _take_over(tree, manifest, resource)
@@ -89,7 +89,7 @@ class Writer:
         record = table.find(namespace, name)
         if record is None:
             raise NotFound(f'{resource.name} "{name}" not found')
-        admission.check_shape(manifest, resource, declared=False)
+        admission.check_types(manifest, resource, applied=False)
         before = record.tree()
         _check_preconditions(resource, manifest["metadata"], before)
         tree: Object = {key: before[key] for key in ("apiVersion", "kind") if key in before}
@@ -109,7 +109,7 @@ class Writer:
         def lay(tree: Object) -> None:
             merge_patch(tree, patch)
             admission.address(table.resource.kind, tree)
-            admission.check_shape(tree, table.resource, declared=False)
+            admission.check_types(tree, table.resource, applied=False)
 
         return self.change(table, record, lay, manager).tree()
 
@@ -224,7 +224,9 @@ class Writer:
         """Default, check and store the outcome of any other write."""
         resource = table.resource
         admission.default(resource, tree)
-        touched, removed = _compare(before if record else _skeleton(before, resource), tree, resource)
+        touched, removed = _compare(before, tree, resource)
+        if record is None:
+            touched = without_bare(touched, resource.rules)
         admission.allocate(resource, tree)
         if not touched and not removed and record is not None and before == tree:
             return _served(tree, kind)
@@ -297,28 +299,6 @@ def _compare(before: Object, after: Object, resource: Resource) -> tuple[FieldSe
             if not metadata:
                 del fields["f:metadata"]
     return touched, removed
-
-
-_TEMPLATE: Final[Object] = {"metadata": {}, "spec": {"containers": []}}
-_SKELETON: Final[Object] = {
-    "spec": {
-        "containers": [],
-        "jobTemplate": {"metadata": {}, "spec": {"template": _TEMPLATE}},
-        "names": {},
-        "podSelector": {},
-        "resources": {},
-        "scaleTargetRef": {},
-        "strategy": {},
-        "template": _TEMPLATE,
-        "updateStrategy": {},
-    },
-    "template": _TEMPLATE,
-}
-"""What an object of a built-in kind has even when nobody has set anything, so that creating it sets only the rest."""
-
-
-def _skeleton(base: Object, resource: Resource) -> Object:
-    return base if resource.schema is not None else {**base, **_SKELETON}
 
 
 def _tracked(tree: Object) -> Object:

@@ -108,6 +108,8 @@ class ApplicationCluster(Reply):
     """Why the agent refused the assignment."""
     held: bool
     """Not sent: the hub was restored from a backup and waits for a refresh."""
+    deleting: bool
+    """It is to be removed from this cluster."""
     observed_at: Time | None
     total: int
     """Resources in all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from hub.api.models.base import Reply
 
 
@@ -12,7 +14,7 @@ class ErrorBody(Reply):
     """For people: what happened, to which object, and what to do."""
     request_id: str
     """Finds the request in the hub's log."""
-    details: list[str] = []
+    details: list[str] = Field(default=[])
     """Every single problem, where there are several: "file, line N: …"."""
 
 

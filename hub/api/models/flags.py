@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from hub.api.models.base import Request
 from hub.formats.edit import ApplicationFlags
 
 Texts = list[str]
+
+_FLAGS = TypeAdapter(ApplicationFlags)
 
 
 class ApplicationFlagsBody(Request):
@@ -55,5 +57,4 @@ class ApplicationFlagsBody(Request):
     revision_history_limit: int | None = Field(default=None, ge=0, le=2**31 - 1)
 
     def flags(self) -> ApplicationFlags:
-        given = self.model_dump()
-        return ApplicationFlags(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        return _FLAGS.validate_python(self.model_dump())

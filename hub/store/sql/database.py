@@ -31,21 +31,34 @@ class Database(ABC):
     """Runs work. Raises the hub's errors only: see `hub.store.sql.errors`."""
 
     @abstractmethod
-    async def open(self) -> None:
-        """Connect, and bring the schema up to date."""
-
-    @abstractmethod
     async def close(self) -> None:
         """Finish what was begun, then release threads and connections."""
 
     @abstractmethod
-    async def backup(self, path: str) -> None: ...
+    async def _open(self) -> None: ...
+
+    @abstractmethod
+    async def _backup(self, path: str) -> None: ...
 
     @abstractmethod
     async def _read(self, work: Work[T]) -> T: ...
 
     @abstractmethod
     async def _write(self, work: Work[T]) -> T: ...
+
+    async def open(self) -> None:
+        """Connect, and bring the schema up to date. Leaves nothing open when it fails."""
+        try:
+            with mapped_errors():
+                await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy to a file that does not exist yet."""
+        with mapped_errors():
+            await self._backup(path)
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work that only reads, on one snapshot."""

@@ -79,8 +79,8 @@ def _use_join_token(connection: Connection, hash: str, at: datetime, used_by: st
 
 
 def _add_certificate(connection: Connection, record: CertificateRecord) -> None:
-    added = insert(connection, _CERTIFICATES).on_conflict_do_nothing()
-    if connection.execute(added, values_of(record)).rowcount:
+    added = insert(connection, _CERTIFICATES).on_conflict_do_nothing().returning(_CERTIFICATES.c.serial)
+    if connection.execute(added, values_of(record)).one_or_none() is not None:
         return
     stored = _get_certificate(connection, record.serial)
     # Adding the same once more does nothing: the answer to an earlier attempt was lost.

@@ -58,14 +58,10 @@ class PostgresDatabase(Database):
         self._readers: ThreadPoolExecutor | None = None
         self._writers: ThreadPoolExecutor | None = None
 
-    async def open(self) -> None:
+    async def _open(self) -> None:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="store-write")
-        try:
-            await self.write(upgrade)
-        except BaseException:
-            await self.close()
-            raise
+        await self._write(upgrade)
 
     async def close(self) -> None:
         pools = [pool for pool in (self._readers, self._writers) if pool is not None]
@@ -74,7 +70,7 @@ class PostgresDatabase(Database):
             await asyncio.to_thread(pool.shutdown)
         await asyncio.to_thread(self._engine.dispose)
 
-    async def backup(self, path: str) -> None:
+    async def _backup(self, path: str) -> None:
         raise Unsupported("a hub on PostgreSQL is backed up with PostgreSQL's own tools: pg_dump --format=custom")
 
     async def _read(self, work: Work[T]) -> T:

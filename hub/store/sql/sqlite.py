@@ -46,14 +46,14 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path) -> None:
         path = path.absolute()
         self._path = path
-        self._reader = _engine(path, "BEGIN", poolclass=QueuePool, pool_size=READERS, max_overflow=0)
-        self._writer = _engine(path, "BEGIN IMMEDIATE", poolclass=NullPool)
+        self._reader = _engine(path, "BEGIN", read_only=True, poolclass=QueuePool, pool_size=READERS, max_overflow=0)
+        self._writer = _engine(path, "BEGIN IMMEDIATE", read_only=False, poolclass=NullPool)
         self._writing: Connection | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def open(self) -> None:
+    async def _open(self) -> None:
         connection = await asyncio.to_thread(self._prepare)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._thread = threading.Thread(target=self._run, args=(connection,), name="store-write", daemon=True)
@@ -73,7 +73,7 @@ class SqliteDatabase(Database):
         self._reader.dispose()
         self._writer.dispose()
 
-    async def backup(self, path: str) -> None:
+    async def _backup(self, path: str) -> None:
         if self._readers is None:
             raise _closed()
         await asyncio.get_running_loop().run_in_executor(self._readers, self._copy_to, Path(path))
@@ -92,9 +92,12 @@ class SqliteDatabase(Database):
         return result
 
     def _prepare(self) -> Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # It holds password hashes and encrypted keys. The write-ahead log takes on the mode of the file.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # It holds password hashes and encrypted keys. The write-ahead log takes on the mode of the file.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(f"cannot open the database file {self._path}: {error.strerror}") from error
         self._writing = self._writer.connect()
         with self._writing.begin():
             upgrade(self._writing)
@@ -204,7 +207,7 @@ def _closed() -> StoreUnavailable:
     return StoreUnavailable("the store is closed: the hub is stopping")
 
 
-def _engine(path: Path, begin: str, **options: Any) -> Engine:
+def _engine(path: Path, begin: str, *, read_only: bool, **options: Any) -> Engine:
     """Return an engine whose transactions start with `begin`; Python's own driver would start them too late."""
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
@@ -221,6 +224,8 @@ def _engine(path: Path, begin: str, **options: Any) -> Engine:
         dbapi.execute("PRAGMA cache_size=-4000")
         # Give space back to the disk after a burst.
         dbapi.execute("PRAGMA journal_size_limit=67108864")
+        if read_only:
+            dbapi.execute("PRAGMA query_only=ON")
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:

@@ -65,16 +65,18 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., inventory_digest: _Optional[bytes] = ..., status_digest: _Optional[bytes] = ..., trust_digest: _Optional[bytes] = ..., simulated: _Optional[bool] = ...) -> None: ...
 
 class Capabilities(_message.Message):
-    __slots__ = ("kubernetes_version", "api_versions", "server", "digest")
+    __slots__ = ("kubernetes_version", "api_versions", "server", "digest", "cluster_kinds")
     KUBERNETES_VERSION_FIELD_NUMBER: _ClassVar[int]
     API_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_KINDS_FIELD_NUMBER: _ClassVar[int]
     kubernetes_version: str
     api_versions: _containers.RepeatedScalarFieldContainer[str]
     server: str
     digest: bytes
-    def __init__(self, kubernetes_version: _Optional[str] = ..., api_versions: _Optional[_Iterable[str]] = ..., server: _Optional[str] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    cluster_kinds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kubernetes_version: _Optional[str] = ..., api_versions: _Optional[_Iterable[str]] = ..., server: _Optional[str] = ..., digest: _Optional[bytes] = ..., cluster_kinds: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "cluster", "session", "heartbeat_seconds", "hub_time_ms", "in_agreement")

@@ -90,10 +90,10 @@ class Controllers:
         spec = tree["spec"]
         group, kind = spec["group"], spec["names"]["kind"]
         if event is EventType.DELETED:
-            registry.discard(group, kind)
+            registry.discard(tree)
             return
         registry.add(tree)
-        resource = registry.by_name(group, kind)
+        resource = registry.stored(GroupKind(group, kind))
         if resource is not None:
             self._storage.table(resource).resource = resource
 

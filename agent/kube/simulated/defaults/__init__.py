@@ -17,7 +17,6 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 _ADMISSION: Final = "admissionregistration.k8s.io"
 
 DEFAULTERS: Final[Mapping[GroupKind, Defaulter]] = {
-    GroupKind("", "ConfigMap"): storage.config_map,
     GroupKind("", "Endpoints"): network.endpoints,
     GroupKind("", "LimitRange"): cluster.limit_range,
     GroupKind("", "Namespace"): cluster.namespace,
@@ -26,7 +25,6 @@ DEFAULTERS: Final[Mapping[GroupKind, Defaulter]] = {
     GroupKind("", "Pod"): workloads.pod,
     GroupKind("", "PodTemplate"): workloads.pod_template,
     GroupKind("", "ReplicationController"): workloads.replication_controller,
-    GroupKind("", "ResourceQuota"): cluster.resource_quota,
     GroupKind("", "Secret"): storage.secret,
     GroupKind("", "Service"): network.service,
     GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): cluster.custom_resource_definition,
@@ -51,6 +49,8 @@ DEFAULTERS: Final[Mapping[GroupKind, Defaulter]] = {
     GroupKind(_ADMISSION, "ValidatingAdmissionPolicyBinding"): cluster.admission_policy_binding,
     GroupKind(_ADMISSION, "MutatingWebhookConfiguration"): cluster.mutating_webhooks,
     GroupKind(_ADMISSION, "ValidatingWebhookConfiguration"): cluster.validating_webhooks,
+    GroupKind(_RBAC, "ClusterRole"): cluster.role,
+    GroupKind(_RBAC, "Role"): cluster.role,
     GroupKind(_RBAC, "ClusterRoleBinding"): cluster.role_binding,
     GroupKind(_RBAC, "RoleBinding"): cluster.role_binding,
 }

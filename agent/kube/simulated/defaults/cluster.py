@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.engine.resource import Object
-from agent.kube.simulated.defaults.values import fill, objects, present, quantities, quantity, section
+from agent.kube.simulated.defaults.values import fill, objects, present, section
 
 
 def namespace(tree: Object) -> None:
@@ -15,16 +15,9 @@ def namespace(tree: Object) -> None:
     fill(section(tree, "status"), phase="Active")
 
 
-def resource_quota(tree: Object) -> None:
-    """Spell the quantities of a ResourceQuota."""
-    quantities(section(tree, "spec"), ("hard",), "spec")
-
-
 def limit_range(tree: Object) -> None:
-    """Spell the quantities of a LimitRange."""
-    names = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+    """Fill in a LimitRange: each limit of containers that is not given follows from the others."""
     for limit in objects(section(tree, "spec"), "limits"):
-        quantities(limit, names, "spec.limits")
         if limit.get("type") == "Container":
             _inherit(limit, "default", "max")
             _inherit(limit, "defaultRequest", "default")
@@ -46,6 +39,11 @@ def role_binding(tree: Object) -> None:
     for subject in objects(tree, "subjects"):
         if subject.get("kind") in ("User", "Group"):
             fill(subject, apiGroup=group)
+
+
+def role(tree: Object) -> None:
+    """Fill in a Role or ClusterRole, whose rules are null where there are none."""
+    tree.setdefault("rules", None)
 
 
 def priority_class(tree: Object) -> None:
@@ -94,12 +92,6 @@ def horizontal_pod_autoscaler(tree: Object) -> None:
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    for metric in objects(spec, "metrics"):
-        for source in metric.values():
-            target_of = present(source, "target") if isinstance(source, dict) else None
-            if target_of is not None:
-                quantity(target_of, "value", "spec.metrics.target.value")
-                quantity(target_of, "averageValue", "spec.metrics.target.averageValue")
 
 
 def _scaling_rules(behavior: Object) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from agent.engine.resource import Object
-from agent.kube.simulated.defaults.values import drop_empty, fill, objects, present, section
+from agent.kube.simulated.defaults.values import fill, objects, present, section
 
 
 def service(tree: Object) -> None:
     """Fill in a Service."""
     spec = section(tree, "spec")
     fill(spec, type="ClusterIP", sessionAffinity="None")
-    drop_empty(spec, "selector")
     for port in objects(spec, "ports"):
         fill(port, protocol="TCP")
         fill(port, targetPort=port.get("port"))
@@ -38,8 +37,6 @@ def endpoint_slice(tree: Object) -> None:
     """Fill in an EndpointSlice."""
     for port in objects(tree, "ports"):
         fill(port, name="", protocol="TCP")
-    for endpoint in objects(tree, "endpoints"):
-        section(endpoint, "conditions")
 
 
 def endpoints(tree: Object) -> None:
@@ -52,7 +49,6 @@ def endpoints(tree: Object) -> None:
 def network_policy(tree: Object) -> None:
     """Fill in a NetworkPolicy."""
     spec = section(tree, "spec")
-    section(spec, "podSelector")
     fill(spec, policyTypes=["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     for direction in ("ingress", "egress"):
         for rule in objects(spec, direction):

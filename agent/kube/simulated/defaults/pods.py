@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from agent.engine.resource import Object
-from agent.kube.simulated.defaults.values import drop_empty, fill, objects, present, quantities, quantity, section
+from agent.kube.simulated.defaults.values import fill, objects, present, section
 
 CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _MODE_0644: Final = 420
 
 
-def template(parent: Object, key: str = "template") -> None:
-    """Fill in the pod template under a key."""
-    tree = section(parent, key)
-    metadata = section(tree, "metadata")
-    drop_empty(metadata, "labels", "annotations")
-    metadata.pop("creationTimestamp", None)
-    spec(section(tree, "spec"), f"spec.{key}.spec")
+def template(parent: Object) -> None:
+    """Fill in the pod template of a workload."""
+    tree = section(parent, "template")
+    section(tree, "metadata")
+    spec(section(tree, "spec"))
 
 
-def spec(pod: Object, path: str) -> None:
+def spec(pod: Object) -> None:
     """Fill in a pod's specification."""
     fill(
         pod,
@@ -34,32 +32,25 @@ def spec(pod: Object, path: str) -> None:
     account = pod.get("serviceAccountName") or pod.get("serviceAccount")
     if account:
         pod["serviceAccountName"] = pod["serviceAccount"] = account
-    drop_empty(pod, "nodeSelector", "imagePullSecrets", "tolerations", "volumes", "initContainers")
     for name in CONTAINER_LISTS:
         for container in objects(pod, name):
-            _container(container, f"{path}.{name}")
+            _container(container)
     for volume in objects(pod, "volumes"):
-        _volume(volume, f"{path}.volumes")
-    quantities(pod, ("overhead",), path)
+        _volume(volume)
 
 
-def _container(container: Object, path: str) -> None:
+def _container(container: Object) -> None:
     image = str(container.get("image") or "")
     fill(
         container,
-        resources={},
         terminationMessagePath="/dev/termination-log",
         terminationMessagePolicy="File",
         imagePullPolicy="Always" if _latest(image) else "IfNotPresent",
     )
-    resources = section(container, "resources")
-    quantities(resources, ("limits", "requests"), f"{path}.resources")
-    drop_empty(resources, "limits", "requests")
-    drop_empty(container, "env", "envFrom", "ports", "volumeMounts", "args", "command")
     for port in objects(container, "ports"):
         fill(port, protocol="TCP")
     for variable in objects(container, "env"):
-        _source(present(variable, "valueFrom"), f"{path}.env")
+        _source(present(variable, "valueFrom"))
     for name in _PROBES:
         _probe(present(container, name))
     for hook in ("postStart", "preStop"):
@@ -73,7 +64,7 @@ def _latest(image: str) -> bool:
     return not colon or tag == "latest"
 
 
-def _source(source: Object | None, path: str) -> None:
+def _source(source: Object | None) -> None:
     if source is None:
         return
     field = present(source, "fieldRef")
@@ -82,7 +73,6 @@ def _source(source: Object | None, path: str) -> None:
     resource = present(source, "resourceFieldRef")
     if resource is not None:
         fill(resource, divisor="0")
-        quantity(resource, "divisor", f"{path}.resourceFieldRef.divisor")
 
 
 def _probe(probe: Object | None) -> None:
@@ -100,16 +90,16 @@ def _http_get(action: Object | None) -> None:
         fill(action, path="/", scheme="HTTP")
 
 
-def _volume(volume: Object, path: str) -> None:
+def _volume(volume: Object) -> None:
     if volume.keys() <= {"name"}:
         volume["emptyDir"] = {}
     for kind in ("secret", "configMap", "downwardAPI", "projected"):
         source = present(volume, kind)
         if source is not None:
             fill(source, defaultMode=_MODE_0644)
-            _items(source, path)
+            _items(source)
     for source in objects(present(volume, "projected") or {}, "sources"):
-        _items(present(source, "downwardAPI") or {}, path)
+        _items(present(source, "downwardAPI") or {})
         token = present(source, "serviceAccountToken")
         if token is not None:
             fill(token, expirationSeconds=3600)
@@ -119,20 +109,11 @@ def _volume(volume: Object, path: str) -> None:
     host_path = present(volume, "hostPath")
     if host_path is not None:
         fill(host_path, type="")
-    empty = present(volume, "emptyDir")
-    if empty is not None:
-        quantity(empty, "sizeLimit", f"{path}.emptyDir.sizeLimit")
     claim = present(volume, "ephemeral", "volumeClaimTemplate", "spec")
     if claim is not None:
-        claim_spec(claim, path)
+        fill(claim, volumeMode="Filesystem")
 
 
-def _items(source: Object, path: str) -> None:
+def _items(source: Object) -> None:
     for item in objects(source, "items"):
-        _source(item, path)
-
-
-def claim_spec(claim: Object, path: str) -> None:
-    """Fill in the specification of a persistent volume claim."""
-    fill(claim, volumeMode="Filesystem")
-    quantities(section(claim, "resources"), ("limits", "requests"), f"{path}.resources")
+        _source(item)

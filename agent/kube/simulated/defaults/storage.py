@@ -5,14 +5,7 @@ from __future__ import annotations
 import base64
 
 from agent.engine.resource import Object
-from agent.kube.simulated.defaults.pods import claim_spec
-from agent.kube.simulated.defaults.values import drop_empty, fill, quantities, section
-
-
-def config_map(tree: Object) -> None:
-    """Drop what is empty: nothing else is filled in."""
-    if tree.get("data") == {} or tree.get("binaryData") == {}:
-        drop_empty(tree, "data", "binaryData")
+from agent.kube.simulated.defaults.values import fill, section
 
 
 def secret(tree: Object) -> None:
@@ -24,13 +17,11 @@ def secret(tree: Object) -> None:
         for key, value in text.items():
             if isinstance(value, str):
                 data[key] = base64.b64encode(value.encode()).decode()
-    drop_empty(tree, "data")
 
 
 def persistent_volume_claim(tree: Object) -> None:
     """Fill in a PersistentVolumeClaim."""
-    spec = section(tree, "spec")
-    claim_spec(spec, "spec")
+    fill(section(tree, "spec"), volumeMode="Filesystem")
     fill(section(tree, "status"), phase="Pending")
 
 
@@ -38,7 +29,6 @@ def persistent_volume(tree: Object) -> None:
     """Fill in a PersistentVolume."""
     spec = section(tree, "spec")
     fill(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
-    quantities(spec, ("capacity",), "spec")
     claim = spec.get("claimRef")
     if isinstance(claim, dict):
         fill(claim, apiVersion="v1", kind="PersistentVolumeClaim")

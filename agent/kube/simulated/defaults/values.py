@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from agent.engine.resource import Object
-from agent.kube.errors import Rejected
-from agent.kube.simulated.quantity import BadQuantity, canonical
 
 
 def section(parent: Object, key: str) -> Object:
@@ -48,30 +46,3 @@ def drop_empty(parent: Object, *keys: str) -> None:
     for key in keys:
         if key in parent and not parent[key]:
             del parent[key]
-
-
-def drop_zeros(target: Object, *keys: str) -> None:
-    """Remove fields with the value they have anyway (false, 0, nothing), which the server does not keep."""
-    for key in keys:
-        if key in target and target[key] in (False, 0, "", None) and type(target[key]) not in (list, dict):
-            del target[key]
-
-
-def quantities(parent: Object, keys: Iterable[str], path: str) -> None:
-    """Spell the quantities in the maps under these keys as the server does. Raises Rejected."""
-    for key in keys:
-        values = parent.get(key)
-        if type(values) is dict:
-            for name in values:
-                quantity(values, name, f"{path}.{key}[{name}]")
-
-
-def quantity(parent: Object, key: str, path: str) -> None:
-    """Spell one quantity as the server does. Raises Rejected."""
-    value = parent.get(key)
-    if value is None:
-        return
-    try:
-        parent[key] = canonical(value)
-    except BadQuantity as error:
-        raise Rejected(f"{path}: Invalid value: {value!r}: {error}", (path,)) from error

@@ -15,7 +15,7 @@ TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 def pod(tree: Object) -> None:
     """Fill in a pod."""
     spec = section(tree, "spec")
-    pods.spec(spec, "spec")
+    pods.spec(spec)
     fill(spec, enableServiceLinks=True)
     for name in ("initContainers", "containers"):
         for container in objects(spec, name):
@@ -78,7 +78,7 @@ def stateful_set(tree: Object) -> None:
     for claim in objects(spec, "volumeClaimTemplates"):
         fill(claim, apiVersion="v1", kind="PersistentVolumeClaim")
         fill(section(claim, "status"), phase="Pending")
-        pods.claim_spec(section(claim, "spec"), "spec.volumeClaimTemplates")
+        fill(section(claim, "spec"), volumeMode="Filesystem")
 
 
 def daemon_set(tree: Object) -> None:
@@ -118,5 +118,4 @@ def cron_job(tree: Object) -> None:
     spec = section(tree, "spec")
     fill(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
     job_template = section(spec, "jobTemplate")
-    section(job_template, "metadata").pop("creationTimestamp", None)
     pods.template(section(job_template, "spec"))

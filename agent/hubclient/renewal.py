@@ -1,0 +1,71 @@
+"""Keeps the certificate fresh: renewed at a random point in its last third, and the way back once it has run out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import grpc
+
+from agent.errors import AgentError
+from agent.hubclient.enrol import Enroller
+from agent.hubclient.identity import Identity
+from agent.hubclient.link import channel_to
+from escadre.v1 import agent_pb2 as pb
+from escadre.v1 import agent_pb2_grpc as rpc
+
+log = logging.getLogger(__name__)
+
+SHORTEST_RETRY_SECONDS = 5.0
+LONGEST_RETRY_SECONDS = 300.0
+CALL_SECONDS = 30.0
+CHECK_SECONDS = 60.0
+"""A sleeping machine's timers stand still: the clock is looked at this often at least."""
+
+
+async def keep_renewed(enroller: Enroller, identity: Identity, renewed: Callable[[], None]) -> None:
+    """Renew for ever. `renewed` is called after each renewal: the link opens a new stream with the new certificate."""
+    due = identity.renewal_at(random.random)
+    while True:
+        left = (due - datetime.now(UTC)).total_seconds()
+        if left > 0:
+            await asyncio.sleep(min(left, CHECK_SECONDS))
+            continue
+        try:
+            await _renew(enroller, identity)
+        except (AgentError, grpc.aio.AioRpcError) as error:
+            log.warning("the certificate could not be renewed: %s; tried again", _words(error))
+            await asyncio.sleep(_retry_seconds(identity))
+            continue
+        log.info("the certificate was renewed, until %s", identity.link.valid_until.isoformat(timespec="seconds"))
+        due = identity.renewal_at(random.random)
+        renewed()
+
+
+async def _renew(enroller: Enroller, identity: Identity) -> None:
+    if datetime.now(UTC) >= identity.link.valid_until:
+        await enroller.recover(identity)
+        return
+    csr = await enroller.renewal_request(identity)
+    async with channel_to(identity) as channel:
+        stub = rpc.AgentLinkStub(channel)  # type: ignore[no-untyped-call]  # generated code
+        response = await stub.Renew(pb.RenewRequest(csr=csr), timeout=CALL_SECONDS)
+    keys = {k.id: k.public_key for k in response.trust.signing_keys}
+    identity.update_trust(list(response.trust.authorities), keys, response.trust.digest.hex())
+    await enroller.install_renewal(identity, response.certificate, list(response.chain))
+
+
+def _retry_seconds(identity: Identity) -> float:
+    """A tenth of what is left of the certificate, so that a short-lived one is not missed by waiting."""
+    left = (identity.link.valid_until - datetime.now(UTC)).total_seconds()
+    wait = min(max(left / 10, SHORTEST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
+    return wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,64 @@
+"""Runs kustomize or helm inside a worker: no shell, no environment, no input, and output into files of limited size."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub.render.errors import RenderError
+from hub.render.sandbox import die_with_parent
+
+_MAX_STDERR = 64 * 1024
+_MAX_MESSAGE = 2000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class ProgramFailed(Exception):
+    def __init__(self, said: str, code: int) -> None:
+        super().__init__(said)
+        self.said = said
+        self.crashed = code < 0 or "panic:" in said or "out of memory" in said or "stack overflow" in said
+
+
+def run_program(command: Sequence[str], directory: Path, scratch: Path, limit: int) -> bytes:
+    """Return what a program puts out. Raises ProgramFailed, and RenderError beyond `limit` bytes.
+
+    `scratch` is this render's own directory. With an empty PATH the program finds no other to run, such as git; with an
+    empty HOME it finds no plugins.
+    """
+    home = scratch / "home"
+    home.mkdir()
+    with (scratch / "output").open("w+b") as output, (scratch / "errors").open("w+b") as errors:
+        # The command is the operator's program with paths made here.
+        code = subprocess.run(  # noqa: S603
+            command,
+            cwd=directory,
+            env={"HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": str(home), "TMPDIR": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            preexec_fn=die_with_parent,
+            check=False,
+        ).returncode
+        if code != 0:
+            errors.seek(0)
+            raise ProgramFailed(errors.read(_MAX_STDERR).decode(errors="replace"), code)
+        output.seek(0)
+        content = output.read(limit + 1)
+    if len(content) > limit:
+        raise RenderError(
+            f"Rendering put out more than {limit:,} bytes: split the application into several.", code="too-large"
+        )
+    return content
+
+
+def readable(said: str, paths: Sequence[tuple[Path, str]]) -> str:
+    """Return a program's words for people: directories by their names in the repository, and not too many words."""
+    for path, name in paths:
+        said = said.replace(str(path), name)
+    text = _CONTROL.sub("", said.strip())
+    for prefix in ("Error: ", "error: "):
+        text = text.removeprefix(prefix)
+    return text[:_MAX_MESSAGE]

@@ -1,0 +1,334 @@
+"""The hub's one composition root: what each role is made of, started in order, stopped in reverse.
+
+The roles share the store, the bus and the trust, and nothing else: each could be another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import uuid
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.access.accounts import Accounts
+from hub.access.audit import Audit
+from hub.access.roles import BuiltInRoles
+from hub.access.sessions import Sessions
+from hub.config import Settings
+from hub.errors import Invalid, StoreUnavailable
+from hub.fleet.agreement import Agreement
+from hub.fleet.desk import Desk
+from hub.fleet.dispatch import Dispatcher
+from hub.fleet.doorkeeper import Doorkeeper
+from hub.fleet.gateway import Gateway
+from hub.fleet.listener import AgentListener, ServerIdentity
+from hub.fleet.liveness import Liveness
+from hub.fleet.registry import Registry
+from hub.fleet.reports import Reports
+from hub.fleet.revocation import watch_revocations
+from hub.pki.authority import PublicKeyInfrastructure
+from hub.pki.contract import PkiSettings
+from hub.pki.enrolment import Enrolments
+from hub.pki.join import JoinTokens
+from hub.pki.recover import Recovery
+from hub.pki.refusals import DoorLog
+from hub.pki.revocation import Revocations
+from hub.pki.secretbox import SecretBox
+from hub.pki.server_certificate import ServerCertificate
+from hub.pki.verify import PeerVerifier
+from hub.reconcile.assign import Assigner
+from hub.reconcile.controller import Controller
+from hub.reconcile.janitor import Janitor
+from hub.reconcile.materialize import Materializer
+from hub.reconcile.watcher import Watcher
+from hub.render.model import RenderLimits
+from hub.render.renderer import Renderer, RendererSettings
+from hub.source.git import GitSource
+from hub.source.policy import SourcePolicy
+from hub.store.bus import Bus
+from hub.store.contract import Store
+from hub.store.factory import open_store
+
+log = logging.getLogger(__name__)
+
+CONTROLLER_LEASE_SECONDS = 15.0
+MIB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Trust:
+    """What the roles' trust rests on."""
+
+    pki: PublicKeyInfrastructure
+    revocations: Revocations
+    enrolments: Enrolments
+    join_tokens: JoinTokens
+    certificate: ServerCertificate
+
+
+class Hub:
+    """One hub process, of one role or more."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._replica = f"{socket.gethostname()}-{settings.port}-{uuid.uuid4().hex[:8]}"
+        self.api_port = 0
+        self.agent_port = 0
+        self.store: Store
+        self.bus: Bus
+        self.trust: Trust
+        self.registry = Registry()
+        self.dispatcher: Dispatcher | None = None
+        self.reports: Reports | None = None
+        self.renderer: Renderer | None = None
+        self.controller: Controller | None = None
+        self._gateway: Gateway | None = None
+
+    async def start(self) -> None:
+        """Open the store, then start every role of this process. Raises HubError; what was started is stopped."""
+        try:
+            await self._open()
+            if "gateway" in self.settings.roles:
+                await self._start_gateway()
+            if "controller" in self.settings.roles:
+                await self._start_controller()
+            if "api" in self.settings.roles:
+                await self._start_api()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait(self) -> None:
+        """Return when a part has ended by itself, which none should. Raises what it raised."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Drain: no new work, finish what is under way, say goodbye to agents, close the store."""
+        if self._gateway is not None:
+            self._gateway.draining = True
+            for session in self.registry:
+                session.close("draining", "this hub is shutting down", retry_after=1.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self.reports is not None:
+            await self.reports.flush()
+        await self._stack.aclose()
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    # --- what all roles share
+
+    async def _open(self) -> None:
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        url = settings.database_url.get_secret_value()
+        self.store, self.bus = await open_store(url, data_dir=settings.data_dir)
+        self._stack.push_async_callback(self.store.close)
+        self._stack.push_async_callback(self.bus.close)
+        self.trust = await self._open_trust()
+        self._run(self.trust.certificate.run(), "certificate")
+
+    async def _open_trust(self) -> Trust:
+        settings = self.settings
+        box = SecretBox.open(settings.secret_key_file or settings.data_dir / "secret.key")
+        names = {host_of(settings.address), host_of(settings.agent_address), socket.gethostname(), "127.0.0.1"}
+        pki_settings = PkiSettings(
+            server_names=tuple(sorted({*settings.server_names, *names} - {""})),
+            agent_validity=timedelta(hours=settings.agent_certificate_hours),
+        )
+        pki = PublicKeyInfrastructure(self.store, box, now, pki_settings)
+        await pki.start()
+        door = DoorLog(self.store, now)
+
+        async def announce(cluster: str) -> None:
+            await self.bus.publish("revocations", cluster)
+
+        revocations = Revocations(self.store, now, announce)
+        await revocations.refresh()
+        tokens = JoinTokens(self.store, door, now, pki_settings)
+        enrolments = Enrolments(pki, tokens, Recovery(pki, self.store, now), revocations, door, now)
+        certificate = ServerCertificate(pki, now)
+        await certificate.refresh()
+        return Trust(pki, revocations, enrolments, tokens, certificate)
+
+    # --- gateway
+
+    async def _start_gateway(self) -> None:
+        settings = self.settings
+        dispatcher = self.dispatcher = Dispatcher(self.store, self.bus, self.registry)
+        reports = self.reports = Reports(self.store, self.bus)
+        replica = await self._gateway_name()
+        liveness = Liveness(self.store, self.bus, self.registry, replica, settings.heartbeat_seconds)
+        desk = Desk(self.store, self.bus, self.registry)
+        agreement = Agreement(self.store, self.bus, dispatcher)
+        verifier = PeerVerifier(self.trust.pki, self.trust.revocations)
+        doorkeeper = Doorkeeper(self.trust.pki, verifier, self.trust.enrolments, now)
+        await liveness.start()
+        await dispatcher.start()
+        gateway = Gateway(self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk)
+        self._gateway = gateway
+        listener = AgentListener(gateway, self._agent_identity())
+        self.agent_port = await listener.start(settings.host, settings.agent_port)
+        self._stack.push_async_callback(liveness.flush)
+        self._stack.push_async_callback(listener.stop, 1.0)
+        self._run(dispatcher.run(), "dispatcher")
+        self._run(reports.run(), "reports")
+        self._run(liveness.run(), "liveness")
+        self._run(desk.run(), "desk")
+        self._run(watch_revocations(self.bus, self.trust.revocations, self.registry), "revocations")
+        log.info("agents connect to port %d", self.agent_port)
+
+    async def _gateway_name(self) -> str:
+        """Return the replica's name, the same after every start on this data directory: what a killed gateway left
+        as connected is its own to correct."""
+        path = self.settings.data_dir / "replica"
+        if not path.exists():
+            path.write_text(self._replica, "utf-8")
+        return path.read_text("utf-8").strip()
+
+    def _agent_identity(self) -> Any:
+        current = [self._server_identity()]
+
+        def renew(_: Any) -> None:
+            current[0] = self._server_identity()
+
+        self.trust.certificate.subscribe(renew)
+        return lambda: current[0]
+
+    def _server_identity(self) -> ServerIdentity:
+        material = self.trust.certificate.current
+        return ServerIdentity(material.private_key, material.certificate_chain, material.client_authorities)
+
+    # --- controller
+
+    async def _start_controller(self) -> None:
+        settings = self.settings
+        git = GitSource(settings.data_dir, policy=source_policy(settings))
+        self._stack.push_async_callback(git.close)
+        limits = RenderLimits(seconds=settings.render_timeout_seconds, memory_bytes=settings.render_memory_mb * MIB)
+        renderer_settings = RendererSettings(
+            workers=settings.render_workers,
+            limits=limits,
+            kustomize=settings.kustomize_binary,
+            helm=settings.helm_binary,
+        )
+        renderer = self.renderer = Renderer(settings.data_dir / "render", renderer_settings)
+        await renderer.start()
+        self._stack.push_async_callback(renderer.close)
+        materializer = Materializer(self.store, git, renderer, self.trust.pki.sign)
+        watcher = Watcher(git, settings.poll_seconds, settings.poll_jitter_seconds)
+        self.controller = Controller(self.store, self.bus, watcher, Assigner(self.store, materializer))
+        self._run(self._control(self.controller, Janitor(self.store, git)), "controller")
+
+    async def _control(self, controller: Controller, janitor: Janitor) -> None:
+        """Be the controller while the lease is held; wait for it while another replica is."""
+        while True:
+            try:
+                async with self.store.lease("controller", self._replica, CONTROLLER_LEASE_SECONDS) as held:
+                    if held:
+                        await asyncio.gather(controller.run(), janitor.run())
+            except StoreUnavailable as error:
+                log.error("the controller's lease: %s; tried again", error.message)
+            await asyncio.sleep(CONTROLLER_LEASE_SECONDS / 3)
+
+    # --- api
+
+    async def _start_api(self) -> None:
+        # A replica that is no API has no use for the web framework, 25 MB of memory.
+        from hub.api.app import create_app
+        from hub.api.listener import HttpsListener
+        from hub.api.services import ApiSettings, Services
+
+        settings = self.settings
+        audit = Audit(self.store, now)
+        accounts = Accounts(self.store, audit, now)
+        await self._first_password(accounts)
+        listener = HttpsListener(self.trust.certificate)
+        self.api_port = await listener.bind(settings.host, settings.port)
+        self._stack.push_async_callback(listener.stop, settings.drain_seconds)
+        api_settings = ApiSettings(
+            hub_address=settings.address or f"{socket.gethostname()}:{self.api_port}",
+            gateway_address=self._gateway_address(),
+            file_prefixes=settings.allow_file_repositories,
+        )
+        services = Services(
+            store=self.store,
+            bus=self.bus,
+            desk=Desk(self.store, self.bus, None),
+            accounts=accounts,
+            sessions=Sessions(self.store, now),
+            authorizer=BuiltInRoles(),
+            audit=audit,
+            pki=self.trust.pki,
+            enrolments=self.trust.enrolments,
+            join_tokens=self.trust.join_tokens,
+            revocations=self.trust.revocations,
+            settings=api_settings,
+            clock=now,
+            metric_sources=(),
+        )
+        await listener.serve(create_app(services))
+        log.info("the API is at https://%s", api_settings.hub_address)
+
+    def _gateway_address(self) -> str:
+        settings = self.settings
+        if settings.agent_address:
+            return settings.agent_address
+        host = host_of(settings.address) or socket.gethostname()
+        return f"{host}:{self.agent_port or settings.agent_port}"
+
+    async def _first_password(self, accounts: Accounts) -> None:
+        password = await accounts.ensure_admin()
+        if not password:
+            return
+        path = self.settings.initial_password_file
+        if path is None:
+            banner = f"\nThe account admin was made, with the password\n\n    {password}\n\nIt is shown this once.\n\n"
+            os.write(2, banner.encode())
+            return
+        write_private(path, password + "\n")
+        log.info("the account admin was made; its password is in %s", path)
+
+
+def source_policy(settings: Settings) -> SourcePolicy:
+    return SourcePolicy(
+        file_prefixes=settings.allow_file_repositories,
+        ssh_directory=settings.ssh_directory,
+        ssh_auth_socket=settings.ssh_auth_socket,
+        ca_file=settings.git_ca_file,
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file only its owner can read. Raises Invalid when it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {error.strerror}") from error
+
+
+def host_of(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]") if port.isdigit() else address
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

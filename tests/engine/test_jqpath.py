@@ -1,0 +1,158 @@
+"""The jq path expressions that are served. What they find is what jq 1.7 finds with `path(…)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.engine.fields import format_pointer, lookup
+from agent.engine.jqparse import MAX_EXPRESSION, UnsupportedExpression, parse_path
+from agent.engine.jqpath import find_paths
+from tests.engine.strategies import json_values
+
+OBJ: dict[str, Any] = {
+    "metadata": {"name": "x", "annotations": {"a/b": "1", "c": "2"}},
+    "spec": {
+        "n": 3,
+        "mode": "auto",
+        "list": [1, 2, None, "s", True, [5]],
+        "containers": [
+            {"name": "web", "image": "w", "env": [{"name": "A", "value": "1"}, {"name": "B"}], "on": True},
+            {"name": "istio-proxy", "image": "p", "on": False, "n": 7},
+            {"name": "log", "n": None},
+        ],
+    },
+}
+
+C = "/spec/containers"
+EVERY = [f"{C}/0", f"{C}/1", f"{C}/2"]
+
+
+def found(expression: str, obj: Any = OBJ) -> set[str]:
+    return {format_pointer(path) for path in find_paths(parse_path(expression), obj)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "pointers"),
+    [
+        (".spec.n", ["/spec/n"]),
+        ('.spec["n"]', ["/spec/n"]),
+        ('.["spec"]."n"', ["/spec/n"]),
+        ("( .spec ).n", ["/spec/n"]),
+        (". | .spec | .n", ["/spec/n"]),
+        ('.metadata.annotations["a/b"]', ["/metadata/annotations/a~1b"]),
+        ('.metadata.annotations."a\\u002fb"', ["/metadata/annotations/a~1b"]),
+        (".spec.list[0]", ["/spec/list/0"]),
+        (".spec.list[-1]", ["/spec/list/5"]),
+        (".spec.list[-9]", []),
+        (".spec.list[99]", []),
+        (".spec.list[5][]", ["/spec/list/5/0"]),
+        (".metadata[].c?", ["/metadata/annotations/c"]),
+        (".spec.nothing.at.all", []),
+        (".spec.n.deeper", []),
+        (".metadata.name, .spec | .n?", ["/spec/n"]),
+        (".metadata.name, .spec.n", ["/metadata/name", "/spec/n"]),
+        (".spec.containers[]?.image?", [f"{C}/0/image", f"{C}/1/image"]),
+        (".. | .image?", [f"{C}/0/image", f"{C}/1/image"]),
+        ('.spec.containers[] | select(.name == "web")', [f"{C}/0"]),
+        ('.spec.containers[] | select("web" == .name) | .image', [f"{C}/0/image"]),
+        ('(.spec.containers[] | select(.name == "web")).image', [f"{C}/0/image"]),
+        ('.spec.containers[] | select(.name != "web")', [f"{C}/1", f"{C}/2"]),
+        ('.spec.containers[] | select(.name | startswith("istio-"))', [f"{C}/1"]),
+        ('.spec.containers[] | select(.name | startswith("istio-") | not)', [f"{C}/0", f"{C}/2"]),
+        ('.spec.containers[] | select(.name | endswith("g"))', [f"{C}/2"]),
+        ('.spec.containers[] | select(.name | contains("o"))', [f"{C}/1", f"{C}/2"]),
+        ('.spec.containers[] | select(has("env") | not)', [f"{C}/1", f"{C}/2"]),
+        ('.spec.containers[] | select(.env[]?.name == "A")', [f"{C}/0"]),
+        ('.spec.containers[] | select(.env[]?.name == "A" | not)', [f"{C}/0"]),
+        ('.spec.containers[].env[]? | select(.name == "B")', [f"{C}/0/env/1"]),
+        (".spec.containers[].env[]? | select(.value)", [f"{C}/0/env/0"]),
+        (".spec.containers[] | select(.on)", [f"{C}/0"]),
+        (".spec.containers[] | select(.on == null)", [f"{C}/2"]),
+        (".spec.containers[] | select(.x.y.z == null)", EVERY),
+        (".spec.containers[] | select(.n > 3)", [f"{C}/1"]),
+        ('.spec.containers[] | select(.n < "a")', EVERY),
+        ('.spec.containers[] | select(.name == "web" or .name == "log" and .n == 3)', [f"{C}/0"]),
+        ('.spec.containers[] | select((.name == "web" or .name == "log") and .n == null)', [f"{C}/0", f"{C}/2"]),
+        (".spec.list[] | select(. == 1)", ["/spec/list/0"]),
+        (".spec.list[] | select(. == true)", ["/spec/list/4"]),
+        (".spec.list[] | select(. >= 2)", ["/spec/list/1", "/spec/list/3", "/spec/list/5"]),
+        ('.spec | select(.mode == "auto") | .list[0]', ["/spec/list/0"]),
+        ('.spec | select(.mode == "manual") | .list[0]', []),
+        (".spec.containers[] | select(true)", EVERY),
+        (".spec.containers[] | select(false)", []),
+    ],
+)
+def test_finds_what_jq_finds(expression: str, pointers: list[str]) -> None:
+    assert found(expression) == set(pointers)
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("", "its end"),
+        (".", "whole object"),
+        ('select(.kind == "Secret")', "whole object"),
+        (".spec, .", "whole object"),
+        ("spec.n", "'spec' is not one of the jq functions"),
+        (".spec.replicas |= 1", "'= 1'"),
+        ('.metadata.annotations | with_entries(select(.key != "a"))', "'with_entries'"),
+        ('.spec.containers[] | select(.name | test("^a"))', "'test'"),
+        ('getpath(["a"])', "'getpath'"),
+        ("del(.spec)", "'del'"),
+        (".a // .b", "'// .b'"),
+        (".spec.list[1:2]", "':2]'"),
+        (".a-b", 'go in quotes: ."a-b"'),
+        (".a + 1", "'+ 1'"),
+        (".$x", "'$x'"),
+        (".a[.b]", "not understood"),
+        (".a[1.5]", "not understood"),
+        (".a[", "its end"),
+        ("(.a", "its end"),
+        (".a)", "')'"),
+        (".a | select(.b == .c)", "one side of '=='"),
+        (".a | select(.b, .c)", "','"),
+        (".a | select(.. == 1)", "'..'"),
+        (".a | select(startswith(.b))", "'.b'"),
+        ('."a\\(1)"', "not a plain string"),
+        ('."unclosed', "not understood"),
+        ("(" * 30 + ".a" + ")" * 30, "nested"),
+        (".a" * MAX_EXPRESSION, "longer"),
+    ],
+)
+def test_refuses_the_rest_by_name(expression: str, reason: str) -> None:
+    with pytest.raises(UnsupportedExpression) as caught:
+        parse_path(expression)
+    assert caught.value.expression == expression
+    assert reason in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+PIECES = [".", "..", ".a", ".b", '."c"', "[]", "[0]", "[-1]", '["a"]', "?", "|", ",", "(", ")", "select(", "==", "and"]
+PIECES += ["or", "not", "1", '"x"', "null", "startswith(", "has(", " ", "$", "-"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=20), json_values())
+def test_any_text_is_served_or_refused(expression: str, obj: Any) -> None:
+    try:
+        node = parse_path(expression)
+    except UnsupportedExpression:
+        return
+    for path in find_paths(node, obj):
+        assert path
+        lookup(obj, path)
+
+
+def test_doubling_does_not_multiply() -> None:
+    expression = "|".join(["(.,.)"] * 100) + "|.a"
+    assert found(expression, {"a": 1}) == {"/a"}
+
+
+def test_a_deep_object_is_borne() -> None:
+    obj: Any = 1
+    for _ in range(3000):
+        obj = {"a": obj}
+    assert len(found("..", obj)) == 100

@@ -1,0 +1,192 @@
+"""A whole fleet in one test process: a real hub, real mutual TLS, real Git, agents with simulated clusters."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agent.agent import Agent
+from agent.hubclient.identity import Identity, LinkState
+from agent.hubclient.keys import create
+from agent.hubclient.link import LinkOptions
+from agent.hubclient.trust import TrustBundle
+from agent.kube.client import KubeClient
+from agent.kube.simulated import SimulatedCluster
+from agent.storage import Storage
+from hub.config import Settings
+from hub.domain.cluster import Cluster
+from hub.domain.status import ApplicationStatus
+from hub.formats.objects import parse_objects
+from hub.server import Hub
+
+QUICK = LinkOptions(agent_version="test", backoff_first_seconds=0.05, backoff_cap_seconds=0.5, simulated=True)
+
+
+class Repository:
+    """A Git repository that commits are made in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    @property
+    def url(self) -> str:
+        return f"file://{self.path}"
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
+        command = ("git", *identity, *arguments)
+        return subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True).stdout.strip()
+
+    def write(self, path: str, *objects: Mapping[str, Any]) -> None:
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(yaml.safe_dump_all(list(objects)))
+
+    def commit(self, message: str = "change") -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+
+class Fleet:
+    """The hub and its agents."""
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        self.root = root
+        defaults = {
+            "data_dir": root / "hub",
+            "host": "127.0.0.1",
+            "port": 0,
+            "agent_port": 0,
+            "allow_file_repositories": (root,),
+            "roles": ("gateway", "controller"),
+            "heartbeat_seconds": 5.0,
+            "render_workers": 1,
+        }
+        self.settings = Settings(**(defaults | settings))
+        self.agents: dict[str, tuple[Agent, asyncio.Task[None], Storage]] = {}
+        self.clients: dict[str, KubeClient] = {}
+
+    async def start(self) -> None:
+        self.hub = Hub(self.settings)
+        await self.hub.start()
+
+    async def stop(self) -> None:
+        for name in list(self.agents):
+            await self.stop_agent(name)
+        for client in self.clients.values():
+            await client.close()
+        await self.hub.stop()
+
+    async def restart_hub(self) -> None:
+        """Stop the hub and start another on the same data and the same port."""
+        port = self.hub.agent_port
+        await self.hub.stop()
+        self.settings = self.settings.model_copy(update={"agent_port": port})
+        await self.start()
+
+    async def add_cluster(self, name: str, labels: dict[str, str] | None = None) -> Cluster:
+        cluster = Cluster(str(uuid.uuid4()), name, labels or {}, created_at=datetime.now(UTC))
+        await self.hub.store.add_cluster(cluster)
+        await self.hub.bus.publish("clusters", cluster.uid)
+        return cluster
+
+    async def enrol(self, cluster: Cluster, directory: Path) -> Identity:
+        """Give a cluster's agent its identity, as enrolment would."""
+        directory.mkdir(parents=True, exist_ok=True)
+        csr = create(directory)
+        issued = await self.hub.trust.pki.issue_from_csr(cluster.uid, csr)
+        bundle = self.hub.trust.pki.trust_bundle()
+        trust = TrustBundle(bundle.authorities, {k.id: k.public_key for k in bundle.signing_keys})
+        gateway = f"localhost:{self.hub.agent_port}"
+        record = issued.record
+        link = LinkState("localhost:1", gateway, cluster.name, cluster.uid, record.not_before, record.not_after)
+        return Identity.install(directory, link, issued.pem, trust)
+
+    async def add_agent(
+        self, name: str, labels: dict[str, str] | None = None, client: KubeClient | None = None
+    ) -> SimulatedCluster:
+        """Register a cluster, enrol its agent and run it."""
+        cluster = await self.add_cluster(name, labels)
+        await self.enrol(cluster, self.root / name)
+        simulated = SimulatedCluster()
+        self.clients[name] = client or simulated
+        self.start_agent(name)
+        return simulated
+
+    def start_agent(self, name: str) -> None:
+        identity = Identity.load(self.root / name)
+        assert identity is not None
+        storage = Storage(self.root / name / "agent.db")
+        agent = Agent(self.clients[name], storage, identity, options=QUICK)
+        self.agents[name] = (agent, asyncio.create_task(agent.run()), storage)
+
+    async def stop_agent(self, name: str) -> None:
+        _, task, storage = self.agents.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        storage.close()
+
+    async def apply(self, *objects: Mapping[str, Any]) -> None:
+        for parsed in parse_objects(yaml.safe_dump_all(list(objects)), name="test"):
+            await self.hub.store.put_application(parsed.value)  # type: ignore[arg-type]
+            await self.hub.bus.publish("applications", str(parsed.value.id))  # type: ignore[union-attr]
+
+    async def refresh(self, name: str, mode: str = "normal") -> None:
+        await self.hub.store.request_refresh([f"argocd/{name}"], mode)
+        await self.hub.bus.publish("refresh")
+
+    async def statuses(self, name: str) -> dict[str, ApplicationStatus]:
+        clusters = {c.uid: c.name for c in await self.hub.store.list_clusters()}
+        found = await self.hub.store.statuses_of_application(f"argocd/{name}")
+        return {clusters[s.cluster]: s for s in found}
+
+    async def wait(
+        self, name: str, holds: Callable[[dict[str, ApplicationStatus]], bool], timeout: float = 20
+    ) -> dict[str, ApplicationStatus]:
+        deadline = time.monotonic() + timeout
+        while True:
+            statuses = await self.statuses(name)
+            if holds(statuses):
+                return statuses
+            if time.monotonic() > deadline:
+                states = await self.hub.store.get_refresh_states([f"argocd/{name}"])
+                raise AssertionError(f"not reached: {statuses}\n{states}")
+            await asyncio.sleep(0.02)
+
+    async def synced(self, name: str, clusters: int, timeout: float = 20) -> dict[str, ApplicationStatus]:
+        """Wait until the application is Synced and Healthy on so many clusters, at what is assigned to them."""
+
+        def holds(statuses: dict[str, ApplicationStatus]) -> bool:
+            return len(statuses) == clusters and all(
+                s.sync == "Synced" and s.health == "Healthy" and s.synced_manifest_set == s.manifest_set
+                for s in statuses.values()
+            )
+
+        return await self.wait(name, holds, timeout)
+
+
+def application(name: str, url: str, path: str, **spec: Any) -> dict[str, Any]:
+    """An Application for all clusters, automated, with prune and self-heal."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": url, "path": path, "targetRevision": "main"},
+            "destinations": [{"selector": {}, "namespace": "default"}],
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+            **spec,
+        },
+    }

@@ -1,0 +1,65 @@
+"""The whole road: a commit in Git, the hub, mutual TLS, agents, clusters, and back."""
+
+from __future__ import annotations
+
+from agent.engine.resource import ResourceKey
+from tests.fleet.kit import Fleet, Repository, application
+from tests.syncer.harness import config_map, deployment
+
+
+async def test_a_commit_reaches_every_cluster(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}), deployment("web", 2))
+    first = repository.commit("first")
+    clusters = {name: await fleet.add_agent(name, {"region": "eu"}) for name in ("one", "two", "three")}
+    await fleet.apply(application("web", repository.url, "web"))
+    statuses = await fleet.synced("web", 3)
+    assert {s.synced_revision.sources[0].revision for s in statuses.values()} == {first}
+
+    repository.write("web/all.yaml", config_map("settings", {"k": "2"}))
+    second = repository.commit("second")
+    await fleet.refresh("web")
+    await fleet.wait("web", lambda s: all(x.synced_revision.sources[0].revision == second for x in s.values()))
+    statuses = await fleet.synced("web", 3)
+    for cluster in clusters.values():
+        kinds = (await cluster.discover()).kinds
+        found = await cluster.get(kinds[("", "v1", "ConfigMap")], "default", "settings")
+        assert found is not None and found["data"] == {"k": "2"}
+        assert await cluster.get(kinds[("apps", "v1", "Deployment")], "default", "web") is None
+    assert {s.synced_revision.sources[0].message for s in statuses.values()} == {"second"}
+    assert {s.synced_revision.sources[0].author.split(" <")[0] for s in statuses.values()} == {"Ada"}
+
+
+async def test_drift_is_seen_by_the_hub_with_its_author(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
+    repository.commit()
+    cluster = await fleet.add_agent("one")
+    await fleet.apply(application("web", repository.url, "web"))
+    await fleet.synced("web", 1)
+    await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "hacked"}})
+    await fleet.wait("web", lambda s: True)
+    drifts = []
+    while not any(d.healed_at for d in drifts):
+        drifts = await fleet.hub.store.drifts_of_application("argocd/web")
+    assert [(f.path, f.assigned, f.live, f.manager) for f in drifts[0].fields] == [
+        ("/data/k", '"1"', '"hacked"', "kubectl-edit")
+    ]
+
+
+async def test_the_hub_killed_and_back(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
+    repository.commit()
+    cluster = await fleet.add_agent("one")
+    await fleet.apply(application("web", repository.url, "web"))
+    await fleet.synced("web", 1)
+    await fleet.restart_hub()
+    await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "hacked"}})
+    repository.write("web/all.yaml", config_map("settings", {"k": "2"}))
+    revision = repository.commit()
+    await fleet.refresh("web")
+    await fleet.wait(
+        "web",
+        lambda s: all(
+            bool(x.synced_revision) and x.synced_revision.sources[0].revision == revision for x in s.values()
+        ),
+    )
+    await fleet.synced("web", 1)
