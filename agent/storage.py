@@ -67,6 +67,7 @@ class Storage:
             self._migrate()
 
     def close(self) -> None:
+        """Idempotent."""
         self._db.close()
 
     def _migrate(self) -> None:
@@ -91,7 +92,20 @@ class Storage:
             raise StorageError(f"{self.path}: {error}") from error
 
     @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make everything written inside one transaction: all of it or nothing, at the price of one."""
+        if self._db.in_transaction:
+            yield
+            return
+        with self._write():
+            yield
+
+    @contextlib.contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        if self._db.in_transaction:
+            with self._guard():
+                yield self._db
+            return
         with self._guard():
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import socket
 import ssl
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from agent.errors import ConfigError, EnrolmentError
 
@@ -66,7 +67,7 @@ async def exchange(address: Address, method: str, path: str, context: ssl.SSLCon
 
 
 def _converse(connection: http.client.HTTPSConnection, method: str, path: str, body: Any) -> tuple[int, bytes]:
-    content = None if body is None else json.dumps(body).encode()
+    content = None if body is None else orjson.dumps(body)
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if content else {})
     try:
         connection.request(method, path, content, headers)
@@ -97,8 +98,8 @@ def _answer(address: Address, status: int, content: bytes) -> Any:
     if len(content) > MAX_ANSWER:
         raise EnrolmentError(f"the hub at {address} sent more than {MAX_ANSWER} bytes: is this the hub's HTTPS port?")
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
+        value = orjson.loads(content)
+    except ValueError:
         value = None
     if status == 200 and value is not None:
         return value
@@ -110,7 +111,9 @@ def _answer(address: Address, status: int, content: bytes) -> Any:
 
 
 def _message(value: Any) -> str:
-    message = value.get("message") if isinstance(value, dict) else None
+    """Return what a hub's error body, {"error": {"message": …}}, says."""
+    error = value.get("error") if isinstance(value, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
     if not isinstance(message, str):
         return "it did not say why"
     return "".join(c for c in message[:300] if c.isprintable())

@@ -7,7 +7,6 @@ so a renewed certificate is used from then on, and the private key stays in nobo
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import orjson
 
 from agent.errors import LinkError, StorageError
 from agent.hubclient import files
@@ -66,10 +66,10 @@ class Identity:
         try:
             trust = TrustBundle(
                 tuple(pem_blocks((contents[files.AUTHORITIES] or b"").decode(), "CERTIFICATE", MAX_AUTHORITIES)),
-                _keys_from_json(json.loads(contents[files.SIGNING_KEYS] or b"")),
+                _keys_from_json(orjson.loads(contents[files.SIGNING_KEYS] or b"")),
             )
             trust.check()
-            return cls(directory, _link_from_json(json.loads(contents[files.LINK] or b"")), trust)
+            return cls(directory, _link_from_json(orjson.loads(contents[files.LINK] or b"")), trust)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"the identity in {directory} is damaged ({type(error).__name__}): delete {files.LINK} there and join "
@@ -152,10 +152,15 @@ class Identity:
         """Return when to renew, by this machine's clock. `random` gives numbers from 0 to 1."""
         return renewal_due(self._link.valid_from, self._link.valid_until, random)
 
+    def renewal_needed(self, now: datetime, due: datetime) -> bool:
+        """Tell whether to renew, planned for `due`. A clock that says the certificate's time has not come was put back
+        since it was received, and what was planned by it counts no more."""
+        return now >= due or now < self._link.valid_from
+
     def _write_trust(self) -> None:
         files.write_private(self._directory / files.AUTHORITIES, to_pem(self._trust.authorities))
         keys = [{"id": id, "public_key": key.hex()} for id, key in self._trust.signing_keys.items()]
-        files.write_private(self._directory / files.SIGNING_KEYS, json.dumps({"keys": keys}).encode())
+        files.write_private(self._directory / files.SIGNING_KEYS, orjson.dumps({"keys": keys}))
 
     def _write_certificate(self, certificate: bytes) -> None:
         """The validity comes last: should it be missed, the old one ends earlier, and renewal comes too soon, not too
@@ -224,7 +229,7 @@ def _link_to_json(link: LinkState) -> bytes:
         "valid_from": link.valid_from.isoformat(),
         "valid_until": link.valid_until.isoformat(),
     }
-    return json.dumps(value, indent=1).encode()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2)
 
 
 def _link_from_json(value: Any) -> LinkState:

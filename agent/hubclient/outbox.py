@@ -8,7 +8,7 @@ applications, however long the hub is away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class Waiting(Protocol):
     def mark_operations_reported(self, ids: Iterable[str]) -> None: ...
 
 
+PROGRESS_SECONDS = 0.1
 BATCH_STATUSES = 200
 BATCH_DRIFTS = 100
 BATCH_OPERATIONS = 50
@@ -55,8 +56,12 @@ class Outbox:
 
     def __init__(self, storage: Waiting) -> None:
         self._storage = storage
+        self._sources: dict[str, Callable[[], ApplicationStatus]] = {}
         self._current: dict[str, ApplicationStatus] = {}
-        self._dirty: dict[str, None] = {}
+        """What was made last for each application: sent, or on its way."""
+        self._dirty: dict[str, bool] = {}
+        """Application → whether it is to be sent even if it is what was sent last."""
+        self._timer: asyncio.TimerHandle | None = None
         self._drifts = True
         self._operations = True
         self._in_flight: Batch | None = None
@@ -66,12 +71,18 @@ class Outbox:
 
     # --- the syncer's side
 
-    def put_status(self, status: ApplicationStatus) -> None:
-        known = self._current.get(status.application)
-        if known is not None and known.digest == status.digest:
-            return
-        self._current[status.application] = status
-        self._dirty[status.application] = None
+    def changed(self, application: str, status: Callable[[], ApplicationStatus], *, soon: bool = True) -> None:
+        """Something about an application is new. `status` makes its status when it is about to be sent, so what changes
+        in the meantime costs nothing. Without `soon` it may wait a moment: progress, which the outcome overtakes."""
+        self._sources[application] = status
+        self._dirty.setdefault(application, False)
+        if soon:
+            self._wake.set()
+        elif self._timer is None and not self._wake.is_set():
+            self._timer = asyncio.get_running_loop().call_later(PROGRESS_SECONDS, self._overdue)
+
+    def _overdue(self) -> None:
+        self._timer = None
         self._wake.set()
 
     def drift_changed(self) -> None:
@@ -86,19 +97,25 @@ class Outbox:
 
     def status_digest(self) -> str:
         """Return the digest over all statuses; "" before the first."""
+        for application in list(self._dirty):
+            self._make(application)
         return inventory_digest({a: s.digest for a, s in self._current.items()}) if self._current else ""
+
+    def _make(self, application: str) -> ApplicationStatus:
+        status = self._current[application] = self._sources[application]()
+        return status
 
     def begin_session(self) -> None:
         """A new stream: nothing sent on an older one counts as received."""
         batch, self._in_flight = self._in_flight, None
         if batch is not None:
-            self._dirty.update(dict.fromkeys(s.application for s in batch.statuses))
+            self._dirty.update(dict.fromkeys((s.application for s in batch.statuses), True))
         self._drifts = self._operations = True
         self._wake.set()
 
     def resend_all(self) -> None:
         """The hub asked for all statuses."""
-        self._dirty.update(dict.fromkeys(self._current))
+        self._dirty.update(dict.fromkeys(self._sources, True))
         self._wake.set()
 
     async def next_batch(self) -> Batch:
@@ -116,8 +133,11 @@ class Outbox:
     def _take(self) -> Batch:
         batch = Batch()
         for application in list(self._dirty)[:BATCH_STATUSES]:
-            del self._dirty[application]
-            batch.statuses.append(self._current[application])
+            forced = self._dirty.pop(application)
+            known = self._current.get(application)
+            status = self._make(application)
+            if forced or known is None or known.digest != status.digest:
+                batch.statuses.append(status)
         if self._drifts:
             batch.drifts = {decode(DriftReport, c).id: c for c in self._storage.drifts(BATCH_DRIFTS)}
             self._drifts = len(batch.drifts) == BATCH_DRIFTS
@@ -137,6 +157,6 @@ class Outbox:
             self._storage.mark_operations_reported([o.id for o in batch.operations])
         for status in batch.statuses:
             if status.deleted and self._current.get(status.application) is status:
-                del self._current[status.application]
+                del self._current[status.application], self._sources[status.application]
         if self._dirty or self._drifts or self._operations:
             self._wake.set()

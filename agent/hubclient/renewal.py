@@ -30,9 +30,9 @@ async def keep_renewed(enroller: Enroller, identity: Identity, renewed: Callable
     """Renew for ever. `renewed` is called after each renewal: the link opens a new stream with the new certificate."""
     due = identity.renewal_at(random.random)
     while True:
-        left = (due - datetime.now(UTC)).total_seconds()
-        if left > 0:
-            await asyncio.sleep(min(left, CHECK_SECONDS))
+        now = datetime.now(UTC)
+        if not identity.renewal_needed(now, due):
+            await asyncio.sleep(min(max((due - now).total_seconds(), 0.1), CHECK_SECONDS))
             continue
         try:
             await _renew(enroller, identity)

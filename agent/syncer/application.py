@@ -29,7 +29,7 @@ from agent.engine.operation import (
     record_heal,
 )
 from agent.engine.reconcile import Judged, Target
-from agent.engine.resource import GroupKind, Object, ResourceKey
+from agent.engine.resource import Object, ResourceKey
 from agent.engine.status import (
     ApplicationStatus,
     Condition,
@@ -202,7 +202,6 @@ class ApplicationLoop:
         self._look_again = self._clock.monotonic() + UNSERVED_RETRY_SECONDS
         self._targets = targets
         self._conditions.pop("ComparisonError", None)
-        self._storage.add_kinds(assignment.application, {GroupKind(k.group, k.kind) for k in targets.kinds})
         self._pending = {key: None for key in targets.resources if not self._is_settled(key)}
         self._drifted.clear()
         self._rebuild_states()
@@ -285,11 +284,9 @@ class ApplicationLoop:
             prune=policy.prune,
             create_namespace=_creates_namespace(assignment, ()),
             propagation=_propagation(assignment),
+            automated=True,
         )
-        state = await self._run(assignment, order, attempt=self._attempts.count + 1)
-        current = self.assignment
-        if current is not None and attempt_parameters(current) == self._attempts.parameters:
-            self._save_attempts(record_attempt(assignment, self._attempts, state.phase, self._clock.now_ms()))
+        await self._run(assignment, order, attempt=self._attempts.count + 1)
 
     def _empty_refusal(self, assignment: Assignment) -> str:
         policy = assignment.policy
@@ -320,14 +317,17 @@ class ApplicationLoop:
         return self._finished(assignment, order, runner, state)
 
     def _finished(self, assignment: Assignment, order: Order, runner: Runner, state: OperationState) -> OperationState:
-        self._keep_judged(runner.judged)
         self._shared = runner.shared if order.kind != "self-heal" else self._shared | runner.shared
-        if state.phase is Phase.SUCCEEDED and not order.dry_run and order.only is None:
-            self._record_synced(order.ref.digest, order.revision)
-            self._conditions.pop("SyncError", None)
-        elif state.phase is not Phase.SUCCEEDED:
-            self._condition("SyncError", state.message)
-        self._storage.save_operation(state)
+        with self._storage.together():
+            self._keep_judged(runner.judged)
+            if state.phase is Phase.SUCCEEDED and not order.dry_run and order.only is None:
+                self._record_synced(order.ref.digest, order.revision)
+                self._conditions.pop("SyncError", None)
+            elif state.phase is not Phase.SUCCEEDED:
+                self._condition("SyncError", state.message)
+            self._storage.save_operation(state)
+            if order.automated:
+                self._note_attempt(assignment, state.phase)
         self._operation = state
         self._outbox.operation_finished()
         for key in {*self._pending, *self._drifted}:
@@ -341,12 +341,17 @@ class ApplicationLoop:
             self._unserved = 0
         return state
 
+    def _note_attempt(self, assignment: Assignment, phase: Phase) -> None:
+        current = self.assignment
+        if current is not None and attempt_parameters(current) == self._attempts.parameters:
+            self._save_attempts(record_attempt(assignment, self._attempts, phase, self._clock.now_ms()))
+
     def _targets_now(self) -> Mapping[ResourceKey, Target]:
         return self._targets.resources if self._targets is not None else {}
 
     def _progress(self, state: OperationState) -> None:
         self._operation = state
-        self._tell()
+        self._tell(soon=False)
 
     # --- judging and healing
 
@@ -470,14 +475,7 @@ class ApplicationLoop:
                 return again
         self._storage.bury(assignment.application)
         self.buried = True
-        status = ApplicationStatus(
-            application=assignment.application,
-            uid=assignment.uid,
-            generation=assignment.generation,
-            deleted=True,
-            observed_ms=self._clock.now_ms(),
-        )
-        self._outbox.put_status(with_digest(status))
+        self._tell()
         log.info("application %s has left this cluster (%s)", assignment.application, name)
         return None
 
@@ -597,10 +595,18 @@ class ApplicationLoop:
             self._conditions.pop("SharedResourceWarning", None)
         return tuple(self._conditions[t] for t in sorted(self._conditions))
 
-    def _tell(self) -> None:
+    def _tell(self, *, soon: bool = True) -> None:
+        if self.assignment is not None:
+            self._outbox.changed(self.assignment.application, self.status, soon=soon)
+
+    def status(self) -> ApplicationStatus:
+        """Return how the application stands, with the digest of that."""
         assignment = self.assignment
-        if assignment is None:
-            return
+        assert assignment is not None
+        if self.buried:
+            return with_digest(
+                ApplicationStatus(assignment.application, assignment.uid, assignment.generation, deleted=True)
+            )
         comparable = self._targets is not None
         any_live = bool(self._live.keys_of(assignment.tracking_name))
         health, reason = overall_health(self._states, any_live=any_live, comparable=comparable)
@@ -621,7 +627,7 @@ class ApplicationLoop:
             conditions=self._derived_conditions(),
             observed_ms=self._clock.now_ms(),
         )
-        self._outbox.put_status(with_digest(status))
+        return with_digest(status)
 
     def _keep_judged(self, judged: dict[ResourceKey, Judged | None]) -> None:
         assert self.assignment is not None

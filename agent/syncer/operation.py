@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from agent.engine.assignment import Assignment, ManifestSetRef, Revision
 from agent.engine.drift import content_hash
 from agent.engine.operation import OperationState, Phase, Result, ResultStatus
-from agent.engine.reconcile import Action, Judged, Pair, reconcile
+from agent.engine.reconcile import Judged, Pair, reconcile
 from agent.engine.resource import GroupKind, Object, ResourceKey, tracked_by
 from agent.engine.tasks import Plan, make_plan
 from agent.kube import errors
@@ -29,6 +29,7 @@ from agent.syncer.targets import CRD, Targets, manifest_of
 APPLY = ApplyOptions()
 NAMESPACE = GroupKind("", "Namespace")
 REQUEST_ATTEMPTS = 4
+MANIFESTS_KEPT = 200
 GONE_TIMEOUT_SECONDS = 60.0
 CRD_TIMEOUT_SECONDS = 30.0
 
@@ -54,6 +55,8 @@ class Order:
     create_namespace: bool = False
     only: frozenset[ResourceKey] | None = None
     propagation: str = "foreground"
+    automated: bool = False
+    """The one attempt that is made by itself for a revision and its parameters."""
     checked: bool = False
     """The manifests have just been through a dry run: self-heal needs no second one."""
 
@@ -79,6 +82,8 @@ class Runner:
         self._order = order
         self._on_progress = on_progress
         self._results: dict[ResourceKey, Result] = {}
+        self._manifests: dict[ResourceKey, Object] = {}
+        """Those read for the dry run, for the apply that follows."""
         self._deferred: set[ResourceKey] = set()
         self._terminate = False
         self._foreign: set[ResourceKey] = set()
@@ -137,8 +142,10 @@ class Runner:
             return "dry run: nothing was changed"
         waiting = [self._undone(step) for step in plan.applies]
         if any(waiting):
-            self._storage.add_kinds(self._assignment.application, {_group_kind(p) for step in waiting for p in step})
-            self._step("applying")
+            with self._storage.together():
+                kinds = {_group_kind(p) for step in waiting for p in step}
+                self._storage.add_kinds(self._assignment.application, kinds)
+                self._step("applying")
         for pairs in waiting:
             await self._apply_step(targets, pairs)
         if plan.prunes:
@@ -272,10 +279,16 @@ class Runner:
 
     def _manifest(self, pair: Pair) -> Object:
         assert pair.target is not None
+        manifest = self._manifests.get(pair.key)
+        if manifest is not None:
+            return manifest
         content = self._storage.blob(pair.target.digest)
         if content is None:
             raise _StepFailed(f"the manifest of {pair.key} is not on this agent's disk", retryable=True)
-        return manifest_of(content, pair.target, self._assignment.tracking_name)
+        manifest = manifest_of(content, pair.target, self._assignment.tracking_name)
+        if len(self._manifests) < MANIFESTS_KEPT:
+            self._manifests[pair.key] = manifest
+        return manifest
 
     async def _each(self, pairs: Iterable[Pair], action: Callable[[Pair], Coroutine[Any, Any, None]]) -> None:
         """Run one action on many pairs at once; the client bounds how many requests are under way."""
@@ -341,14 +354,10 @@ class Runner:
         source = pair.target or pair.live
         assert source is not None
         self._results[pair.key] = Result(pair.key, source.version, status, message[:2000])
-        if pair.action is not Action.LEAVE:
-            self.state = replace(self.state, done=min(self.state.done + 1, self.state.total))
 
     def _step(self, message: str, total: int | None = None) -> None:
-        changes: dict[str, Any] = {"message": message}
-        if total is not None:
-            changes["total"] = total
-        self.state = replace(self.state, **changes)
+        total = self.state.total if total is None else total
+        self.state = replace(self.state, message=message, total=total, done=min(len(self._results), total))
         self._storage.save_operation(self.state)
         self._on_progress(self.state)
 

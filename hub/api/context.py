@@ -11,12 +11,14 @@ from fastapi.security import HTTPBearer
 
 from hub.access.roles import require
 from hub.access.sessions import SignedIn
+from hub.api.asking import Asker
 from hub.api.door import Door
 from hub.api.errors import session_missing
 from hub.api.feed import Feed
 from hub.api.metrics import Metrics
 from hub.api.overview import Overviews
 from hub.api.services import Services
+from hub.api.turns import Turns
 from hub.domain.access import Account
 from hub.domain.application import Application, ApplicationId
 from hub.errors import NotFound
@@ -32,6 +34,8 @@ class Api:
     feed: Feed
     metrics: Metrics
     door: Door
+    asker: Asker
+    applying: Turns
     cluster_changes: asyncio.Lock
     """Held while a cluster's labels are read, changed and written."""
 

@@ -64,9 +64,7 @@ def summary_of(application: Application, state: RefreshState | None, rollup: Rol
 
 
 def source_item(source: Source) -> SourceItem:
-    return SourceItem(
-        repo=redact(source.repo_url), path=source.path, chart=source.chart, target=source.target_revision
-    )
+    return SourceItem(repo=redact(source.repo_url), path=source.path, chart=source.chart, target=source.target_revision)
 
 
 def revision_items(revision: Revision) -> list[SourceRevisionItem]:
@@ -243,9 +241,7 @@ def project_item(project: Project, applications: int) -> ProjectItem:
 
 
 def account_reply(account: Account) -> AccountReply:
-    return AccountReply(
-        name=account.name, role=account.role, enabled=account.enabled, created_at=account.created_at
-    )
+    return AccountReply(name=account.name, role=account.role, enabled=account.enabled, created_at=account.created_at)
 
 
 def key_fields(key: ResourceKey) -> dict[str, str]:

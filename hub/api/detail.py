@@ -147,7 +147,7 @@ def _row(known: Known, cluster: Cluster, assignment: Assignment, budget: int) ->
         held=assignment.held,
         deleting=assignment.content.deletion is not None,
         observed_at=status.observed_at,
-        total=status.total,
+        total=status.total if status.generation else assignment.content.manifest_set.resources,
         not_fine=status.not_fine,
         resources=[resource_item(resource) for resource in told],
         resources_truncated=len(told) < status.not_fine,

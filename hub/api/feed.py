@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.api.overview import Overviews
-from hub.api.services import Clock
 from hub.domain.operation import OperationState
 from hub.domain.status import ApplicationStatus
 from hub.errors import TooManyRequests
@@ -45,7 +44,7 @@ class OperationChange:
 class Feed:
     """Shared by all watchers of this process."""
 
-    def __init__(self, store: Store, bus: Bus, overviews: Overviews, clock: Clock, limit: int) -> None:
+    def __init__(self, store: Store, bus: Bus, overviews: Overviews, clock: Callable[[], datetime], limit: int) -> None:
         self.operations = Operations(store, clock)
         self._bus = bus
         self._overviews = overviews
@@ -108,7 +107,7 @@ class Feed:
 class Operations:
     """The newest changes of operations, read once for all watchers."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
         self._lock = asyncio.Lock()

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.access.audit import printable
 from hub.access.sessions import Sessions, SignedIn
 from hub.api.errors import RequestTimeout, is_internal, response_of, session_missing
+from hub.api.metrics import Telemetry
 from hub.errors import TooLarge
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,12 @@ _HEADERS = {
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, sessions: Sessions, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, telemetry: Telemetry, *, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self._app = app
         self._sessions = sessions
+        self._telemetry = telemetry
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +84,8 @@ class Guard:
             await exchange.fail(error)
         finally:
             exchange.log()
+            if exchange.status:
+                self._telemetry.api_request(scope["method"], exchange.status, exchange.seconds)
 
     async def _sign_in(self, scope: Scope) -> None:
         authorization = Headers(scope=scope).get("authorization", "")
@@ -98,10 +104,14 @@ class _Exchange:
         self._send = send
         self._body: bytes | None = None
         self._began = time.perf_counter()
-        self._status = 0
+        self.status = 0
         given = Headers(scope=scope).get("x-request-id", "")
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = self.id
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
 
     async def read_body(self, limit: int, seconds: float) -> bool:
         """Take the whole body in, so that what reads it later neither waits nor exceeds; False when the caller left
@@ -134,7 +144,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.id
             for name, value in _HEADERS.items():
@@ -144,7 +154,7 @@ class _Exchange:
     async def fail(self, error: Exception) -> None:
         if is_internal(error):
             log.error("request %s of %s failed", self.id, printable(self._scope["path"], 500), exc_info=error)
-        if self._status:
+        if self.status:
             # The reply has begun: all that can be told is that it does not end as it should.
             raise error
         response = response_of(error, self.id)
@@ -153,15 +163,15 @@ class _Exchange:
     def log(self) -> None:
         """Write the access log: neither the query nor any header but the agent's name goes in."""
         path = self._scope["path"]
-        if path in _QUIET and self._status < 400:
+        if path in _QUIET and self.status < 400:
             return
         signed_in: SignedIn | None = self._scope["state"].get("signed_in")
         access_log.info(
             "request",
             method=self._scope["method"],
             path=printable(path, 500),
-            status=self._status,
-            milliseconds=round((time.perf_counter() - self._began) * 1000, 1),
+            status=self.status,
+            milliseconds=round(self.seconds * 1000, 1),
             address=(self._scope.get("client") or ("",))[0],
             account=signed_in.account.name if signed_in else "",
         )
@@ -179,5 +189,3 @@ def _body_limit(path: str) -> int:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is larger than {limit:,} bytes, which is all that is taken here")
-
-

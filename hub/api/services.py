@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-
-from prometheus_client.core import Metric
 
 from hub import __version__
 from hub.access.accounts import Accounts
 from hub.access.audit import Audit
 from hub.access.roles import Authorizer
 from hub.access.sessions import Sessions
+from hub.api.metrics import MetricSource, Telemetry
 from hub.fleet.desk import Desk
 from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.enrolment import Enrolments
@@ -24,9 +23,6 @@ from hub.store.contract import Store
 
 Clock = Callable[[], datetime]
 """Gives the time, aware and in UTC."""
-
-MetricSource = Callable[[], Iterable[Metric]]
-"""Called at every scrape; must return at once. Names begin with `escadre_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +58,5 @@ class Services:
     settings: ApiSettings
     clock: Clock
     metric_sources: Sequence[MetricSource] = ()
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    """Give its methods to the parts that see what it counts."""

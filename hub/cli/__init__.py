@@ -1,0 +1,1 @@
+"""The command line `escadre`: what people and scripts use a hub with. It knows the REST API and nothing else of the hub."""

@@ -59,10 +59,7 @@ class ClusterIndex:
         return self._by_name.get(name)
 
     def at(self, server: str) -> Sequence[Cluster]:
-        """Return the clusters registered with an address, however it is spelled."""
-        if is_hub_cluster(server=server):
-            own = self._by_name.get(IN_CLUSTER_NAME)
-            return [own] if own else []
+        """Return the clusters registered with an address, however it is spelled; never the hub's own."""
         return self._by_server.get(normal_server(server), [])
 
     def selected(self, selector: LabelSelector) -> tuple[Cluster, ...]:

@@ -148,7 +148,7 @@ class Gateway:
         if capabilities != cluster.capabilities or (not cluster.server and hello.capabilities.server):
             await self._store.put_capabilities(cluster.uid, capabilities, hello.capabilities.server[:500])
         trust = self._door.trust()
-        agree = await self._agreement.begin(session, hello)
+        session.agreed = agree = await self._agreement.begin(session, hello)
         welcome = pb.Welcome(
             protocol=min(PROTOCOL, hello.protocol),
             cluster=session.name,

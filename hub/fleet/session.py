@@ -60,6 +60,8 @@ class Session:
     ready: bool = False
     """Agreement has been reached or is on its way: assignments may be dispatched."""
     bucket: Bucket = field(default_factory=lambda: Bucket(rate=200.0, burst=2000.0))
+    agreed: bool = False
+    """The inventory digests were equal, or everything sent since has been acknowledged."""
     _mailbox: dict[str, Assignment] = field(default_factory=dict)
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _control: dict[str, pb.HubMessage] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class Session:
         self._wake.set()
 
     def put_blobs(self, key: str, message: bytes) -> None:
-        """Send blobs ahead of the assignment that needs them. `message` is a HubMessage, encoded once for all agents."""
+        """Send blobs ahead of the assignment that needs them, as a HubMessage encoded once for all agents."""
         self._blobs[key] = message
         self._wake.set()
 

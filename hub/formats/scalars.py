@@ -167,10 +167,7 @@ def _shortest_single(number: float) -> str:
     """Spell a float as Go's FormatFloat(number, 'g', -1, 32): the fewest digits that give the same single."""
     if math.isnan(number):
         return ".nan"
-    try:
-        packed = struct.pack("f", number)
-    except OverflowError:
-        packed = struct.pack("f", math.copysign(math.inf, number))
+    packed = struct.pack("f", number)
     (single,) = struct.unpack("f", packed)
     if math.isinf(single):
         return ".inf" if single > 0 else "-.inf"

@@ -88,14 +88,14 @@ def new_authority(state: AuthorityState, at: datetime, validity: Validity, seale
     key = new_private_key()
     id = key_pin(key.public_key())[:_ID_DIGITS]
     certificate = to_der(build_authority(key, validity))
-    return Authority(id, AuthorityKind.CA, certificate, _seal_key(key, id, sealer), state, at)
+    return Authority(id, AuthorityKind.CA.value, certificate, _seal_key(key, id, sealer), state.value, at)
 
 
 def new_signer(state: AuthorityState, at: datetime, sealer: Sealer) -> Authority:
     key = ed25519.Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     id = hashlib.sha256(public).hexdigest()[:_ID_DIGITS]
-    return Authority(id, AuthorityKind.MANIFEST_SIGNING, public, _seal_key(key, id, sealer), state, at)
+    return Authority(id, AuthorityKind.MANIFEST_SIGNING.value, public, _seal_key(key, id, sealer), state.value, at)
 
 
 def _seal_key(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, id: str, sealer: Sealer) -> bytes:
@@ -115,7 +115,7 @@ def _one_active(records: list[Authority], kind: AuthorityKind) -> list[Authority
         if record.kind != kind:
             continue
         if record.state == AuthorityState.ACTIVE:
-            result.append(replace(record, state=AuthorityState.RETIRING) if found else record)
+            result.append(replace(record, state=AuthorityState.RETIRING.value) if found else record)
             found = True
         else:
             result.append(record)

@@ -40,8 +40,8 @@ def plan_activate(keyring: Keyring, now: datetime, overlap: timedelta, *, force:
         raise Conflict(message, code="rotation-too-early")
     kinds = {record.kind for record in prepared}
     outgoing = [record for record in keyring.records(AuthorityState.ACTIVE) if record.kind in kinds]
-    return [replace(record, state=AuthorityState.ACTIVE) for record in prepared] + [
-        replace(record, state=AuthorityState.RETIRING) for record in outgoing
+    return [replace(record, state=AuthorityState.ACTIVE.value) for record in prepared] + [
+        replace(record, state=AuthorityState.RETIRING.value) for record in outgoing
     ]
 
 
@@ -60,7 +60,7 @@ def plan_retire(
     reason = _who_needs(ids, [c for c in certificates if c.revoked_at is None], now)
     if reason and not force:
         raise Conflict(f"the old authority is still needed: {reason}", code="authority-in-use")
-    return [replace(record, state=AuthorityState.RETIRED, private_key=b"") for record in outgoing]
+    return [replace(record, state=AuthorityState.RETIRED.value, private_key=b"") for record in outgoing]
 
 
 def _who_needs(ids: Collection[str], certificates: Sequence[CertificateRecord], now: datetime) -> str:

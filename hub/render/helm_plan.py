@@ -85,7 +85,7 @@ class _Chart:
                 "itself.",
                 code="invalid-source",
             )
-        self._copy(directory, path, depth)
+        self._copy(directory, path, 0)
         for dependency in _dependencies(self._view, directory):
             name, repository = str(dependency.get("name") or ""), str(dependency.get("repository") or "")
             if repository.startswith("file://") and name and not self._is_vendored(path, name):

@@ -5,6 +5,7 @@ The same objects in the same order give the same bytes, whichever process they c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -163,7 +164,7 @@ def _name(found: Found, metadata: dict[str, Any], kind: str) -> str:
             raise _invalid(found, f"is a {kind} with generateName, which only hooks may have: give it metadata.name")
         raise _invalid(found, f"is a {kind} without metadata.name")
     if not isinstance(name, str):
-        raise _invalid(found, f"is a {kind} whose metadata.name {name!r} is no text: write it in quotes")
+        raise _invalid(found, f"is a {kind} whose metadata.name {json.dumps(name)[:_SHOWN]} is no text: write it in quotes")
     if len(name) > _LONGEST_NAME or "/" in name or not name.isprintable():
         raise _invalid(found, f"is a {kind} whose metadata.name {name[:_SHOWN]!r} is none that Kubernetes takes")
     return name
@@ -174,7 +175,7 @@ def _namespace(found: Found, metadata: dict[str, Any], kind: str) -> str:
     if namespace is None:
         return ""
     if not isinstance(namespace, str):
-        raise _invalid(found, f"is a {kind} whose metadata.namespace {namespace!r} is no text: write it in quotes")
+        raise _invalid(found, f"is a {kind} whose metadata.namespace {json.dumps(namespace)[:_SHOWN]} is no text: write it in quotes")
     return namespace
 
 

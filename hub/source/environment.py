@@ -6,7 +6,6 @@ environment passed on but the proxy settings.
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 from collections.abc import Mapping
@@ -61,6 +60,17 @@ _CONFIG = """\
 \tbundleURI = false
 """
 
+# Git says whom it asks for. A redirect to another host gets nothing, which a header or a URL with the credentials in it
+# would not see to.
+_ASKPASS = """\
+#!/bin/sh
+case "$1" in
+"Username for '$ESCADRE_GIT_SCHEME://$ESCADRE_GIT_HOST': ") printf '%s\\n' "$ESCADRE_GIT_USERNAME" ;;
+"Password for '$ESCADRE_GIT_SCHEME://"*"@$ESCADRE_GIT_HOST': ") printf '%s\\n' "$ESCADRE_GIT_PASSWORD" ;;
+*) exit 1 ;;
+esac
+"""
+
 
 class GitEnvironment:
     """Writes the configuration once, then gives each command its environment."""
@@ -69,6 +79,9 @@ class GitEnvironment:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = home / "gitconfig"
         config.write_text(self._config(policy))
+        self._askpass = home / "askpass"
+        self._askpass.write_text(_ASKPASS)
+        self._askpass.chmod(0o700)
         self._base = {name: inherited[name] for name in _PASSED_ON if inherited.get(name)}
         self._base |= {
             "PATH": inherited.get("PATH", os.defpath),
@@ -94,7 +107,7 @@ class GitEnvironment:
         """For commands that talk to this repository, and to nothing else."""
         environment = self._base | {"GIT_ALLOW_PROTOCOL": _protocols(repository)}
         if repository.username or repository.password:
-            environment |= _basic_authorization(repository)
+            environment |= _credentials(repository, self._askpass)
         return environment
 
     @staticmethod
@@ -113,16 +126,14 @@ def _protocols(repository: RepoUrl) -> str:
     return "http:https" if repository.scheme == "http" else repository.scheme
 
 
-def _basic_authorization(repository: RepoUrl) -> dict[str, str]:
-    """Give credentials by environment: an argument would be readable by every process of the machine.
-
-    The header is bound to the repository's own address, so a redirect elsewhere does not carry it along.
-    """
-    token = base64.b64encode(f"{repository.username}:{repository.password}".encode()).decode()
+def _credentials(repository: RepoUrl, askpass: Path) -> dict[str, str]:
+    """Give credentials by environment: arguments are public to the machine, and files outlive a command."""
     return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{repository.scheme}://{repository.host}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
+        "GIT_ASKPASS": str(askpass),
+        "ESCADRE_GIT_SCHEME": repository.scheme,
+        "ESCADRE_GIT_HOST": repository.host,
+        "ESCADRE_GIT_USERNAME": repository.username,
+        "ESCADRE_GIT_PASSWORD": repository.password,
     }
 
 

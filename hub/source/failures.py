@@ -56,6 +56,11 @@ _SERVER: tuple[tuple[str, type[SourceError], str], ...] = (
         "its TLS certificate cannot be verified: give the hub the authority that signed it",
     ),
     (
+        r"Operation too slow",
+        RepositoryUnreachable,
+        "its server stopped answering; the hub keeps trying",
+    ),
+    (
         r"Could not resolve host|Name or service not known|Temporary failure in name resolution|No address associated",
         RepositoryUnreachable,
         "its host name cannot be resolved: check the URL and the hub's DNS",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,7 +17,7 @@ from hub.source.environment import GitEnvironment
 from hub.source.errors import MirrorDamaged, RepositoryRefused, SourceError
 from hub.source.failures import storage_errors
 from hub.source.lanes import Lanes
-from hub.source.mirror import Mirror, recover
+from hub.source.mirror import Mirror, recover, remove
 from hub.source.policy import SourcePolicy
 from hub.source.refs import Refs
 from hub.source.repository import CommitInfo, GitRequest, Repository
@@ -127,7 +126,7 @@ class GitSource:
     def _remove(self, path: Path) -> None:
         repository = self._repositories.pop(path.name, None)
         self._by_url = {url: r for url, r in self._by_url.items() if r is not repository}
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
 
     def _repository(self, url: str) -> Repository:
         known = self._by_url.get(url)

@@ -1,8 +1,10 @@
 """One repository's bare mirror on the hub's disk: made, brought up to date, checked, kept small.
 
-A mirror that exists is always whole: the first fetch goes into a directory beside it that is renamed only when done,
-and so does the repair of a damaged one, which leaves the old copy in service until the new one is there. A `Mirror`
-does no locking; `hub.source.git` lets one operation change a repository at a time.
+A mirror's path is a symlink to the directory that holds it. The first fetch goes into a new directory, and so does the
+repair of a damaged one; the symlink is moved when that is done. So a mirror that exists is always whole, an old copy
+stays in service until the new one is there, and no directory is ever used again: libgit2 keeps packs open by their
+path, and would go on reading the old ones. A `Mirror` does no locking; `hub.source.repository` lets one operation
+change it at a time.
 """
 
 from __future__ import annotations
@@ -70,16 +72,19 @@ class Mirror:
     async def make_anew(self) -> None:
         """Make the mirror from nothing, and put it in place of what is there."""
         with storage_errors(self.path):
-            fresh = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}-", suffix=".new", dir=self.path.parent))
+            fresh = Path(tempfile.mkdtemp(prefix=f"{self.path.stem}.", dir=self.path.parent))
+        done = False
         try:
             with storage_errors(self.path):
                 await asyncio.to_thread(pygit2.init_repository, str(fresh), bare=True)
             await self._fetch_all(fresh)
             await self._carry_over(fresh)
             with storage_errors(self.path):
-                await asyncio.to_thread(_replace, self.path, fresh)
+                await asyncio.to_thread(_point, self.path, fresh)
+            done = True
         finally:
-            await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+            if not done:
+                await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
 
     async def is_sound(self) -> bool:
         """Whether every object the refs lead to is there."""
@@ -194,24 +199,31 @@ class Mirror:
 
 
 def recover(directory: Path) -> None:
-    """Clear what a killed hub left among the mirrors; one that was being replaced gets its old copy back."""
-    for path in directory.glob("*.new"):
-        shutil.rmtree(path, ignore_errors=True)
-    for old in directory.glob("*.old"):
-        mirror = old.with_suffix(".git")
-        if mirror.exists():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(mirror)
+    """Clear what a killed hub left among the mirrors."""
+    used = {mirror.resolve() for mirror in directory.glob("*.git")}
+    for path in directory.iterdir():
+        if path.is_symlink():
+            if not path.exists():
+                path.unlink()
+        elif path.resolve() not in used:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _replace(path: Path, fresh: Path) -> None:
-    old = path.with_suffix(".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    fresh.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+def remove(mirror: Path) -> None:
+    """Remove a mirror with its directory."""
+    target = mirror.resolve()
+    mirror.unlink(missing_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def _point(mirror: Path, fresh: Path) -> None:
+    """Let a mirror's path lead to a new directory, and remove the one it led to."""
+    old = mirror.resolve() if mirror.is_symlink() else None
+    link = fresh / "escadre-link"
+    link.symlink_to(fresh.name)
+    link.replace(mirror)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _kept(mirror: Path) -> list[str]:

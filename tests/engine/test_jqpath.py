@@ -70,6 +70,7 @@ def found(expression: str, obj: Any = OBJ) -> set[str]:
         ('.spec.containers[] | select(.env[]?.name == "A" | not)', [f"{C}/0"]),
         ('.spec.containers[].env[]? | select(.name == "B")', [f"{C}/0/env/1"]),
         (".spec.containers[].env[]? | select(.value)", [f"{C}/0/env/0"]),
+        ('.spec.containers[] | select(.env[]? | select(.name == "B") | .name)', [f"{C}/0"]),
         (".spec.containers[] | select(.on)", [f"{C}/0"]),
         (".spec.containers[] | select(.on == null)", [f"{C}/2"]),
         (".spec.containers[] | select(.x.y.z == null)", EVERY),

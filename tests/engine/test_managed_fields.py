@@ -50,6 +50,8 @@ def place(*tokens: str) -> tuple[Step, ...]:
         ({"f:metadata": {"f:annotations": {"f:example.org/a": {}}}}, ("metadata", "annotations", "example.org/a"), 3),
         ({"f:metadata": {"f:finalizers": {".": {}, 'v:"other"': {}}}}, ("metadata", "finalizers", "1"), 3),
         ({"f:metadata": {"f:finalizers": {".": {}, 'v:"other"': {}}}}, ("metadata", "finalizers", "0"), 0),
+        ({"f:spec": {"f:containers": {"k:{": {}}}}, ("spec", "containers", "0"), 0),
+        ({"f:spec": {"f:containers": {"k:[]": {}}}}, ("spec", "containers", "0"), 0),
         ({"f:spec": {"f:args": {"i:1": {}}}}, ("spec", "args", "1"), 3),
         ({"f:spec": {"f:args": {}}}, ("spec", "args", "1"), 2),
         (

@@ -306,3 +306,26 @@ def test_a_flood_of_mistakes_is_cut_short() -> None:
     warnings = parse_application(an_application({**spec, **{f"field-{n}": 1 for n in range(1000)}})).warnings
     assert len(warnings) == 26
     assert warnings[-1] == "and 975 more"
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({"source": {"repoURL": "https://x/" + "y" * 2048, "path": "."}}, "repoURL is longer than 2048 characters"),
+        ({"sources": [{"repoURL": "https://x/y", "path": "."}] * 101}, "spec.sources are 101; at most 100 are read"),
+        ({"ignoreDifferences": [{"kind": "A", "jqPathExpressions": ["." * 10_001]}]}, "more than 10000 characters"),
+    ],
+)
+def test_what_is_too_much(spec: dict[str, Any], problem: str) -> None:
+    plain = {"source": {"repoURL": "https://x/y", "path": "."}, "destination": {"name": "a"}}
+    with pytest.raises(FormatError) as caught:
+        parse_application(an_application({**plain, **spec}))
+    assert problem in caught.value.message
+
+
+def test_an_error_is_never_as_long_as_what_caused_it() -> None:
+    with pytest.raises(FormatError) as caught:
+        parse_application(
+            an_application({"source": {f"{n}" * 1000: [1] for n in range(1000)}, "x" * 100_000: 1}), strict=True
+        )
+    assert len(caught.value.message) < 11_000

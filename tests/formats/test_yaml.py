@@ -142,6 +142,7 @@ def test_wrong_aliases(text: str, problem: str) -> None:
         ("a: 1\n- b", "line 2, column 1", "Check the indentation"),
         ("a: {{ .Values.x }}", "line 1, column 5", "A template in braces ({{ … }}) must be rendered first"),
         ("{{- if .x }}\na: 1\n{{- end }}", "line 1", "A template in braces"),
+        ("a: b {{ c: d", "line 1, column 10", "A template in braces"),
         ("a: [1, 2\nb: 3", "line 2", "A bracket or brace opened before is not closed"),
         ("a: 'x\n", "line 2", ""),
         (" a: 1\nb: 2\n", "line 2, column 1", "separate documents by a line of three dashes"),
@@ -206,7 +207,7 @@ class TestLimits:
 
 class TestJson:
     def test_documents_one_after_another(self) -> None:
-        found = load_documents('{"a": 1}\n{"a":\n 2}[3]\n\n"x"', name="f")
+        found = load_documents('{"a": 1}\n{"a":\n 2}[3]\nnull\n"x"', name="f")
         assert [(d.value, d.line) for d in found] == [({"a": 1}, 1), ({"a": 2}, 2), ([3], 3), ("x", 5)]
 
     def test_characters(self) -> None:

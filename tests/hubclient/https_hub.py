@@ -66,7 +66,7 @@ class HttpsHub:
         try:
             return http_answer(200, await self._dispatch(path, json.loads(body or b"null")))
         except HubError as error:
-            return http_answer(error.status, {"code": error.code, "message": error.message})
+            return http_answer(error.status, {"error": {"code": error.code, "message": error.message}})
 
     async def _dispatch(self, path: str, body: Any) -> dict[str, Any]:
         enrolments = self.hub.enrolments

@@ -90,7 +90,7 @@ async def test_both_ends_compute_the_same_trust_digest(served: HttpsHub, enrolle
 
 
 async def test_with_another_pin_nothing_is_sent(served: HttpsHub, enroller: Enroller, tmp_path: Path) -> None:
-    with pytest.raises(EnrolmentError, match="no authority of the hub at .* has the pin") as caught:
+    with pytest.raises(EnrolmentError, match=r"no authority of the hub at .* has the pin") as caught:
         await enroller.enrol(tmp_path, hub=served.address, ca_pin="sha256:" + "0" * 64, token="esc1.a.b")
     assert not caught.value.retryable
     assert served.seen == ["/agent/v1/authorities"]
@@ -109,10 +109,12 @@ async def test_token_is_not_sent_to_who_only_shows_the_hubs_authority(
 
 
 async def test_hub_under_a_name_its_certificate_lacks_is_refused_with_what_to_do(
-    served: HttpsHub, enroller: Enroller, tmp_path: Path
+    hub: HubTrust, enroller: Enroller, tmp_path: Path
 ) -> None:
-    with pytest.raises(EnrolmentError, match="not for 127.0.0.2: use a name it has"):
-        await enroller.enrol(tmp_path, hub=f"127.0.0.2:{served.port}", ca_pin=served.hub.pki.pin, token="esc1.a.b")
+    async with https_hub(hub, "127.0.0.2") as served:
+        with pytest.raises(EnrolmentError, match=r"not for 127\.0\.0\.2: use a name it has"):
+            await enroller.enrol(tmp_path, hub=f"127.0.0.2:{served.port}", ca_pin=hub.pki.pin, token="esc1.a.b")
+    assert served.seen == ["/agent/v1/authorities"]
 
 
 async def test_hubs_refusal_is_passed_on(served: HttpsHub, enroller: Enroller, tmp_path: Path) -> None:
@@ -121,9 +123,7 @@ async def test_hubs_refusal_is_passed_on(served: HttpsHub, enroller: Enroller, t
     assert "x" * 43 not in str(error)
 
 
-async def test_clock_wrong_on_either_side_is_said(
-    hub: HubTrust, clock: Clock, enroller: Enroller, tmp_path: Path
-) -> None:
+async def test_clock_wrong_on_either_side_is_said(clock: Clock, enroller: Enroller, tmp_path: Path) -> None:
     clock.advance(days=-60)
     past = await HubTrust(MemoryStore(clock), clock).start()
     async with https_hub(past) as served:
@@ -140,10 +140,15 @@ async def test_hub_that_is_away_is_worth_another_try(served: HttpsHub, enroller:
 @pytest.mark.parametrize(
     ("answer", "retryable", "message"),
     [
-        (http_answer(503, {"message": "the database\x1b[2J does not answer"}), True, "the database[2J does not"),
-        (http_answer(429, {"message": "slowly"}), True, "slowly"),
+        (
+            http_answer(503, {"error": {"message": "the\x1b[2J database is away"}}),
+            True,
+            r"the\[2J database is away",
+        ),
+        (http_answer(429, {"error": {"message": "slowly"}}), True, "slowly"),
         (http_answer(500, b"<html>"), True, "did not say why"),
-        (http_answer(403, {"message": 7}), False, "did not say why"),
+        (http_answer(403, {"error": {"message": 7}}), False, "did not say why"),
+        (http_answer(403, {"error": "x"}), False, "did not say why"),
         (http_answer(302, b""), False, "as no hub does"),
         (http_answer(404, {}), False, "check the address"),
         (http_answer(200, b"<html>"), False, "as no hub does"),
@@ -382,10 +387,20 @@ async def test_rejoining_replaces_the_key_only_when_the_new_certificate_is_there
     assert not (tmp_path / files.PENDING_KEY).exists()
 
 
-@pytest.mark.parametrize("writes", range(9))
+@pytest.mark.parametrize("joined_before", [False, True])
+@pytest.mark.parametrize("writes", range(8))
 async def test_agent_killed_between_any_two_writes_of_joining_finishes_with_the_same_token(
-    served: HttpsHub, enroller: Enroller, tmp_path: Path, writes: int, monkeypatch: pytest.MonkeyPatch
+    served: HttpsHub,
+    enroller: Enroller,
+    tmp_path: Path,
+    writes: int,
+    joined_before: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if joined_before:
+        served.change = _put("cluster", "before")
+        await join(served, enroller, tmp_path)
+        served.change = lambda reply: None
     token = await served.hub.tokens.issue(UID)
     left, move = writes, files.move
 
@@ -405,7 +420,7 @@ async def test_agent_killed_between_any_two_writes_of_joining_finishes_with_the_
     monkeypatch.undo()
     assert killed == (writes < 6)
     identity = Identity.load(tmp_path)
-    if identity is None:
+    if identity is None or identity.link.cluster == "before":
         identity = await join(served, enroller, tmp_path, token)
     assert served.hub.peer(identity.certificate()).cluster == UID
     async with gateway(served.hub) as port:
@@ -419,4 +434,8 @@ async def test_validity_is_kept_by_this_machines_clock(served: HttpsHub, enrolle
     assert identity.link.valid_from > enroller.clock() + timedelta(days=399)
     renewal = identity.renewal_at(lambda: 0.0)
     assert timedelta(hours=15) < renewal - ahead.clock() < timedelta(hours=17)
+    assert not identity.renewal_needed(ahead.clock(), renewal)
+    assert identity.renewal_needed(ahead.clock() + timedelta(hours=17), renewal)
+    # The clock is put right: the old plan would come more than a year late.
+    assert identity.renewal_needed(enroller.clock(), renewal)
     assert json.loads((tmp_path / files.LINK).read_text())["valid_until"] == identity.link.valid_until.isoformat()

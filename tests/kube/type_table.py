@@ -50,7 +50,7 @@ def build(plane: ClusterAccess) -> Schema:
     while pending:
         name = pending.pop()
         if _short(name) not in types:
-            fields = {field: _expression(value, schemas) for field, value in sorted(_properties(schemas[name]).items())}
+            fields = _fields(schemas[name], schemas)
             types[_short(name)] = {**({"": "atomic"} if _is_atomic(schemas[name]) else {}), **fields}
             pending += [ref for value in _properties(schemas[name]).values() for ref in _references(value, schemas)]
     return {"kinds": kinds, "types": dict(sorted(types.items()))}
@@ -83,6 +83,14 @@ def _short(name: str) -> str:
 def _properties(schema: Schema) -> Schema:
     properties: Schema = schema.get("properties", {})
     return properties
+
+
+def _fields(schema: Schema, schemas: Schema) -> dict[str, str]:
+    fields = {name: _expression(value, schemas) for name, value in sorted(_properties(schema).items())}
+    for name in schema.get("required", ()):
+        if fields[name].startswith("[") and not fields[name].startswith("[]"):
+            fields[name] = "~" + fields[name]
+    return fields
 
 
 def _is_atomic(schema: Schema) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hub.domain.access import Event
 from hub.pki.authority import IssuedCertificate, PublicKeyInfrastructure
-from hub.pki.contract import PkiSettings
+from hub.pki.contract import EventSink, PkiRecords, PkiSettings
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
 from hub.pki.recover import Recovery
@@ -19,7 +22,6 @@ from hub.pki.revocation import Revocations
 from hub.pki.secretbox import SecretBox
 from hub.pki.server_certificate import ServerCertificate
 from hub.pki.verify import PeerIdentity, PeerVerifier
-from tests.pki.memory_store import MemoryStore
 
 CALLER = Caller("192.0.2.7", "0.1.0")
 KEY = b"k" * 32
@@ -54,16 +56,21 @@ class AgentKey:
         return built.public_bytes(serialization.Encoding.PEM)
 
 
+class TrustStore(PkiRecords, EventSink, Protocol):
+    """What trust needs of a store."""
+
+
 class HubTrust:
     """One replica."""
 
-    def __init__(self, store: MemoryStore, clock: Clock, settings: PkiSettings | None = None) -> None:
+    def __init__(self, store: TrustStore, clock: Clock, settings: PkiSettings | None = None) -> None:
         self.store = store
+        self.events: list[Event] = []
         self.clock = clock
         self.announced: list[str] = []
         settings = settings or PkiSettings()
         self.pki = PublicKeyInfrastructure(store, SecretBox(KEY), clock, settings)
-        self.door = DoorLog(store, clock)
+        self.door = DoorLog(self, clock)
         self.tokens = JoinTokens(store, self.door, clock, settings)
         self.revocations = Revocations(store, clock, self._announce)
         self.recovery = Recovery(self.pki, store, clock)
@@ -84,7 +91,12 @@ class HubTrust:
         return self.verifier.peer_cluster(pem, self.clock())
 
     def reasons(self) -> list[str]:
-        return [event.reason for event in self.store.events]
+        return [event.reason for event in self.events]
+
+    async def add_events(self, events: Iterable[Event]) -> None:
+        events = list(events)
+        await self.store.add_events(events)
+        self.events.extend(events)
 
     async def _announce(self, cluster: str) -> None:
         self.announced.append(cluster)

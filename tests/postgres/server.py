@@ -31,7 +31,7 @@ _SETTINGS = {
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
     "max_connections": "100",
-    "shared_buffers": "16MB",
+    "shared_buffers": "128MB",
     "logging_collector": "off",
 }
 

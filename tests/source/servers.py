@@ -1,4 +1,4 @@
-"""Real servers for repositories: git's own HTTP backend behind a small server that can be told to misbehave, and sshd."""
+"""Real servers for repositories: git's own HTTP backend behind a server that can be told to misbehave, and sshd."""
 
 from __future__ import annotations
 

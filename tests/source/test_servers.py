@@ -18,6 +18,7 @@ from hub.source.errors import RepositoryDenied, RepositoryUnreachable, RevisionN
 from tests.source.conftest import Sources
 from tests.source.repos import Repo
 from tests.source.servers import GitHttp, Ssh, serve_http, serve_ssh
+from tests.source.waiting import until
 
 
 @pytest.fixture
@@ -91,9 +92,7 @@ class TestSsh:
             "ssh-agent", "-D", "-a", str(socket), stdout=asyncio.subprocess.DEVNULL
         )
         try:
-            async with asyncio.timeout(10):
-                while not socket.exists():
-                    await asyncio.sleep(0.01)
+            await until(socket.exists)
             adding = await asyncio.create_subprocess_exec(
                 "ssh-add", "-q", str(ssh.directory / "id_ed25519"), env={**os.environ, "SSH_AUTH_SOCK": str(socket)}
             )
@@ -190,7 +189,7 @@ async def test_a_host_without_an_address(source: GitSource) -> None:
 async def test_a_server_that_says_nothing_is_given_up(quick: GitSource, server: GitHttp, url: str) -> None:
     server.silent = True
     started = time.monotonic()
-    with pytest.raises(RepositoryUnreachable, match="1.5 s"):
+    with pytest.raises(RepositoryUnreachable, match=r"stopped answering|did not end"):
         await quick.refresh(url)
     assert time.monotonic() - started < 6
     assert await _processes_of(quick) == []
@@ -236,12 +235,10 @@ async def test_a_hanging_repository_holds_up_nobody(sources: Sources, server: Gi
     await source.refresh(repo.url)
     server.silent = True
     stuck = [asyncio.create_task(source.refresh(f"{server.url}/r{i}.git")) for i in range(20)]
-    async with asyncio.timeout(10):
-        while not server.seen:
-            await asyncio.sleep(0.01)
-        started = time.monotonic()
-        for _ in range(5):
-            await source.refresh(repo.url)
+    await until(lambda: server.seen)
+    started = time.monotonic()
+    for _ in range(5):
+        await source.refresh(repo.url)
     assert time.monotonic() - started < 3
     assert not any(task.done() for task in stuck)
     await source.close()
@@ -252,9 +249,8 @@ async def test_a_new_repository_is_not_behind_a_host_that_hangs(sources: Sources
     source = sources.open(SourcePolicy(file_prefixes=(repo.bare.parent,), poll_slots=4, host_slots=2))
     server.silent = True
     stuck = [asyncio.create_task(source.refresh(f"{server.url}/r{i}.git")) for i in range(20)]
+    await until(lambda: len(server.seen) >= 2)
     async with asyncio.timeout(10):
-        while len(server.seen) < 2:
-            await asyncio.sleep(0.01)
         assert (await source.resolve(repo.url, "main")).sha
     await source.close()
     await asyncio.gather(*stuck, return_exceptions=True)
@@ -266,13 +262,11 @@ async def test_a_killed_git_is_made_good(source: GitSource, server: GitHttp, url
     new = repo.commit({f"f{i}": os.urandom(3000) for i in range(50)})
     server.stall_packs = True
     refresh = asyncio.create_task(source.refresh(url))
-    async with asyncio.timeout(20):
-        while not (leftovers := list(_mirror(source, url).glob("objects/**/tmp_*"))):
-            await asyncio.sleep(0.02)
-        for pid in await _processes_of(source):
-            os.kill(pid, 9)
-        with pytest.raises(SourceError):
-            await refresh
+    leftovers = await until(lambda: list(_mirror(source, url).glob("objects/**/tmp_*")))
+    for pid in await _processes_of(source):
+        os.kill(pid, 9)
+    with pytest.raises(SourceError):
+        await refresh
     (_mirror(source, url) / "packed-refs.lock").touch()
     (_mirror(source, url) / "refs/heads/main.lock").touch()
     server.stall_packs = False
@@ -284,12 +278,10 @@ async def test_a_killed_git_is_made_good(source: GitSource, server: GitHttp, url
 async def test_closing_ends_what_is_under_way(source: GitSource, server: GitHttp, url: str) -> None:
     server.silent = True
     refresh = asyncio.create_task(source.refresh(url))
-    async with asyncio.timeout(10):
-        while not server.seen:
-            await asyncio.sleep(0.01)
-        await source.close()
-        with pytest.raises(asyncio.CancelledError):
-            await refresh
+    await until(lambda: server.seen)
+    await source.close()
+    with pytest.raises(asyncio.CancelledError):
+        await refresh
     assert await _processes_of(source) == []
 
 

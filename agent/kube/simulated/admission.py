@@ -66,11 +66,16 @@ def check_types(manifest: Object, resource: Resource, *, applied: bool) -> None:
             raise Rejected(f"failed to create typed patch object ({name}): {path}: {text}", (path.removeprefix("."),))
 
 
+def read(resource: Resource, tree: Object) -> None:
+    """Drop from a whole object what the server does not read: fields of a custom kind that are not declared."""
+    if resource.schema is not None:
+        structural.drop_undeclared(tree, resource.schema)
+
+
 def default(resource: Resource, tree: Object) -> None:
     """Fill in what the server fills in."""
     if resource.schema is not None:
         drop_empty(tree["metadata"], "labels", "annotations", "finalizers", "ownerReferences")
-        structural.drop_undeclared(tree, resource.schema)
         structural.fill(tree, resource.schema)
         return
     try:

@@ -17,6 +17,7 @@ from agent.kube.simulated import selectors, watch
 from agent.kube.simulated.collector import Collector
 from agent.kube.simulated.controllers import Controllers
 from agent.kube.simulated.controllers.context import Context
+from agent.kube.simulated.conversion import load
 from agent.kube.simulated.kinds import VERSION
 from agent.kube.simulated.persistence import Disk, Saver
 from agent.kube.simulated.registry import Registry
@@ -97,11 +98,7 @@ class SimulatedCluster:
             await self._prepare(kind)
         resource = self._registry.resource(kind)
         record = self._storage.find(resource.kind.group_kind, namespace if kind.namespaced else "", name)
-        if record is None:
-            return None
-        tree = record.tree()
-        tree["apiVersion"] = kind.api_version
-        return tree
+        return load(record, kind) if record else None
 
     async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
         """Return all objects of a kind, sorted by namespace and name, that match a label selector."""
@@ -109,9 +106,7 @@ class SimulatedCluster:
             await self._prepare(kind)
         resource = self._registry.resource(kind)
         request = Request(kind, namespace, selectors.parse(selector), 0)
-        items = [record.tree() for record in self._records(resource.kind.group_kind, request)]
-        for item in items:
-            item["apiVersion"] = kind.api_version
+        items = [load(record, kind) for record in self._records(resource.kind.group_kind, request)]
         return ObjectList(items, str(self._storage.version))
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:

@@ -143,16 +143,19 @@ def _whole_item(item: Any, node: Node, mark: bool) -> FieldSet:
     return {SELF: {}, **under} if under else under
 
 
-def without_bare(fields: FieldSet, node: Node) -> FieldSet:
-    """Return what is left of the fields of a new object without the objects that are there in any case."""
+def without_bare(fields: FieldSet, value: Any, node: Node) -> FieldSet:
+    """Return what is left of the fields of a new object without what is there even when nobody sets anything in it."""
     result: FieldSet = {}
     for key, under in fields.items():
         name = key[2:]
         if key == SELF or name not in node.bare:
             result[key] = under
             continue
-        rest = without_bare({k: v for k, v in under.items() if k != SELF}, node.fields[name])
-        if rest:
+        rules, item = node.fields[name], value[name]
+        rest = {k: v for k, v in under.items() if k != SELF}
+        if rules.shape is Shape.STRUCT:
+            rest = without_bare(rest, item, rules)
+        if rest or (item and rules.shape is Shape.ATOMIC):
             result[key] = rest
     return result
 

@@ -22,39 +22,33 @@ class DuplicateElement(ValueError):
 def merge(live: Object, patch: Object, node: Node) -> FieldSet:
     """Lay a configuration over the live tree and return the fields it states.
 
-    Raises DuplicateElement and BadElement for lists that cannot be merged.
+    A null stays in the tree, for the caller to drop or refuse. Raises DuplicateElement and BadElement for lists that
+    cannot be merged.
     """
     stated: FieldSet = {}
     for key, value in patch.items():
         kind = type(value)
-        if kind is dict:
-            rules = node.fields.get(key) or node.other
-            under = _merge_object(live, key, value, rules)
-            stated["f:" + key] = under if not under or key in node.fields else {SELF: {}, **under}
-        elif kind is list:
-            under_list = _merge_list(live, key, value, node.fields.get(key) or node.other)
-            if under_list is not None:
-                stated["f:" + key] = under_list
-        else:
+        if kind is not dict and kind is not list:
             stated["f:" + key] = {}
-            _merge_scalar(live, key, value, node)
+            if value is not None or not _mergeable(live.get(key), child(node, key)):
+                live[key] = value
+            continue
+        rules = node.fields.get(key) or node.other
+        under = _merge_object(live, key, value, rules) if kind is dict else _merge_list(live, key, value, rules)
+        if under is not None:
+            stated["f:" + key] = under if not under or key in node.fields else {SELF: {}, **under}
     return stated
 
 
-def _merge_scalar(live: Object, key: str, value: Any, node: Node) -> None:
-    if value is not None:
-        live[key] = value
-        return
-    rules = child(node, key)
-    present = live.get(key)
-    mergeable = (type(present) is dict and rules.shape <= Shape.MAP) or (
-        type(present) is list and rules.shape >= Shape.KEYED
-    )
-    if not mergeable:
-        live.pop(key, None)
+def _mergeable(present: Any, rules: Node) -> bool:
+    """Tell whether a live value has parts that a null in its place leaves alone."""
+    if type(present) is dict:
+        return bool(present) and rules.shape <= Shape.MAP
+    return type(present) is list and bool(present) and rules.shape >= Shape.KEYED
 
 
-def _merge_object(live: Object, key: str, value: Object, rules: Node) -> FieldSet:
+def _merge_object(live: Object, key: str, value: Object, rules: Node) -> FieldSet | None:
+    """Merge one object; None when nothing is stated by it."""
     present = live.get(key)
     if rules.shape > Shape.MAP:
         if present != value:
@@ -62,7 +56,7 @@ def _merge_object(live: Object, key: str, value: Object, rules: Node) -> FieldSe
         return {}
     if type(present) is not dict:
         present = live[key] = {}
-    return merge(present, value, rules)
+    return (merge(present, value, rules) or None) if value else {}
 
 
 def _merge_list(live: Object, key: str, value: list[Any], rules: Node) -> FieldSet | None:
@@ -149,8 +143,25 @@ def _duplicate_text(items: list[Any], rules: Node) -> str:
     return "duplicate entries"
 
 
+def merge_patch(target: Object, patch: Object) -> None:
+    """Lay a JSON merge patch (RFC 7386) over an object."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif type(value) is dict:
+            nested = target.get(key)
+            if type(nested) is not dict:
+                nested = target[key] = {}
+            merge_patch(nested, value)
+        else:
+            target[key] = copy_json(value)
+
+
 def prune(live: Any, node: Node, last: FieldSet, kept: FieldSet) -> None:
-    """Take away from the live tree the members of `last` that no manager claims in `kept`."""
+    """Take away from the live tree the members of `last` that no manager claims in `kept`.
+
+    What has nothing left in it becomes null, for the caller to drop or refuse.
+    """
     if type(live) is dict:
         if node.shape <= Shape.MAP:
             _prune_object(live, node, last, kept)
@@ -171,6 +182,22 @@ def _prune_object(live: Object, node: Node, last: FieldSet, kept: FieldSet) -> N
             del live[key]
         elif before:
             prune(live[key], child(node, key), before, now or {})
+            if not live[key]:
+                live[key] = None
+            elif has(last, element, named) and _blank(live[key], child(node, key)):
+                del live[key]
+
+
+def _blank(value: Any, node: Node) -> bool:
+    """Tell whether there is nothing in a value that anybody could own: only empty lists that merge by element."""
+    if type(value) is list:
+        return not value and node.shape >= Shape.KEYED
+    return (
+        type(value) is dict
+        and bool(value)
+        and node.shape <= Shape.MAP
+        and all(_blank(item, child(node, key)) for key, item in value.items())
+    )
 
 
 def _prune_list(live: list[Any], node: Node, last: FieldSet, kept: FieldSet) -> None:
@@ -190,40 +217,53 @@ def _prune_list(live: list[Any], node: Node, last: FieldSet, kept: FieldSet) -> 
 
 def compare(before: Any, after: Any, node: Node) -> tuple[FieldSet, FieldSet]:
     """Return the fields set by a write (added or changed), and the fields it removed."""
-    if type(before) is dict and type(after) is dict:
-        ours: dict[str, Any] = {"f:" + key: value for key, value in before.items()}
-        theirs: dict[str, Any] = {"f:" + key: value for key, value in after.items()}
-    else:
-        ours, theirs = index(before, node), index(after, node)
+    ours, theirs = _parts(before, node), _parts(after, node)
     touched: FieldSet = {}
     removed: FieldSet = {}
     for key, value in theirs.items():
-        rules = node.element if node.shape >= Shape.KEYED else child(node, key[2:])
+        rules = _rules_of(key, node)
         if key not in ours:
             touched[key] = whole(value, rules, mark=True)
         elif ours[key] != value:
             _compare_changed(key, ours[key], value, rules, touched, removed)
     for key, value in ours.items():
         if key not in theirs:
-            rules = node.element if node.shape >= Shape.KEYED else child(node, key[2:])
-            removed[key] = whole(value, rules, mark=True)
+            removed[key] = whole(value, _rules_of(key, node), mark=True)
     return touched, removed
 
 
+def _parts(value: Any, node: Node) -> dict[str, Any]:
+    """Return what is in an object or a list, by the names a field set gives it."""
+    if type(value) is dict:
+        return {"f:" + key: item for key, item in value.items()}
+    return index(value, node) if value else {}
+
+
+def _rules_of(key: str, node: Node) -> Node:
+    return node.element if node.shape >= Shape.KEYED else child(node, key[2:])
+
+
 def _compare_changed(key: str, before: Any, after: Any, rules: Node, touched: FieldSet, removed: FieldSet) -> None:
-    both_objects = type(before) is dict and type(after) is dict and rules.shape <= Shape.MAP
-    both_lists = type(before) is list and type(after) is list and rules.shape >= Shape.KEYED
-    if not (both_objects or both_lists):
+    container = dict if rules.shape <= Shape.MAP else list if rules.shape >= Shape.KEYED else None
+    sides = [side for side in (before, after) if side is not None]
+    # Null and empty are compared as values, unless there is something to compare their parts with.
+    if container is None or not any(sides) or not all(type(side) is container for side in sides):
         touched[key] = {}
-        if type(before) is not type(after):
-            lost = whole(before, rules, mark=True)
-            gained = whole(after, rules, mark=True)
-            touched[key] = union({SELF: {}}, gained) if gained else {}
-            if lost:
-                removed[key] = {k: v for k, v in lost.items() if k != SELF}
+        _compare_types(key, before, after, rules, touched, removed)
         return
     added, lost = compare(before, after, rules)
     if added:
         touched[key] = added
     if lost:
         removed[key] = lost
+
+
+def _compare_types(key: str, before: Any, after: Any, rules: Node, touched: FieldSet, removed: FieldSet) -> None:
+    """Account for the parts of a value that gave way to one of another type."""
+    if type(before) is type(after):
+        return
+    gained, lost = whole(after, rules, mark=True), whole(before, rules, mark=True)
+    if gained:
+        touched[key] = union({SELF: {}}, gained)
+    if lost:
+        removed[key] = {part: under for part, under in lost.items() if part != SELF}

@@ -30,18 +30,32 @@ def canonical(value: object) -> object:
     raise BadQuantity(f"a quantity must be a text or a number, not {type(value).__name__}")
 
 
+def amount(value: object) -> Decimal:
+    """Return how much a quantity is. Raises BadQuantity."""
+    number, _ = _parse(str(value))
+    return number
+
+
 @lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
+    number, suffix = _parse(text)
+    if suffix in _BINARY[1:]:
+        return _binary(number)
+    return _decimal(number, exponent=len(suffix) > 1)
+
+
+def _parse(text: str) -> tuple[Decimal, str]:
+    """Return a quantity's number and suffix."""
     match = _QUANTITY.fullmatch(text.strip())
     if match is None or not any(digit.isdigit() for digit in match[2]):
         raise BadQuantity(f"quantities must match the regular expression for quantities: {text!r}")
     number = Decimal(match[1] + match[2])
     suffix = match[3] or ""
     if suffix in _BINARY[1:]:
-        return _binary(number * 1024 ** _BINARY.index(suffix))
+        return number * 1024 ** _BINARY.index(suffix), suffix
     if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        return _decimal(number.scaleb(int(suffix[1:])), exponent=True)
-    return _decimal(number.scaleb(_POWERS[suffix]))
+        return number.scaleb(int(suffix[1:])), suffix
+    return number.scaleb(_POWERS[suffix]), suffix
 
 
 def _binary(number: Decimal) -> str:

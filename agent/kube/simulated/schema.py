@@ -69,7 +69,7 @@ class Node:
         self.defaults: Mapping[str, object] = {}
         """What an identifying field is when an element does not give it."""
         self.bare: frozenset[str] = frozenset()
-        """Objects that are there even when nobody sets anything in them."""
+        """Objects and lists that are there even when nobody sets anything in them."""
         self.zeros: frozenset[str] = frozenset()
         """Fields that are not kept when they are false, 0 or empty."""
 
@@ -158,8 +158,8 @@ def _list_mismatches(value: list[Any], node: Node, path: str) -> Iterator[tuple[
 def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
     """Make an object of a built-in type what it is after the server has read and written it.
 
-    Nulls, empty lists and maps, zeros that mean nothing, and fields nobody declares go; objects that are always there come; quantities are
-    spelled the server's way. Raises BadQuantity, with the path in its text.
+    Nulls, empty lists and maps, zeros that mean nothing, and fields nobody declares go; objects that are always there
+    come; quantities are spelled the server's way. Raises BadQuantity, with the path in its text.
     """
     fields, other = node.fields, node.other
     for key in list(value):
@@ -186,7 +186,7 @@ def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
         elif (fields.get(key) or other).holds is Holds.QUANTITY:
             value[key] = _canonical(item, f"{path}.{key}")
     for key in node.bare:
-        if key not in value:
+        if key not in value and fields[key].holds is Holds.OBJECT:
             value[key] = {}
             tidy(value[key], fields[key])
 

@@ -90,11 +90,11 @@ def _list_rules(schema: Mapping[str, Any], depth: int) -> Node:
 
 
 def drop_undeclared(value: Any, schema: Mapping[str, Any], root: bool = True) -> None:
-    """Remove the fields the schema does not declare."""
+    """Remove the fields the schema does not declare, and the nulls it does not allow."""
     if isinstance(value, dict):
         for key in list(value):
             found, child_schema = _property(schema, key, root)
-            if not found:
+            if not found or (value[key] is None and child_schema is not None and not child_schema.get("nullable")):
                 del value[key]
             elif child_schema is not None:
                 drop_undeclared(value[key], child_schema, root=bool(child_schema.get(_EMBEDDED)))
@@ -110,7 +110,7 @@ def fill(value: Any, schema: Mapping[str, Any]) -> None:
     if isinstance(value, dict):
         properties = schema.get("properties")
         for key, child in (properties or {}).items():
-            if key not in value and isinstance(child, dict) and "default" in child:
+            if isinstance(child, dict) and "default" in child and value.get(key) is None and not child.get("nullable"):
                 value[key] = copy_json(child["default"])
     for child_value, child_schema, _ in _children(value, schema, ""):
         if child_schema is not None:

@@ -13,8 +13,8 @@ fields, and every field what it holds:
     [*]string                         a list merged as a set
     [name=""]core.v1.Container        a list merged by keys, with what a key is when it is not given
 
-"~" before a type says that the object is always there, "!" that it is replaced whole; a type with the field "" is
-replaced whole wherever it stands.
+"~" before a type says that the object, or the list, is always there, "!" that it is replaced whole; a type with the
+field "" is replaced whole wherever it stands.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _type(name: str) -> Node:
         fields={field: _node(text.lstrip("~")) for field, text in fields.items()},
         closed=True,
     )
-    node.bare = frozenset(field for field, text in fields.items() if text.startswith("~") and field != "metadata")
+    node.bare = frozenset(field for field, text in fields.items() if text.startswith("~"))
     node.zeros = frozenset(ZEROS.get(name, ()))
     return node
 

@@ -11,11 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
-from agent.engine.resource import Object
 from agent.kube.client import EventType, Kind, WatchEvent
 from agent.kube.errors import Gone, KubeError
+from agent.kube.simulated.conversion import load
 from agent.kube.simulated.selectors import Matcher, matches
 from agent.kube.simulated.storage import Change, Record, Storage, Table
 
@@ -119,20 +117,14 @@ def _event(change: Change, request: Request) -> WatchEvent | None:
     then = before is not None and request.select(before)
     if now:
         kind = EventType.MODIFIED if then else EventType.ADDED
-        return WatchEvent(kind, _served(record, request.kind))
+        return WatchEvent(kind, load(record, request.kind))
     if not then or before is None:
         return None
     if change.type is EventType.DELETED:
-        return WatchEvent(EventType.DELETED, _served(record, request.kind))
-    tree = _served(before, request.kind)
+        return WatchEvent(EventType.DELETED, load(record, request.kind))
+    tree = load(before, request.kind)
     tree["metadata"]["resourceVersion"] = str(change.version)
     return WatchEvent(EventType.DELETED, tree)
-
-
-def _served(record: Record, kind: Kind) -> Object:
-    tree: Object = orjson.loads(record.data)
-    tree["apiVersion"] = kind.api_version
-    return tree
 
 
 def _bookmark(storage: Storage, kind: Kind) -> WatchEvent:

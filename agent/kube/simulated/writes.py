@@ -15,9 +15,10 @@ from agent.engine.resource import GroupKind, Object
 from agent.kube.client import ApplyOptions, Kind
 from agent.kube.errors import Conflict, NamespaceTerminating, NotFound, Rejected
 from agent.kube.simulated import admission, ownership
+from agent.kube.simulated.conversion import convert, load
 from agent.kube.simulated.fields import SELF, BadElement, FieldSet, without_bare
 from agent.kube.simulated.kinds import Resource
-from agent.kube.simulated.merge import DuplicateElement, compare, merge, prune
+from agent.kube.simulated.merge import DuplicateElement, compare, merge, merge_patch, prune
 from agent.kube.simulated.ownership import APPLY, UPDATE, Manager
 from agent.kube.simulated.registry import Registry
 from agent.kube.simulated.schema import copy_json
@@ -25,7 +26,9 @@ from agent.kube.simulated.storage import Record, Storage, Table
 
 NAMESPACE: Final = GroupKind("", "Namespace")
 
-_MERGED_METADATA: Final = ("labels", "annotations", "finalizers", "ownerReferences")
+BEFORE_FIRST_APPLY: Final = "before-first-apply"
+
+_APPLIED_METADATA: Final = ("labels", "annotations", "finalizers", "ownerReferences")
 _SYSTEM_METADATA: Final = (
     "uid",
     "creationTimestamp",
@@ -36,6 +39,25 @@ _SYSTEM_METADATA: Final = (
     "namespace",
     "name",
 )
+_UNTRACKED: Final = frozenset((*_SYSTEM_METADATA, "managedFields"))
+"""Metadata nobody manages."""
+
+
+class Write:
+    """One write: what it is about, and who does it."""
+
+    __slots__ = ("dry_run", "manager", "record", "resource", "table")
+
+    def __init__(
+        self, table: Table, resource: Resource, record: Record | None, manager: Manager, dry_run: bool = False
+    ) -> None:
+        self.table = table
+        self.resource = resource
+        """The kind in the version of the request."""
+        self.record = record
+        """The object as it was, None when it is new."""
+        self.manager = manager
+        self.dry_run = dry_run
 
 
 class Writer:
@@ -51,56 +73,57 @@ class Writer:
         """Server-side apply. Returns the object as it is, or under dry_run would be."""
         resource = self._registry.resource(kind)
         namespace, name = admission.address(kind, manifest)
+        admission.check_types(manifest, resource, applied=True)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
-        admission.check_types(manifest, resource, applied=True)
         metadata = manifest["metadata"]
         if metadata.get("managedFields") is not None:
             raise Rejected("metadata.managedFields must be nil", ("metadata.managedFields",))
-        if record is None and metadata.get("uid"):
-            raise Conflict(f"{resource.name} {name!r}: uid mismatch: the object does not exist")
-        manager = Manager(options.field_manager, APPLY, kind.api_version)
-        tree = record.tree() if record else self._new(resource, namespace, name)
-        _check_preconditions(resource, metadata, tree)
-        self._lay_over(resource, tree, manifest, record, manager, options.force)
-        return self._finish(table, tree, record, manager, options.dry_run, kind)
+        tree = load(record, kind) if record else self._new(resource, namespace, name)
+        _check_preconditions(resource, metadata, tree, exists=record is not None)
+        write = Write(table, resource, record, Manager(options.field_manager, APPLY, kind.api_version), options.dry_run)
+        self._lay_over(write, tree, manifest, options.force)
+        admission.default(resource, tree)
+        admission.allocate(resource, tree)
+        return self._store_applied(write, tree)
 
     def create(self, kind: Kind, manifest: Object, field_manager: str, dry_run: bool = False) -> Object:
         """Create an object. Raises Conflict when there is one of that name."""
         resource = self._registry.resource(kind)
         manifest = self._named(manifest)
         namespace, name = admission.address(kind, manifest)
+        admission.check_types(manifest, resource, applied=False)
         if manifest["metadata"].get("resourceVersion"):
             raise Rejected("resourceVersion should not be set on objects to be created", ("metadata.resourceVersion",))
         table = self._storage.table(resource)
         if table.find(namespace, name) is not None:
             raise Conflict(f'{resource.name} "{name}" already exists')
-        admission.check_types(manifest, resource, applied=False)
-        tree = self._new(resource, namespace, name)
-        base = dict(tree, metadata=dict(tree["metadata"]))
+        before = self._new(resource, namespace, name)
+        tree = {**before, "metadata": dict(before["metadata"])}
         _take_over(tree, manifest, resource)
-        return self._update(table, tree, base, None, Manager(field_manager, UPDATE, kind.api_version), dry_run, kind)
+        admission.read(resource, tree)
+        write = Write(table, resource, None, Manager(field_manager, UPDATE, kind.api_version), dry_run)
+        return self._update(write, tree, before)
 
     def replace(self, kind: Kind, manifest: Object, field_manager: str, dry_run: bool = False) -> Object:
         """Put a whole object in the place of the one there. Raises NotFound, and Conflict when it changed meanwhile."""
         resource = self._registry.resource(kind)
         namespace, name = admission.address(kind, manifest)
+        admission.check_types(manifest, resource, applied=False)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
         if record is None:
             raise NotFound(f'{resource.name} "{name}" not found')
-        admission.check_types(manifest, resource, applied=False)
-        before = record.tree()
-        _check_preconditions(resource, manifest["metadata"], before)
-        tree: Object = {key: before[key] for key in ("apiVersion", "kind") if key in before}
-        tree["metadata"] = {k: v for k, v in before["metadata"].items() if k in _SYSTEM_METADATA}
+        if resource.schema is not None and not manifest["metadata"].get("resourceVersion"):
+            field = "metadata.resourceVersion"
+            raise Rejected(f'{kind.kind} "{name}" is invalid: {field}: must be specified for an update', (field,))
+        before, tree = load(record, kind), load(record, kind)
+        _check_preconditions(resource, manifest["metadata"], before, exists=True)
+        _empty(tree, resource)
         _take_over(tree, manifest, resource)
-        if resource.status and "status" in before:
-            tree["status"] = before["status"]
-        if "managedFields" in before["metadata"]:
-            tree["metadata"]["managedFields"] = record.tree()["metadata"]["managedFields"]
-        manager = Manager(field_manager, UPDATE, kind.api_version)
-        return self._update(table, tree, before, record, manager, dry_run, kind)
+        admission.read(resource, tree)
+        write = Write(table, resource, record, Manager(field_manager, UPDATE, kind.api_version), dry_run)
+        return self._update(write, tree, before)
 
     def patch(self, table: Table, record: Record, patch: Object, manager: str) -> Object:
         """Lay a JSON merge patch over an object. Raises Rejected."""
@@ -110,6 +133,7 @@ class Writer:
             merge_patch(tree, patch)
             admission.address(table.resource.kind, tree)
             admission.check_types(tree, table.resource, applied=False)
+            admission.read(table.resource, tree)
 
         return self.change(table, record, lay, manager).tree()
 
@@ -118,20 +142,20 @@ class Writer:
     ) -> Record:
         """Change an object through a function that edits its tree, as a person or a controller does.
 
-        With the subresource "status" only the status is taken, without it everything but the status.
+        With the subresource "status" only metadata and status are taken, without it everything but the status.
         """
+        resource = table.resource
         before, tree = record.tree(), record.tree()
         change(tree)
         _keep_system_metadata(before, tree)
-        resource = table.resource
         if subresource == "status":
             tree = {**before, "status": tree.get("status", {}), "metadata": tree["metadata"]}
-        elif resource.status:
+        elif resource.status and tree.get("status") != before.get("status"):
             tree.pop("status", None)
             if "status" in before:
-                tree["status"] = before["status"]
+                tree["status"] = copy_json(before["status"])
         who = Manager(manager, UPDATE, resource.kind.api_version, subresource)
-        self._update(table, tree, before, record, who, False, resource.kind)
+        self._update(Write(table, resource, record, who), tree, before)
         return table.find(record.namespace, record.name) or record
 
     def _named(self, manifest: Object) -> Object:
@@ -160,107 +184,117 @@ class Writer:
         kind = resource.kind
         return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
-    def _lay_over(
-        self,
-        resource: Resource,
-        tree: Object,
-        manifest: Object,
-        record: Record | None,
-        manager: Manager,
-        force: bool,
-    ) -> None:
+    def _lay_over(self, write: Write, tree: Object, manifest: Object, force: bool) -> None:
         """Merge what is applied into the tree, and account for its fields."""
-        rules = resource.rules
+        rules, manager = write.resource.rules, write.manager
         try:
-            stated = merge(tree, _configuration(manifest, resource), rules)
+            stated = merge(tree, _configuration(manifest, write.resource), rules)
         except (DuplicateElement, BadElement) as error:
             raise Rejected(f"failed to create typed patch object ({manifest['metadata']['name']}): {error}") from error
         if not stated.get("f:metadata"):
             stated.pop("f:metadata", None)
         entries = ownership.entries_of(tree)
+        if write.record is not None and not entries:
+            self._claim_for_others(write, entries)
         mine = ownership.find(entries, manager)
         others = [entry for entry in entries if entry is not mine]
         if mine is not None and mine["fieldsV1"] != stated:
             claims = ownership.claimed([*others, manager.entry(stated, "")])
-            prune(tree, rules, mine["fieldsV1"], claims)
-        if others and record is not None:
-            touched, removed = _compare(record.tree(), tree, resource)
+            # Nobody has to claim the metadata itself for it to stay.
+            prune(tree, rules, mine["fieldsV1"], {"f:metadata": {}, **claims})
+        if others and write.record is not None:
+            touched, removed = _compare(load(write.record, write.resource.kind), tree, write.resource)
             if touched and not force:
                 ownership.conflicts(others, touched)
             ownership.release(entries, manager, touched, removed)
         ownership.state(entries, manager, stated, self._storage.now())
 
-    def _finish(
-        self, table: Table, tree: Object, record: Record | None, manager: Manager, dry_run: bool, kind: Kind
-    ) -> Object:
-        """Default, check and store the outcome of an apply; nothing is stored when nothing changed."""
-        resource = table.resource
-        admission.default(resource, tree)
-        admission.allocate(resource, tree)
-        if record is not None:
-            ownership.arrange(tree)
-            if orjson.dumps(tree) == record.data:
-                return _served(tree, kind)
-            before = record.tree()
-            if before == tree:
-                return _served(before, kind)
-            entries = ownership.entries_of(tree)
-            entry = ownership.find(entries, manager)
-            if entry is not None:
-                entry["time"] = self._storage.now()
-            return self._store(table, tree, before, record, dry_run, kind)
-        return self._store(table, tree, None, record, dry_run, kind)
+    def _claim_for_others(self, write: Write, entries: list[ownership.Entry]) -> None:
+        """Say of an object nobody was known to manage that somebody managed it before the first apply."""
+        if write.record is None:
+            return
+        tree = load(write.record, write.resource.kind)
+        touched, _ = _compare({"metadata": {}}, tree, write.resource)
+        if write.resource.status:
+            touched.pop("f:status", None)
+        before = Manager(BEFORE_FIRST_APPLY, UPDATE, write.resource.kind.api_version)
+        ownership.state(entries, before, without_bare(touched, tree, write.resource.rules), self._storage.now())
 
-    def _update(
-        self,
-        table: Table,
-        tree: Object,
-        before: Object,
-        record: Record | None,
-        manager: Manager,
-        dry_run: bool,
-        kind: Kind,
-    ) -> Object:
+    def _store_applied(self, write: Write, tree: Object) -> Object:
+        """Store the outcome of an apply, unless nothing changed."""
+        record = write.record
+        ownership.arrange(tree)
+        if record is None:
+            return self._store(write, tree, None)
+        if orjson.dumps(tree) == record.data:
+            return tree
+        before = load(record, write.resource.kind)
+        if before == tree:
+            return before
+        entry = ownership.find(ownership.entries_of(tree), write.manager)
+        if entry is not None:
+            entry["time"] = self._storage.now()
+        return self._store(write, tree, before)
+
+    def _update(self, write: Write, tree: Object, before: Object) -> Object:
         """Default, check and store the outcome of any other write."""
-        resource = table.resource
+        resource, record = write.resource, write.record
         admission.default(resource, tree)
         touched, removed = _compare(before, tree, resource)
         if record is None:
-            touched = without_bare(touched, resource.rules)
+            touched, removed = without_bare(touched, tree, resource.rules), {}
         admission.allocate(resource, tree)
-        if not touched and not removed and record is not None and before == tree:
-            return _served(tree, kind)
-        if resource.status and not manager.subresource:
+        if record is not None and not touched and not removed and before == tree:
+            return tree
+        if resource.status and not write.manager.subresource:
             touched.pop("f:status", None)
             removed.pop("f:status", None)
-        entries = ownership.entries_of(tree)
-        ownership.update(entries, manager, touched, removed if record else {}, self._storage.now())
-        return self._store(table, tree, before if record else None, record, dry_run, kind)
+        if record is not None and not tree["metadata"].get("managedFields"):
+            # The server keeps no account of updates to an object until somebody applies it.
+            return self._store(write, tree, before)
+        ownership.update(ownership.entries_of(tree), write.manager, touched, removed, self._storage.now())
+        return self._store(write, tree, before if record else None)
 
-    def _store(
-        self, table: Table, tree: Object, before: Object | None, record: Record | None, dry_run: bool, kind: Kind
-    ) -> Object:
-        resource = table.resource
+    def _store(self, write: Write, tree: Object, before: Object | None) -> Object:
+        resource = write.resource
         ownership.arrange(tree)
-        if before is not None and resource.generation and _desired_changed(before, tree):
+        if before is not None and resource.generation and _desired(before) != _desired(tree):
             metadata = tree["metadata"]
             metadata["generation"] = metadata.get("generation", 0) + 1
             admission.revise(resource, tree, before)
         admission.check(resource, tree, before)
-        admission.encoded_size(tree)
-        if not dry_run:
-            self._storage.put(table, tree, record)
-        return _served(tree, kind)
+        if write.dry_run:
+            admission.encoded_size(tree)
+            return tree
+        stored = write.table.resource.kind
+        if stored.version == resource.kind.version:
+            self._storage.put(write.table, tree, write.record)
+            return tree
+        kept = copy_json(tree)
+        convert(kept, stored)
+        self._storage.put(write.table, kept, write.record)
+        tree["metadata"]["resourceVersion"] = kept["metadata"]["resourceVersion"]
+        return tree
 
 
 def _configuration(manifest: Object, resource: Resource) -> Object:
     """Return the part of a manifest that is merged and owned."""
     patch = {key: value for key, value in manifest.items() if key != "apiVersion" and key != "kind"}
     metadata = patch["metadata"]
-    patch["metadata"] = {key: metadata[key] for key in _MERGED_METADATA if key in metadata}
+    patch["metadata"] = {key: metadata[key] for key in _APPLIED_METADATA if key in metadata}
     if resource.status:
         patch.pop("status", None)
     return patch
+
+
+def _empty(tree: Object, resource: Resource) -> None:
+    """Remove from an object what a whole new one puts in its place."""
+    metadata = tree["metadata"]
+    for key in metadata.keys() - _UNTRACKED:
+        del metadata[key]
+    for key in tree.keys() - {"apiVersion", "kind", "metadata"}:
+        if not (key == "status" and resource.status):
+            del tree[key]
 
 
 def _take_over(tree: Object, manifest: Object, resource: Resource) -> None:
@@ -269,24 +303,31 @@ def _take_over(tree: Object, manifest: Object, resource: Resource) -> None:
         if key == "metadata":
             metadata = tree["metadata"]
             for field, item in value.items():
-                if field not in _SYSTEM_METADATA and field != "managedFields":
+                if field not in _UNTRACKED:
                     metadata[field] = copy_json(item)
         elif key not in ("apiVersion", "kind") and not (key == "status" and resource.status):
             tree[key] = copy_json(value)
 
 
-def _check_preconditions(resource: Resource, metadata: Object, live: Object) -> None:
+def _keep_system_metadata(before: Object, tree: Object) -> None:
+    """Undo what a change did to the fields that only the server writes."""
+    was, metadata = before["metadata"], tree["metadata"]
+    for field in _UNTRACKED:
+        if field not in was:
+            metadata.pop(field, None)
+        elif metadata.get(field) != was[field]:
+            metadata[field] = copy_json(was[field])
+
+
+def _check_preconditions(resource: Resource, metadata: Object, live: Object, *, exists: bool) -> None:
     current = live["metadata"]
     for field in ("uid", "resourceVersion"):
         wanted = metadata.get(field)
-        if wanted and field in current and wanted != current[field] and "resourceVersion" in current:
+        if wanted and (wanted != current[field] if exists else field == "uid"):
             raise Conflict(
                 f'Operation cannot be fulfilled on {resource.name} "{current["name"]}": the object has been modified; '
                 f"please apply your changes to the latest version and try again ({field} differs)"
             )
-
-
-_UNTRACKED: Final = frozenset((*_SYSTEM_METADATA, "managedFields"))
 
 
 def _compare(before: Object, after: Object, resource: Resource) -> tuple[FieldSet, FieldSet]:
@@ -307,38 +348,5 @@ def _tracked(tree: Object) -> Object:
     return result
 
 
-def _desired_changed(before: Object, after: Object) -> bool:
-    return _desired(before) != _desired(after)
-
-
 def _desired(tree: Object) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if key not in ("metadata", "status", "apiVersion")}
-
-
-def _served(tree: Object, kind: Kind) -> Object:
-    tree["apiVersion"] = kind.api_version
-    return tree
-
-
-def merge_patch(target: Object, patch: Object) -> None:
-    """Lay a JSON merge patch (RFC 7386) over an object."""
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        elif type(value) is dict:
-            nested = target.get(key)
-            if type(nested) is not dict:
-                nested = target[key] = {}
-            merge_patch(nested, value)
-        else:
-            target[key] = copy_json(value)
-
-
-def _keep_system_metadata(before: Object, tree: Object) -> None:
-    """Undo what a change did to the fields that only the server writes."""
-    was, metadata = before["metadata"], tree["metadata"]
-    for field in (*_SYSTEM_METADATA, "managedFields"):
-        if field not in was:
-            metadata.pop(field, None)
-        elif metadata.get(field) != was[field]:
-            metadata[field] = copy_json(was[field])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from hub.api.models.base import Reply, Request, Time
+from pydantic import BaseModel
+
+from hub.api.models.base import Reply, Time
 
 
-class EnrolBody(Request):
+class EnrolBody(BaseModel):
+    """What a newer agent adds is passed over."""
+
     token: str
     csr: str
     """PEM, signed by the key it is for."""
     agent_version: str = ""
 
 
-class RecoverBody(Request):
+class RecoverBody(BaseModel):
     certificate: str
     """The last one the hub issued, PEM."""
     csr: str

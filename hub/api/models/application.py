@@ -53,7 +53,7 @@ class ApplicationSummary(Reply):
 
 class ApplicationList(Reply):
     items: list[ApplicationSummary]
-    continue_: str = Field(alias="continue")
+    continue_: str = Field(serialization_alias="continue")
     """Give it back as `?continue=` for the rest; empty at the end."""
 
 

@@ -26,7 +26,7 @@ class ClusterItem(Reply):
 
 class ClusterList(Reply):
     items: list[ClusterItem]
-    continue_: str = Field(alias="continue")
+    continue_: str = Field(serialization_alias="continue")
 
 
 class ClusterAdd(Request):

@@ -23,9 +23,7 @@ private = private_router("session")
 )
 async def log_in(body: Login, request: Request, api: ApiDep) -> SessionReply:
     services = api.services
-    account = await services.accounts.authenticate(
-        body.username, body.password.get_secret_value(), address_of(request)
-    )
+    account = await services.accounts.authenticate(body.username, body.password.get_secret_value(), address_of(request))
     token, session = await services.sessions.open(account)
     await services.audit.record("LoggedIn", f"{account.name} logged in from {address_of(request)}", actor=account.name)
     return SessionReply(token=token, expires_at=session.expires_at)

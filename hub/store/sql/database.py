@@ -6,11 +6,11 @@ effect: it may be run again when its transaction was rolled back for a reason th
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
-import orjson
 from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -104,7 +104,7 @@ def one_of(connection: Connection, column: ColumnElement[str], values: Iterable[
     wanted = list(values)
     if connection.dialect.name == "postgresql":
         return column == func.any(literal(wanted, ARRAY(CleanText)))
-    items = func.json_each(orjson.dumps(wanted).decode()).table_valued("value")
+    items = func.json_each(json.dumps(wanted)).table_valued("value")
     return column.in_(select(items.c.value))
 
 
@@ -116,7 +116,7 @@ def pairs_among(
         lists = [literal([pair[i] for pair in pairs], ARRAY(CleanText)) for i in (0, 1)]
         rows = func.unnest(*lists).table_valued("first", "second").render_derived()
         return tuple_(*columns).in_(select(rows.c.first, rows.c.second))
-    value = func.json_each(orjson.dumps(list(pairs)).decode()).table_valued("value").c.value
+    value = func.json_each(json.dumps(list(pairs))).table_valued("value").c.value
     return tuple_(*columns).in_(select(func.json_extract(value, "$[0]"), func.json_extract(value, "$[1]")))
 
 

@@ -84,7 +84,7 @@ def hub_error(error: Exception) -> HubError | None:
             return StoreUnavailable(_BUSY)
         case OverflowError() | exc.StatementError(orig=OverflowError()):
             return Invalid("a number is too large to be stored")
-        case exc.StatementError(orig=UnicodeEncodeError()):
+        case UnicodeEncodeError() | exc.StatementError(orig=UnicodeEncodeError()):
             return Invalid("a text is not valid Unicode")
         case exc.DBAPIError(orig=sqlite3.Error() as orig):
             return _from_sqlite(orig)

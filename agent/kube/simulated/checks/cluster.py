@@ -10,6 +10,7 @@ from agent.kube.simulated.checks.pods import whole_number
 from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import objects, present
 
+_GROUPED: Final = ("Deployment", "ReplicaSet", "StatefulSet")
 _SCOPES: Final = ("Cluster", "Namespaced")
 
 
@@ -27,10 +28,9 @@ def role(tree: Object, before: Object | None, problems: Problems) -> None:
 
 def role_binding(tree: Object, before: Object | None, problems: Problems) -> None:
     """Check a RoleBinding or ClusterRoleBinding."""
-    reference = present(tree, "roleRef")
-    if reference is None or not reference.get("name"):
+    reference = present(tree, "roleRef") or {}
+    if not reference.get("name"):
         problems.required("roleRef.name")
-        return
     if reference.get("kind") not in ("Role", "ClusterRole"):
         problems.unsupported("roleRef.kind", reference.get("kind"), ("Role", "ClusterRole"))
     if before is not None and reference != before.get("roleRef"):
@@ -38,8 +38,6 @@ def role_binding(tree: Object, before: Object | None, problems: Problems) -> Non
     for index, subject in enumerate(objects(tree, "subjects")):
         if not subject.get("name"):
             problems.required(f"subjects[{index}].name")
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
-            problems.required(f"subjects[{index}].namespace")
 
 
 def autoscaler(tree: Object, before: Object | None, problems: Problems) -> None:
@@ -56,6 +54,10 @@ def autoscaler(tree: Object, before: Object | None, problems: Problems) -> None:
     for key in ("kind", "name"):
         if not target.get(key):
             problems.required(f"spec.scaleTargetRef.{key}")
+    if target.get("kind") in _GROUPED and "/" not in str(target.get("apiVersion", "")):
+        problems.invalid(
+            "spec.scaleTargetRef.apiVersion", target.get("apiVersion"), "apiVersion must specify API group"
+        )
 
 
 def disruption_budget(tree: Object, before: Object | None, problems: Problems) -> None:

@@ -19,10 +19,7 @@ def config_map(tree: Object, before: Object | None, problems: Problems) -> None:
     """Check a ConfigMap."""
     size = 0
     for field in ("data", "binaryData"):
-        for key, value in _values(tree, field, problems):
-            size += len(value)
-            if _KEY.fullmatch(key) is None:
-                problems.invalid(f"{field}[{key}]", key, "a valid config key must consist of [-._a-zA-Z0-9]")
+        size += sum(len(value) for value in _checked(tree, field, problems).values())
     if size > MAX_DATA:
         problems.add("", f"Too long: may not be more than {MAX_DATA} bytes")
     _check_frozen(tree, before, ("data", "binaryData"), problems)
@@ -31,9 +28,7 @@ def config_map(tree: Object, before: Object | None, problems: Problems) -> None:
 def secret(tree: Object, before: Object | None, problems: Problems) -> None:
     """Check a Secret. Its values are never shown."""
     size = 0
-    for key, value in _values(tree, "data", problems):
-        if _KEY.fullmatch(key) is None:
-            problems.invalid(f"data[{key}]", key, "a valid config key must consist of [-._a-zA-Z0-9]")
+    for key, value in _checked(tree, "data", problems).items():
         try:
             size += len(base64.b64decode(value, validate=True))
         except ValueError:
@@ -45,19 +40,13 @@ def secret(tree: Object, before: Object | None, problems: Problems) -> None:
     _check_frozen(tree, before, ("data",), problems)
 
 
-def _values(tree: Object, field: str, problems: Problems) -> list[tuple[str, str]]:
-    values = tree.get(field)
-    if values is None:
-        return []
-    if not isinstance(values, dict):
-        problems.add(field, "expected map")
-        return []
-    good = [(key, value) for key, value in values.items() if isinstance(value, str)]
-    if len(good) != len(values):
-        for key, value in values.items():
-            if not isinstance(value, str):
-                problems.add(f"{field}.{key}", f"expected string, got {type(value).__name__}")
-    return good
+def _checked(tree: Object, field: str, problems: Problems) -> dict[str, str]:
+    """Return the data under a field, its keys checked."""
+    values = tree.get(field) or {}
+    for key in values:
+        if _KEY.fullmatch(key) is None:
+            problems.invalid(f"{field}[{key}]", key, "a valid config key must consist of [-._a-zA-Z0-9]")
+    return values
 
 
 def _check_frozen(tree: Object, before: Object | None, fields: tuple[str, ...], problems: Problems) -> None:

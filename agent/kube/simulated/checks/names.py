@@ -20,6 +20,7 @@ MAX_ANNOTATIONS: Final = 256 * 1024
 
 _AS_LABEL: Final = frozenset({GroupKind("", "Namespace"), GroupKind("", "Service")})
 _PATH_SEGMENT: Final = "rbac.authorization.k8s.io"
+_STANDARD_FINALIZERS: Final = frozenset({"foregroundDeletion", "kubernetes", "orphan"})
 _MAX_CRON_JOB: Final = 52
 
 
@@ -41,10 +42,10 @@ def check_metadata(group_kind: GroupKind, tree: Object, before: Object | None, p
     finalizers = metadata.get("finalizers")
     if finalizers and finalizers != was.get("finalizers"):
         _check_finalizers(finalizers, was, problems)
-    for index, owner in enumerate(metadata.get("ownerReferences") or ()):
+    for owner in metadata.get("ownerReferences") or ():
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
-                problems.required(f"metadata.ownerReferences[{index}].{key}", "must not be empty")
+                problems.invalid(f"metadata.ownerReferences.{key}", "", "must not be empty")
 
 
 def _check_name(group_kind: GroupKind, name: str, problems: Problems) -> None:
@@ -65,18 +66,18 @@ def _check_annotations(annotations: Object, problems: Problems) -> None:
     for key, value in annotations.items():
         if not qualified(key.lower()):
             problems.invalid("metadata.annotations", key, "must be a qualified name")
-        if not isinstance(value, str):
-            problems.invalid(f"metadata.annotations[{key}]", value, "expected string")
-            continue
         size += len(key) + len(value.encode())
     if size > MAX_ANNOTATIONS:
         problems.add("metadata.annotations", f"Too long: may not be more than {MAX_ANNOTATIONS} bytes")
 
 
 def _check_finalizers(finalizers: Any, was: Object, problems: Problems) -> None:
-    for finalizer in finalizers:
-        if not isinstance(finalizer, str) or not qualified(finalizer):
+    for index, finalizer in enumerate(finalizers):
+        field = f"metadata.finalizers[{index}]"
+        if not qualified(finalizer):
             problems.invalid("metadata.finalizers", finalizer, "must be a qualified name")
+        elif "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            problems.invalid(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
         elif "deletionTimestamp" in was and finalizer not in was.get("finalizers", ()):
             problems.forbidden(
                 "metadata.finalizers",

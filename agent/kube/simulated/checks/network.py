@@ -42,9 +42,9 @@ def _ports(spec: Object, problems: Problems) -> None:
         elif name in names and name:
             problems.add(f"{field}.name", f'Duplicate value: "{name}"')
         names.add(name)
-        if port.get("port") is None:
-            problems.required(f"{field}.port")
-        whole_number(port.get("port"), f"{field}.port", problems, 1, 65_535)
+        whole_number(port.get("port", 0), f"{field}.port", problems, 1, 65_535)
+        if not isinstance(port.get("targetPort", 0), str):
+            whole_number(port.get("targetPort", 0), f"{field}.targetPort", problems, 1, 65_535)
         if port.get("protocol") not in ("SCTP", "TCP", "UDP"):
             problems.unsupported(f"{field}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
 

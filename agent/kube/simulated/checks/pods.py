@@ -8,8 +8,11 @@ from agent.engine.resource import Object
 from agent.kube.simulated.checks.names import dns_label, label_problem, subdomain
 from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import objects, present
+from agent.kube.simulated.quantity import amount
 
 _RESTART: Final = ("Always", "OnFailure", "Never")
+_PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+_HANDLERS: Final = {"exec", "grpc", "httpGet", "tcpSocket"}
 _PULL: Final = ("Always", "IfNotPresent", "Never")
 
 
@@ -17,8 +20,8 @@ def whole_number(value: Any, field: str, problems: Problems, least: int = 0, mos
     """Check a number that may be missing."""
     if value is None:
         return
-    if not isinstance(value, int) or isinstance(value, bool):
-        problems.add(field, f"expected numeric (int or float), got {type(value).__name__}")
+    if not isinstance(value, int):
+        problems.add(field, "cannot convert float64 to int32")
     elif not least <= value <= most:
         problems.invalid(field, value, f"must be between {least} and {most}, inclusive")
 
@@ -26,9 +29,9 @@ def whole_number(value: Any, field: str, problems: Problems, least: int = 0, mos
 def template(tree: Object, path: str, problems: Problems, restart: tuple[str, ...] = _RESTART) -> None:
     """Check a pod template: what stands under `path` in the object."""
     for key, value in (present(tree, "metadata", "labels") or {}).items():
-        text = label_problem(key, value if isinstance(value, str) else str(type(value)))
-        if text or not isinstance(value, str):
-            problems.invalid(f"{path}.metadata.labels", value, text or "expected string")
+        text = label_problem(key, value)
+        if text:
+            problems.invalid(f"{path}.metadata.labels", value, text)
     spec(tree.get("spec"), f"{path}.spec", problems, restart)
 
 
@@ -46,9 +49,6 @@ def spec(pod: Any, path: str, problems: Problems, restart: tuple[str, ...] = _RE
     volumes = _volumes(pod, path, problems)
     seen: set[str] = set()
     for name in ("initContainers", "containers"):
-        value = pod.get(name)
-        if value is not None and not isinstance(value, list):
-            problems.add(f"{path}.{name}", "expected list")
         for index, container in enumerate(objects(pod, name)):
             _container(container, f"{path}.{name}[{index}]", volumes, seen, problems)
 
@@ -63,8 +63,8 @@ def _volumes(pod: Object, path: str, problems: Problems) -> set[str]:
             problems.invalid(f"{field}.name", name, "must be a lowercase RFC 1123 label")
         elif name in names:
             problems.add(f"{field}.name", f'Duplicate value: "{name}"')
-        if len(volume) > 2:
-            problems.forbidden(field, "may not specify more than 1 volume type")
+        for extra in list(volume.keys() - {"name"})[1:]:
+            problems.forbidden(f"{field}.{extra}", "may not specify more than 1 volume type")
         names.add(str(name))
     return names
 
@@ -81,17 +81,28 @@ def _container(container: Object, path: str, volumes: set[str], seen: set[str], 
     image = container.get("image")
     if not image:
         problems.required(f"{path}.image")
-    elif not isinstance(image, str):
-        problems.add(f"{path}.image", "expected string")
     elif image != image.strip():
         problems.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     if container.get("imagePullPolicy") not in _PULL:
         problems.unsupported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL)
+    names: set[str] = set()
     for index, port in enumerate(objects(container, "ports")):
+        if port.get("name") in names:
+            problems.add(f"{path}.ports[{index}].name", f'Duplicate value: "{port["name"]}"')
+        names.add(port.get("name") or str(index))
         if port.get("containerPort") is None:
             problems.required(f"{path}.ports[{index}].containerPort")
         whole_number(port.get("containerPort"), f"{path}.ports[{index}].containerPort", problems, 1, 65_535)
     _environment(container, path, problems)
+    for probe in _PROBES:
+        handler = present(container, probe)
+        if handler is not None and not handler.keys() & _HANDLERS:
+            problems.required(f"{path}.{probe}", "must specify a handler type")
+    limits = present(container, "resources", "limits") or {}
+    for name, requested in (present(container, "resources", "requests") or {}).items():
+        if name in limits and amount(requested) > amount(limits[name]):
+            text = f"must be less than or equal to {name} limit of {limits[name]}"
+            problems.invalid(f"{path}.resources.requests", requested, text)
     for index, mount in enumerate(objects(container, "volumeMounts")):
         if not mount.get("mountPath"):
             problems.required(f"{path}.volumeMounts[{index}].mountPath")
@@ -105,14 +116,8 @@ def _environment(container: Object, path: str, problems: Problems) -> None:
         if not variable.get("name"):
             problems.required(f"{field}.name")
         value = variable.get("value")
-        if value is not None and not isinstance(value, str):
-            problems.add(f"{field}.value", f"expected string, got {type(value).__name__}")
         if value and variable.get("valueFrom"):
             problems.invalid(f"{field}.valueFrom", "", "may not be specified when `value` is not empty")
-    for key in ("command", "args"):
-        for index, word in enumerate(container.get(key) or ()):
-            if not isinstance(word, str):
-                problems.add(f"{path}.{key}[{index}]", f"expected string, got {type(word).__name__}")
 
 
 _MUTABLE: Final = frozenset({"activeDeadlineSeconds", "tolerations", "schedulingGates", "nodeName"})

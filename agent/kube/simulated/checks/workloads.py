@@ -28,7 +28,7 @@ def deployment(tree: Object, before: Object | None, problems: Problems) -> None:
     spec = tree["spec"]
     strategy = present(spec, "strategy") or {}
     if strategy.get("type") not in ("Recreate", "RollingUpdate"):
-        problems.unsupported("spec.strategy.type", strategy.get("type"), ("Recreate", "RollingUpdate"))
+        problems.unsupported("spec.strategy", strategy.get("type"), ("Recreate", "RollingUpdate"))
     elif strategy["type"] == "Recreate" and strategy.get("rollingUpdate"):
         problems.forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'")
 
@@ -60,15 +60,13 @@ def _without(spec: Object, names: tuple[str, ...]) -> Object:
 
 def _workload(tree: Object, before: Object | None, problems: Problems) -> None:
     spec = tree["spec"]
-    if not isinstance(spec, dict):
-        problems.required("spec")
-        return
     whole_number(spec.get("replicas"), "spec.replicas", problems)
     selector = spec.get("selector")
     template = section(spec, "template")
     labels = present(template, "metadata", "labels") or {}
     if not isinstance(selector, dict):
         problems.required("spec.selector")
+        problems.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         problems.invalid("spec.selector", selector, "empty selector is invalid for deployment")
     elif not selects(selector, labels):

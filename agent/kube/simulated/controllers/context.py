@@ -130,6 +130,13 @@ def set_condition(
     found.update({"status": status, "reason": reason, "message": message, **more})
 
 
+def stamp_changed(conditions: list[Object], before: list[Object], now: str) -> None:
+    """Set the update time of the conditions that are not as they were."""
+    for condition in conditions:
+        if condition not in before:
+            condition["lastUpdateTime"] = now
+
+
 def conditions_of(tree: Object) -> list[Object]:
     """Return a copy of an object's conditions."""
     status = tree.get("status")

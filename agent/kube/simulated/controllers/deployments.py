@@ -11,6 +11,7 @@ from agent.kube.simulated.controllers.context import (
     conditions_of,
     owner_reference,
     set_condition,
+    stamp_changed,
 )
 from agent.kube.simulated.controllers.pods import POD, from_template, is_broken, is_ready, template_hash
 from agent.kube.simulated.schema import copy_json
@@ -113,6 +114,7 @@ def _tell(context: Context, deployment: Object, current: Object | None, sets: li
         "MinimumReplicasAvailable" if good else "MinimumReplicasUnavailable",
         f"Deployment {'has' if good else 'does not have'} minimum availability.",
     )
+    stamp_changed(conditions, conditions_of(deployment), context.now())
     status = compact(
         {
             "observedGeneration": deployment["metadata"].get("generation", 1),
@@ -172,6 +174,7 @@ def _give_up_later(context: Context, deployment: Object, set_name: str) -> None:
     def exceed(tree: Object) -> None:
         conditions = conditions_of(tree)
         set_condition(conditions, context.now(), "Progressing", "False", "ProgressDeadlineExceeded", text)
+        stamp_changed(conditions, conditions_of(tree), context.now())
         tree["status"]["conditions"] = conditions
 
     def give_up() -> None:

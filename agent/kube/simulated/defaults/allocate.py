@@ -36,7 +36,13 @@ def service(tree: Object) -> None:
         return
     fill(spec, clusterIP=address(tree["metadata"]["uid"], 10, 96))
     fill(spec, clusterIPs=[spec["clusterIP"]], ipFamilies=["IPv4"], ipFamilyPolicy="SingleStack")
-    if spec.get("type") in ("NodePort", "LoadBalancer"):
+    if spec.get("type") != "LoadBalancer":
+        spec.pop("allocateLoadBalancerNodePorts", None)
+    if spec.get("type") == "ClusterIP":
+        spec.pop("externalTrafficPolicy", None)
+        for port in objects(spec, "ports"):
+            port.pop("nodePort", None)
+    else:
         base = zlib.crc32(tree["metadata"]["uid"].encode())
         for offset, port in enumerate(objects(spec, "ports")):
             fill(port, nodePort=_FIRST_NODE_PORT + (base + offset) % _NODE_PORTS)

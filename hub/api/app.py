@@ -1,0 +1,110 @@
+"""Puts the API together over the services it is given."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.api.asking import Asker
+from hub.api.context import Api
+from hub.api.door import Door
+from hub.api.errors import CATALOGUE, is_internal, response_of
+from hub.api.feed import Feed
+from hub.api.guard import PREFIX, Guard
+from hub.api.metrics import Metrics
+from hub.api.overview import Overviews
+from hub.api.routes import (
+    agents,
+    applications,
+    clusters,
+    events,
+    objects,
+    operations,
+    probes,
+    projects,
+    resources,
+    session,
+    watch,
+)
+from hub.api.services import Services
+from hub.api.turns import Turns
+from hub.errors import HubError
+
+_ROUTERS = (
+    probes.router,
+    agents.router,
+    session.public,
+    session.private,
+    objects.router,
+    # Before the routes of one application: `watch` is not a name there.
+    watch.router,
+    applications.router,
+    operations.router,
+    resources.router,
+    clusters.router,
+    projects.router,
+    events.router,
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the ASGI application. It starts nothing by itself and needs no lifespan."""
+    app = FastAPI(
+        title="Escadre",
+        summary="GitOps for a fleet",
+        description=_description(),
+        version=services.settings.version,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.api = _api(services)
+    for router in _ROUTERS:
+        app.include_router(router)
+    for kind in (HubError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _on_error)
+    app.add_middleware(Guard, sessions=services.sessions, telemetry=services.telemetry)
+    return app
+
+
+def close_streams(app: FastAPI) -> None:
+    """End the event streams that are open: the server stops."""
+    api: Api = app.state.api
+    api.feed.close()
+
+
+def _api(services: Services) -> Api:
+    overviews = Overviews(services.store)
+    settings = services.settings
+    return Api(
+        services=services,
+        overviews=overviews,
+        feed=Feed(services.store, services.bus, overviews, services.clock, settings.watchers),
+        metrics=Metrics(overviews, services.telemetry, services.metric_sources, settings.version),
+        door=Door(settings.agent_requests_per_minute),
+        asker=Asker(services.desk),
+        applying=Turns(2, 30, "texts are being applied"),
+        cluster_changes=asyncio.Lock(),
+    )
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if is_internal(error):
+        # The log says what the caller is not told: that is done where request ids are given.
+        raise error
+    return response_of(error, request.state.request_id)
+
+
+def _description() -> str:
+    rows = "\n".join(f"| `{code}` | {e.status} | {e.meaning} | {e.advice} |" for code, e in sorted(CATALOGUE.items()))
+    return (
+        'Every error is `{"error": {"code", "message", "request_id", "details"}}`, with a code of this catalogue.\n\n'
+        f"| code | status | meaning | what to do |\n|---|---|---|---|\n{rows}\n"
+    )

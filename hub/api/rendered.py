@@ -1,0 +1,153 @@
+"""What was rendered: the manifests of an application, and every resource of it with its status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from hub.api.convert import key_fields, resource_item
+from hub.api.detail import Known
+from hub.api.mask import masked
+from hub.api.models.resource import ClusterResourceItem, RenderedSet
+from hub.api.targets import read_sets
+from hub.domain.cluster import Cluster
+from hub.domain.manifest import ManifestSet, ManifestSetRef
+from hub.domain.operation import HistoryEntry
+from hub.domain.status import ApplicationStatus, HealthStatus, SyncStatus
+from hub.errors import NotFound, TooLarge
+from hub.store.contract import Store
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of manifests in one answer."""
+MOST_RESOURCES = 20_000
+"""Rows in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One manifest set of the application, and the clusters it is, or was, for."""
+
+    digest: str
+    revision: str
+    """Short."""
+    revisions: tuple[str, ...]
+    """Full."""
+    clusters: tuple[str, ...]
+    """Names."""
+
+
+def assigned_places(known: Known, clusters: Iterable[Cluster]) -> list[Place]:
+    """Return what is assigned now, each distinct set once."""
+    rows = []
+    for cluster in clusters:
+        content = known.assignments[cluster.uid].content
+        rows.append((content.manifest_set.digest, content.revision, cluster.name))
+    return _grouped(rows)
+
+
+def past_places(known: Known, clusters: Iterable[Cluster], history: Iterable[HistoryEntry]) -> list[Place]:
+    """Return what was deployed once, each distinct set once, newest first."""
+    names = {cluster.uid: cluster.name for cluster in clusters}
+    return _grouped([(h.manifest_set, h.revision, names[h.cluster]) for h in history if h.cluster in names])
+
+
+def at_revision(places: Iterable[Place], revision: str, manifest_set: str) -> list[Place]:
+    """Return those of a commit (seven characters of it or more) or of a set's digest."""
+    wanted = revision.lower()
+    return [
+        place
+        for place in places
+        if (not manifest_set or place.digest == manifest_set)
+        and (not wanted or any(full.lower().startswith(wanted) for full in place.revisions))
+    ]
+
+
+async def read_manifests(store: Store, places: Sequence[Place]) -> list[RenderedSet]:
+    """Raises NotFound when nothing of it is kept any more, TooLarge."""
+    sets = await read_sets(store, (place.digest for place in places))
+    result = []
+    budget = MOST_BYTES
+    for place in places:
+        manifest_set = sets.get(place.digest)
+        if manifest_set is None:
+            continue
+        budget -= sum(entry.size for entry in manifest_set.entries)
+        if budget < 0:
+            raise TooLarge(f"the manifests are more than {MOST_BYTES:,} bytes: name a cluster")
+        blobs = await store.get_blobs({entry.digest for entry in manifest_set.entries})
+        objects = await asyncio.to_thread(_objects, manifest_set, blobs)
+        result.append(
+            RenderedSet(
+                manifest_set=place.digest, revision=place.revision, clusters=list(place.clusters), objects=objects
+            )
+        )
+    if places and not result:
+        raise NotFound("these manifests are not kept any more")
+    return result
+
+
+async def read_resources(
+    store: Store, known: Known, clusters: Sequence[Cluster]
+) -> tuple[list[ClusterResourceItem], bool]:
+    """Return every resource of every cluster, and whether there are more than an answer holds."""
+    digests = {known.assignments[cluster.uid].content.manifest_set.digest for cluster in clusters}
+    sets = await read_sets(store, digests)
+    rows: list[ClusterResourceItem] = []
+    for cluster in clusters:
+        ref = known.assignments[cluster.uid].content.manifest_set
+        rows += overlaid(cluster.name, ref, sets.get(ref.digest), known.statuses.get(cluster.uid))
+        if len(rows) > MOST_RESOURCES:
+            return rows[:MOST_RESOURCES], True
+    return rows, False
+
+
+def overlaid(
+    cluster: str, ref: ManifestSetRef, manifest_set: ManifestSet | None, status: ApplicationStatus | None
+) -> list[ClusterResourceItem]:
+    """Put what a cluster reports over what is assigned to it.
+
+    A report names only resources that are not fine: the others are Synced and Healthy, if the report is about this very
+    set and could name all; Unknown if not. Resources that are only left over on the cluster come last.
+    """
+    exceptions = {r.key: r for r in status.resources} if status else {}
+    complete = status is not None and status.manifest_set == ref.digest and status.not_fine <= len(status.resources)
+    sync, health = (SyncStatus.SYNCED, HealthStatus.HEALTHY) if complete else (SyncStatus.UNKNOWN, HealthStatus.UNKNOWN)
+    rows = []
+    for entry in manifest_set.entries if manifest_set else ():
+        known = exceptions.pop(entry.key, None)
+        if known is not None:
+            rows.append(ClusterResourceItem(cluster=cluster, **resource_item(known).model_dump()))
+            continue
+        rows.append(
+            ClusterResourceItem(
+                cluster=cluster,
+                **key_fields(entry.key),
+                version=entry.version,
+                sync=sync,
+                health=health,
+                message="",
+                requires_pruning=False,
+                drift=[],
+            )
+        )
+    left = [ClusterResourceItem(cluster=cluster, **resource_item(r).model_dump()) for r in exceptions.values()]
+    return rows + left
+
+
+def _grouped(rows: Iterable[tuple[str, Any, str]]) -> list[Place]:
+    found: dict[str, tuple[Any, dict[str, None]]] = {}
+    for digest, revision, name in rows:
+        if digest:
+            found.setdefault(digest, (revision, {}))[1][name] = None
+    return [
+        Place(digest, revision.short, tuple(s.revision for s in revision.sources), tuple(names))
+        for digest, (revision, names) in found.items()
+    ]
+
+
+def _objects(manifest_set: ManifestSet, blobs: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    return [masked(orjson.loads(blobs[entry.digest])) for entry in manifest_set.entries if entry.digest in blobs]

@@ -1,0 +1,128 @@
+"""Applying objects. A text is taken whole or not at all: all of it is read and permitted before any is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+
+from hub.api.context import Api, ApiDep, Caller, CallerDep
+from hub.api.errors import UnsupportedMediaType, documented
+from hub.api.models.objects import Action, ApplyReply, ApplyResult
+from hub.api.routes.router import private_router
+from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
+from hub.domain.application import Application
+from hub.domain.project import Project
+from hub.errors import Invalid
+from hub.formats import application as application_format
+from hub.formats import project as project_format
+from hub.formats.limits import Limits
+from hub.formats.objects import Parsable, parse_objects
+
+router = private_router("objects")
+
+LIMITS = Limits(bytes=16 * 1024 * 1024, documents=10_000, depth=100, nodes=500_000)
+_MEDIA_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "application/json"})
+_CONTENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "Application and AppProject objects of argoproj.io/v1alpha1, any number of documents.",
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("application/yaml", "application/json")},
+    }
+}
+_WOULD: dict[Action, Action] = {
+    "created": "would-create",
+    "configured": "would-configure",
+    "unchanged": "would-not-change",
+}
+
+Strict = Annotated[bool, Query(description="Fields without effect are errors, not warnings.")]
+DryRun = Annotated[bool, Query(description="Say what would happen, and store nothing.")]
+FileName = Annotated[str, Query(max_length=1000, description="What messages call the text: a file's path.")]
+
+
+@router.post(
+    "/objects/apply",
+    operation_id="applyObjects",
+    summary="Create or change Applications and AppProjects",
+    openapi_extra=_CONTENT,
+    responses=documented("invalid", "conflict", "unsupported-media-type", "busy"),
+)
+async def apply(
+    request: Request,
+    api: ApiDep,
+    caller: CallerDep,
+    strict: Strict = False,
+    dry_run: DryRun = False,
+    name: FileName = "",
+) -> ApplyReply:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _MEDIA_TYPES:
+        raise UnsupportedMediaType("objects are applied as application/yaml or application/json")
+    async with api.applying.turn():
+        content = await request.body()
+        parsed = await asyncio.to_thread(parse_objects, content, name=name, strict=strict, limits=LIMITS)
+        del content
+        if not parsed:
+            raise Invalid(f"{name or 'the text'} holds no objects")
+        return await _apply(api, caller, parsed, dry_run=dry_run)
+
+
+async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_run: bool) -> ApplyReply:
+    projects = frozenset(item.value.name for item in parsed if isinstance(item.value, Project))
+    changes: list[Change | _ProjectChange] = []
+    warnings: list[list[str]] = []
+    for item in parsed:
+        value = item.value
+        if isinstance(value, Application):
+            changes.append(await prepare(api, caller, value))
+            more = [*source_warnings(api, value), *await project_warnings(api, value, projects)]
+            warnings.append([*item.warnings, *more])
+        else:
+            changes.append(await _prepare_project(api, caller, value))
+            warnings.append(item.warnings)
+    results = []
+    for change, told in zip(changes, warnings, strict=True):
+        if not dry_run:
+            await _carry_out(api, caller, change)
+        results.append(_result(change, told, dry_run=dry_run))
+    return ApplyReply(results=results)
+
+
+class _ProjectChange:
+    def __init__(self, wanted: Project, stored: Project | None) -> None:
+        self.wanted = wanted
+        self.action: Action = "created" if stored is None else "unchanged" if stored == wanted else "configured"
+
+
+async def _prepare_project(api: Api, caller: Caller, wanted: Project) -> _ProjectChange:
+    stored = await api.services.store.get_project(wanted.name)
+    caller.require("projects", "create" if stored is None else "update", wanted.name)
+    return _ProjectChange(wanted, stored)
+
+
+async def _carry_out(api: Api, caller: Caller, change: Change | _ProjectChange) -> None:
+    if isinstance(change, Change):
+        await carry_out(api, caller, change)
+        return
+    if change.action == "unchanged":
+        return
+    services = api.services
+    name = change.wanted.name
+    await services.store.put_project(change.wanted)
+    reason, verb = ("ProjectCreated", "created") if change.action == "created" else ("ProjectUpdated", "changed")
+    await services.audit.record(reason, f"project {name} was {verb}", actor=caller.name)
+    # What its applications may do has changed.
+    for application in await services.store.list_applications(project=name):
+        await services.bus.publish("applications", str(application.id))
+
+
+def _result(change: Change | _ProjectChange, warnings: Sequence[str], *, dry_run: bool) -> ApplyResult:
+    if isinstance(change, Change):
+        kind, name, namespace = application_format.KIND, change.wanted.id.name, change.wanted.id.namespace
+    else:
+        kind, name, namespace = project_format.KIND, change.wanted.name, ""
+    action = _WOULD[change.action] if dry_run else change.action
+    return ApplyResult(kind=kind, name=name, namespace=namespace, action=action, warnings=list(warnings))

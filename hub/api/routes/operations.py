@@ -1,0 +1,247 @@
+"""Operations: asking for a sync, rollback, refresh or end of one; how they went; and the history they leave.
+
+Nothing here does what is asked: it is written down, and the controller takes it up.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query
+
+from hub.api.context import Api, ApiDep, Caller, CallerDep
+from hub.api.convert import history_item, operation_item, operation_request_item
+from hub.api.detail import Known, read_known
+from hub.api.errors import documented
+from hub.api.models.operation import (
+    ClusterOperation,
+    HistoryList,
+    OperationAccepted,
+    OperationList,
+    OperationRequestItem,
+    RefreshAccepted,
+    RollbackRequest,
+    SyncRequest,
+    TerminateRequest,
+)
+from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
+from hub.api.routes.router import private_router
+from hub.api.store_apps import find
+from hub.api.targets import find_resources, parse_resource, read_sets, select_cluster, select_clusters
+from hub.domain.cluster import Cluster
+from hub.domain.manifest import ResourceKey
+from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
+from hub.errors import Conflict, Invalid, NotFound
+from hub.formats.policy import sync_option_problem
+
+router = private_router("operations")
+
+Hard = Annotated[bool, Query(description="Render again even what is known already.")]
+
+
+@router.post(
+    "/applications/{name}/sync",
+    operation_id="syncApplication",
+    summary="Bring clusters to what is assigned to them",
+    status_code=202,
+    responses=documented("invalid", "not-found", "conflict"),
+)
+async def sync(
+    name: ApplicationName, body: SyncRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
+) -> OperationAccepted:
+    known = await _operable(api, caller, name, namespace)
+    for option in body.sync_options:
+        if problem := sync_option_problem(option):
+            raise Invalid(f"sync option {option[:100]!r} {problem}")
+    clusters = select_clusters(known, body.clusters)
+    request = OperationRequest(
+        id=str(uuid.uuid4()),
+        kind=OperationKind.SYNC,
+        initiated_by=caller.name,
+        requested_at=api.services.clock(),
+        clusters=_uids(clusters, body.clusters),
+        prune=body.prune,
+        dry_run=body.dry_run,
+        force=body.force,
+        resources=await _resources(api, known, clusters, body.resources),
+        sync_options=tuple(body.sync_options),
+    )
+    return await _request(api, caller, known, request, "SyncRequested")
+
+
+@router.post(
+    "/applications/{name}/rollback",
+    operation_id="rollBackApplication",
+    summary="Bring clusters back to what was deployed there before",
+    status_code=202,
+    responses=documented("invalid", "not-found", "conflict"),
+)
+async def roll_back(
+    name: ApplicationName, body: RollbackRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
+) -> OperationAccepted:
+    known = await _operable(api, caller, name, namespace)
+    if known.application.spec.sync_policy.automated is not None:
+        raise Conflict(
+            f"application {known.application.id.display} is synced automatically, which would undo a rollback at "
+            "once: set its sync policy to manual first"
+        )
+    clusters = select_clusters(known, body.clusters)
+    history = await api.services.store.history(str(known.application.id))
+    _check_history(known, clusters, history, body.history_id)
+    request = OperationRequest(
+        id=str(uuid.uuid4()),
+        kind=OperationKind.ROLLBACK,
+        initiated_by=caller.name,
+        requested_at=api.services.clock(),
+        clusters=_uids(clusters, body.clusters),
+        history_id=body.history_id,
+        prune=body.prune,
+        dry_run=body.dry_run,
+    )
+    return await _request(api, caller, known, request, "RollbackRequested")
+
+
+@router.post(
+    "/applications/{name}/terminate",
+    operation_id="terminateOperation",
+    summary="End the operation that is under way",
+    status_code=202,
+    responses=documented("invalid", "not-found", "conflict"),
+)
+async def terminate(
+    name: ApplicationName, body: TerminateRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
+) -> OperationAccepted:
+    known = await _operable(api, caller, name, namespace)
+    clusters = select_clusters(known, body.clusters)
+    requests = await api.services.store.operation_requests(str(known.application.id))
+    if not any(_under_way(known, cluster, requests) for cluster in clusters):
+        raise Conflict(f"no operation of application {known.application.id.display} is under way there")
+    request = OperationRequest(
+        id=str(uuid.uuid4()),
+        kind=OperationKind.SYNC,
+        initiated_by=caller.name,
+        requested_at=api.services.clock(),
+        clusters=_uids(clusters, body.clusters),
+        terminate=True,
+    )
+    return await _request(api, caller, known, request, "TerminationRequested")
+
+
+@router.post(
+    "/applications/{name}/refresh",
+    operation_id="refreshApplication",
+    summary="Look for a new commit now",
+    status_code=202,
+    responses=documented("not-found"),
+)
+async def refresh(
+    name: ApplicationName, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT, hard: Hard = False
+) -> RefreshAccepted:
+    application = await find(api, caller, name, namespace, "sync")
+    id, mode = str(application.id), "hard" if hard else "normal"
+    await api.services.store.request_refresh([id], mode)
+    await api.services.bus.publish("refresh", id)
+    return RefreshAccepted(application=id, mode=mode)
+
+
+@router.get(
+    "/applications/{name}/operations",
+    operation_id="listOperations",
+    summary="What was asked for lately, and how far each cluster is with it",
+    responses=documented("not-found"),
+)
+async def operations(
+    name: ApplicationName, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
+) -> OperationList:
+    known = await read_known(api.services.store, await find(api, caller, name, namespace))
+    names = known.names
+    states: dict[str, list[ClusterOperation]] = {}
+    for uid, status in known.statuses.items():
+        if status.operation is not None:
+            state = ClusterOperation(cluster=names.get(uid, uid), **operation_item(status.operation).model_dump())
+            states.setdefault(state.id, []).append(state)
+    items: list[OperationRequestItem] = []
+    for request in await api.services.store.operation_requests(str(known.application.id)):
+        item = operation_request_item(request, names)
+        item.states = sorted(states.get(request.id, []), key=lambda state: state.cluster)
+        items.append(item)
+    return OperationList(items=items)
+
+
+@router.get(
+    "/applications/{name}/history",
+    operation_id="listHistory",
+    summary="Deployments that succeeded, newest first",
+    responses=documented("not-found"),
+)
+async def history(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+    limit: Limit = 200,
+) -> HistoryList:
+    known = await read_known(api.services.store, await find(api, caller, name, namespace))
+    uid = select_cluster(known, cluster)[0].uid if cluster else ""
+    entries = await api.services.store.history(str(known.application.id), uid)
+    return HistoryList(items=[history_item(entry, known.names) for entry in entries[:limit]])
+
+
+async def _operable(api: Api, caller: Caller, name: str, namespace: str) -> Known:
+    application = await find(api, caller, name, namespace, "sync")
+    if application.deletion is not None:
+        raise Conflict(f"application {application.id.display} is being deleted")
+    return await read_known(api.services.store, application)
+
+
+def _uids(clusters: Sequence[Cluster], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return whom the request is for; nobody in particular when it is for all, those that join later included."""
+    return tuple(cluster.uid for cluster in clusters) if asked else ()
+
+
+async def _resources(
+    api: Api, known: Known, clusters: Sequence[Cluster], texts: Sequence[str]
+) -> tuple[ResourceKey, ...]:
+    if not texts:
+        return ()
+    wanted = [parse_resource(text) for text in texts]
+    digests = {known.assignments[cluster.uid].content.manifest_set.digest for cluster in clusters}
+    return find_resources(known, clusters, await read_sets(api.services.store, digests), wanted)
+
+
+def _check_history(known: Known, clusters: Sequence[Cluster], history: Sequence[HistoryEntry], id: int) -> None:
+    """Raises NotFound when there is nothing to go back to on any of the clusters."""
+    uids = {cluster.uid for cluster in clusters}
+    here = [entry for entry in history if entry.cluster in uids]
+    display = known.application.id.display
+    if id and not any(entry.id == id for entry in here):
+        raise NotFound(f"the history of application {display} has no entry {id}: see `escadre app history {display}`")
+    if not id and len(here) - len({entry.cluster for entry in here}) < 1:
+        raise NotFound(f"application {display} was deployed less than twice: there is nothing to go back to")
+
+
+def _under_way(known: Known, cluster: Cluster, requests: Sequence[OperationRequest]) -> bool:
+    """Whether an operation runs on a cluster, or was asked for and has not been heard of."""
+    status = known.statuses.get(cluster.uid)
+    operation = status.operation if status else None
+    if operation is not None and not operation.phase.finished:
+        return True
+    newest = next((r for r in requests if not r.clusters or cluster.uid in r.clusters), None)
+    if newest is None or newest.terminate or (operation is not None and operation.id == newest.id):
+        return False
+    return operation is None or operation.started_at is None or operation.started_at < newest.requested_at
+
+
+async def _request(api: Api, caller: Caller, known: Known, request: OperationRequest, reason: str) -> OperationAccepted:
+    services = api.services
+    id = str(known.application.id)
+    await services.store.record_operation_request(id, request)
+    where = f"{len(request.clusters)} clusters" if request.clusters else "all its clusters"
+    what = "the end of its operation" if request.terminate else f"a {request.kind.value}"
+    message = f"{what} of application {known.application.id.display} on {where} was asked for"
+    await services.audit.record(reason, message, actor=caller.name, application=id)
+    await services.bus.publish("applications", id)
+    return OperationAccepted(operation_id=request.id)

@@ -1,0 +1,184 @@
+"""What an application consists of: its manifests, resources, differences, owners' tree, drifts and events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import PlainTextResponse
+
+from hub.api.asking import diff_of, tree_of
+from hub.api.context import Api, ApiDep, Caller, CallerDep
+from hub.api.convert import drift_item, event_item
+from hub.api.detail import Known, read_known
+from hub.api.errors import documented
+from hub.api.models.event import EventList
+from hub.api.models.resource import (
+    DiffReply,
+    DriftList,
+    Format,
+    ManifestsReply,
+    RenderedSet,
+    ResourceList,
+    TreeReply,
+)
+from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
+from hub.api.rendered import assigned_places, at_revision, past_places, read_manifests, read_resources
+from hub.api.routes.router import private_router
+from hub.api.store_apps import find
+from hub.api.targets import select_cluster
+from hub.errors import NotFound
+from hub.formats.dump import dump_documents
+
+router = private_router("resources")
+
+Revision = Annotated[
+    str,
+    Query(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]{3,})?$", description="A commit, or its beginning."),
+]
+Digest = Annotated[
+    str, Query(max_length=64, pattern=r"^([0-9a-f]{64})?$", description="A manifest set, as `history` names it.")
+]
+AsFormat = Annotated[Format, Query(alias="format", description="json, or yaml for the bare manifests.")]
+_YAML: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/yaml": {"schema": {"type": "string"}}}, "description": "The rendered manifests."}
+}
+
+
+@router.get(
+    "/applications/{name}/manifests",
+    operation_id="getManifests",
+    summary="The rendered manifests, values of Secrets masked",
+    response_model=ManifestsReply,
+    responses={**_YAML, **documented("not-found", "too-large")},
+)
+async def manifests(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+    revision: Revision = "",
+    manifest_set: Digest = "",
+    form: AsFormat = "json",
+) -> ManifestsReply | PlainTextResponse:
+    known = await _known(api, caller, name, namespace)
+    clusters = select_cluster(known, cluster)
+    places = assigned_places(known, clusters)
+    if revision or manifest_set:
+        history = await api.services.store.history(str(known.application.id))
+        places += past_places(known, clusters, history)
+        places = list({place.digest: place for place in reversed(at_revision(places, revision, manifest_set))}.values())
+        if not places:
+            asked = revision or manifest_set
+            raise NotFound(f"application {known.application.id.display} was never deployed at {asked} there")
+    items = await read_manifests(api.services.store, places)
+    if form == "yaml":
+        return PlainTextResponse(_as_yaml(items), media_type="application/yaml")
+    return ManifestsReply(items=items)
+
+
+@router.get(
+    "/applications/{name}/resources",
+    operation_id="listResources",
+    summary="Every resource on every cluster, with its status",
+    responses=documented("not-found"),
+)
+async def resources(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+) -> ResourceList:
+    known = await _known(api, caller, name, namespace)
+    items, truncated = await read_resources(api.services.store, known, select_cluster(known, cluster))
+    return ResourceList(items=items, truncated=truncated)
+
+
+@router.get(
+    "/applications/{name}/diff",
+    operation_id="getDiff",
+    summary="What a sync would change, as the clusters themselves say",
+    responses=documented("not-found", "too-many-clusters", "busy"),
+)
+async def diff(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+) -> DiffReply:
+    known = await _known(api, caller, name, namespace)
+    answers = await api.asker.ask(str(known.application.id), "diff", select_cluster(known, cluster))
+    return DiffReply(items=[diff_of(answer) for answer in answers])
+
+
+@router.get(
+    "/applications/{name}/tree",
+    operation_id="getTree",
+    summary="What is managed on the clusters, and all that it owns there",
+    responses=documented("not-found", "too-many-clusters", "busy"),
+)
+async def tree(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+) -> TreeReply:
+    known = await _known(api, caller, name, namespace)
+    answers = await api.asker.ask(str(known.application.id), "tree", select_cluster(known, cluster))
+    return TreeReply(items=[tree_of(answer) for answer in answers])
+
+
+@router.get(
+    "/applications/{name}/drifts",
+    operation_id="listDrifts",
+    summary="Departures from what was assigned, newest first",
+    responses=documented("not-found"),
+)
+async def drifts(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    limit: Limit = 100,
+) -> DriftList:
+    application = await find(api, caller, name, namespace)
+    found = await api.services.store.drifts_of_application(str(application.id), limit=limit)
+    names = {cluster.uid: cluster.name for cluster in await api.services.store.list_clusters()}
+    return DriftList(items=[drift_item(report, names) for report in found])
+
+
+@router.get(
+    "/applications/{name}/events",
+    operation_id="listApplicationEvents",
+    summary="What happened to the application, newest first",
+    responses=documented("not-found"),
+)
+async def events(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    limit: Limit = 200,
+) -> EventList:
+    application = await find(api, caller, name, namespace)
+    found = await api.services.store.list_events(application=str(application.id), limit=limit)
+    names = {cluster.uid: cluster.name for cluster in await api.services.store.list_clusters()}
+    return EventList(items=[event_item(event, names) for event in found])
+
+
+async def _known(api: Api, caller: Caller, name: str, namespace: str) -> Known:
+    return await read_known(api.services.store, await find(api, caller, name, namespace))
+
+
+def _as_yaml(items: list[RenderedSet]) -> str:
+    """Return bare manifests; a comment says what is for whom only where there is more than one set."""
+    parts = []
+    for item in items:
+        if len(items) > 1:
+            parts.append(f"# {', '.join(item.clusters)}: {item.revision}\n")
+        parts.append(dump_documents(item.objects))
+    return "".join(parts)

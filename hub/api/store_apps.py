@@ -1,0 +1,99 @@
+"""Finding and storing applications: the same rules for every route that does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.api.context import Api, Caller, missing
+from hub.api.models.objects import Action
+from hub.domain.application import Application, ApplicationId
+from hub.errors import Conflict
+from hub.source.errors import RepositoryRefused
+from hub.source.urls import parse_repo_url
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An application that is to be stored, over the one that is."""
+
+    wanted: Application
+    stored: Application | None
+
+    @property
+    def action(self) -> Action:
+        if self.stored is None:
+            return "created"
+        return "unchanged" if _content(self.stored) == _content(self.wanted) else "configured"
+
+
+async def find(api: Api, caller: Caller, name: str, namespace: str, action: str = "get") -> Application:
+    """Raises NotFound, PermissionDenied."""
+    id = ApplicationId(namespace, name)
+    application = await api.services.store.get_application(id)
+    if application is None:
+        raise missing(id)
+    caller.require_application(action, application)
+    return application
+
+
+async def prepare(api: Api, caller: Caller, wanted: Application) -> Change:
+    """Look at what is stored under the id. Raises PermissionDenied; Conflict for one on its way out."""
+    stored = await api.services.store.get_application(wanted.id)
+    if stored is None:
+        caller.require_application("create", wanted)
+        return Change(wanted, None)
+    if stored.deletion is not None:
+        raise Conflict(
+            f"application {stored.id.display} is being deleted: wait until it is gone from its clusters, then create it"
+        )
+    caller.require_application("update", stored)
+    if wanted.spec.project != stored.spec.project:
+        caller.require_application("create", wanted)
+    return Change(wanted, stored)
+
+
+async def carry_out(api: Api, caller: Caller, change: Change) -> Application:
+    """Store it. Raises Conflict when somebody else has changed it meanwhile."""
+    if change.stored is not None and change.action == "unchanged":
+        return change.stored
+    services = api.services
+    expected = change.stored.generation if change.stored else 0
+    result = await services.store.put_application(change.wanted, expected_generation=expected)
+    api.overviews.invalidate()
+    reason, verb = ("ApplicationCreated", "created") if change.stored is None else ("ApplicationUpdated", "changed")
+    message = f"application {result.id.display} was {verb}, generation {result.generation}"
+    await services.audit.record(reason, message, actor=caller.name, application=str(result.id))
+    await services.bus.publish("applications", str(result.id))
+    return result
+
+
+def source_warnings(api: Api, application: Application) -> list[str]:
+    """Say which repositories the hub will not read, before it tries."""
+    found = []
+    for source in application.spec.sources:
+        if source.chart:
+            continue
+        try:
+            parse_repo_url(source.repo_url, api.services.settings.file_prefixes)
+        except RepositoryRefused as error:
+            found.append(error.message)
+    return list(dict.fromkeys(found))
+
+
+async def project_warnings(api: Api, application: Application, also: frozenset[str] = frozenset()) -> list[str]:
+    """`also`: projects that are stored together with it."""
+    name = application.spec.project
+    if name in also or await api.services.store.get_project(name) is not None:
+        return []
+    return [f"project {name} does not exist: nothing is deployed until it does"]
+
+
+def _content(application: Application) -> tuple[object, ...]:
+    """Return what its owner wrote of it."""
+    return (
+        application.spec,
+        dict(application.labels),
+        dict(application.annotations),
+        application.finalizers,
+        application.manifest,
+    )

@@ -1,0 +1,195 @@
+"""How commands are declared, found and run.
+
+Commands are imported only when they are used, so that the program starts quickly; a group knows their one-line help
+without them. Whatever goes wrong becomes one line and an exit code here, never a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from hub.cli.errors import CliError
+from hub.cli.exit import Exit
+from hub.cli.session import Session
+from hub.cli.values import DURATION
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_GLOBAL = "hub_context", "request_timeout"
+
+
+class Command(click.Command):
+    """A command with examples, and with the options that every command has."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.params += global_options()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                (shared if param.name in _GLOBAL else own).append(record)
+        for title, records in (("Options", own), ("Options of every command", shared)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.example:
+            with formatter.section("Examples"):
+                for line in example_lines(self.example):
+                    formatter.write(f"  {line}\n")
+
+
+def example_lines(example: str) -> list[str]:
+    return [line.strip() for line in example.strip().splitlines()]
+
+
+def global_options() -> list[click.Option]:
+    """Return fresh copies of the options that every command has."""
+    return [
+        click.Option(
+            ["--hub-context"],
+            metavar="NAME",
+            help="Use this context instead of the current one. [ESCADRE_CONTEXT]",
+            expose_value=False,
+            callback=_remember,
+        ),
+        click.Option(
+            ["--request-timeout"],
+            type=DURATION,
+            metavar="DURATION",
+            help="How long one request to the hub may take.  [default: 30s]",
+            expose_value=False,
+            callback=_remember,
+        ),
+    ]
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None:
+        setattr(ctx.ensure_object(Session), str(param.name), value)
+
+
+def command(name: str, *, example: str = "", **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a command; `example` is one or more full command lines."""
+
+    def declare(function: Callable[..., Any]) -> Command:
+        made: Command = click.command(name, cls=Command, example=example, **settings)(function)
+        return made
+
+    return declare
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are "module" → one-line help, each module having its command as `command`."""
+
+    def __init__(
+        self,
+        name: str,
+        entries: Mapping[str, tuple[str, str]],
+        *,
+        aliases: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
+        settings.setdefault("context_settings", SETTINGS)
+        super().__init__(name=name, **settings)
+        self.entries = entries
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.entries.get(self.aliases.get(cmd_name, cmd_name))
+        if entry is None:
+            return None
+        found: click.Command = importlib.import_module(entry[0]).command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
+            near = difflib.get_close_matches(name, [*self.entries, *self.aliases], n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no command {name[:70]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in self.entries.items()])
+
+
+class Program(LazyGroup):
+    """The root: runs a command and turns what it raises into a line and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
+        extra["standalone_mode"] = False
+        try:
+            result = super().main(args=args, prog_name=prog_name or "escadre", **extra)
+            sys.stdout.flush()
+            code = result if isinstance(result, int) else Exit.OK
+        except Exception as error:
+            code = report(error)
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+        sys.exit(int(code))
+
+
+def report(error: Exception) -> int:
+    """Tell the user what went wrong and return the exit code for it."""
+    match error:
+        case click.exceptions.Abort():
+            click.echo("interrupted", err=True)
+            return Exit.INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message())
+            return Exit.USAGE
+        case click.UsageError():
+            path = error.ctx.command_path if error.ctx else "escadre"
+            click.echo(f"error: {_sentence(error.format_message())} (see `{path} --help`)", err=True)
+            return Exit.USAGE
+        case CliError():
+            error.show()
+            return error.exit_code
+        case click.ClickException():
+            click.echo(f"error: {_sentence(error.format_message())}", err=True)
+            return Exit.USAGE
+        case BrokenPipeError():
+            # Whoever read the output has enough; nothing more can be said to them, at exit neither.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+    return _internal(error)
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get("ESCADRE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    message = " ".join(str(error).split())[:500]
+    click.echo(
+        f"error: a fault in escadre itself: {type(error).__name__}: {message}. Please report it, with what "
+        "ESCADRE_DEBUG=1 shows",
+        err=True,
+    )
+    return Exit.INTERNAL
+
+
+def _sentence(message: str) -> str:
+    """Return click's message as the rest of a sentence."""
+    text = message.strip().rstrip(".")
+    return text[:1].lower() + text[1:]

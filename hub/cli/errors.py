@@ -1,0 +1,67 @@
+"""What can go wrong in the command line. Every error is told in one line and carries its exit code.
+
+    CliError
+    ├── Misuse           what was typed, or a file, is wrong
+    ├── Refused          the hub said no: `code` is from its catalogue
+    ├── HubAway          no answer, or none that helps; worth trying again
+    ├── NotTrusted       it is not the hub that was trusted at login
+    ├── NotLoggedIn      no session, or it has ended
+    ├── Failed           an operation ended badly
+    └── TimedOut         it did not happen in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Any
+
+import click
+
+from hub.cli.exit import Exit
+
+
+class CliError(click.ClickException):
+    exit_code: int = Exit.FAILED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from hub.cli.text import clean_block
+
+        click.echo(f"error: {clean_block(self.message)}", err=True)
+
+
+class Misuse(CliError):
+    exit_code = Exit.USAGE
+
+
+class Refused(CliError):
+    exit_code = Exit.USAGE
+
+    def __init__(self, message: str, code: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = tuple(details)
+
+
+class HubAway(CliError):
+    exit_code = Exit.HUB
+
+    def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the hub asks to wait; 0: it did not say."""
+
+
+class NotTrusted(CliError):
+    exit_code = Exit.HUB
+
+
+class NotLoggedIn(CliError):
+    exit_code = Exit.HUB
+
+
+class Failed(CliError):
+    exit_code = Exit.FAILED
+
+
+class TimedOut(CliError):
+    exit_code = Exit.TIMEOUT

@@ -1,0 +1,71 @@
+"""The program escadre: its commands, and where each of them is."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import click
+
+from hub import __version__
+from hub.cli.command import SETTINGS, Program, global_options
+from hub.cli.session import Session
+
+_C = "hub.cli.commands."
+
+ENTRIES = {
+    "login": (_C + "login", "Log in to a hub."),
+    "logout": (_C + "logout", "End the session, here and at the hub."),
+    "context": (_C + "context", "Choose between the hubs you are logged in to."),
+    "version": (_C + "version", "Show the versions of escadre and of the hub."),
+    "account": (_C + "account", "Your account."),
+    "apply": (_C + "apply", "Create or change Applications and AppProjects from files."),
+    "app": (_C + "app", "Applications."),
+    "cluster": (_C + "cluster", "Clusters and their agents."),
+    "project": (_C + "project", "Projects (AppProjects). Also: proj."),
+    "events": (_C + "events", "What happened in the fleet."),
+}
+
+
+@click.pass_context
+def _start(ctx: click.Context) -> None:
+    ctx.ensure_object(Session)
+
+
+cli = Program(
+    "escadre",
+    ENTRIES,
+    aliases={"proj": "project", "applications": "app", "clusters": "cluster"},
+    help="GitOps for a fleet: applications from Git on many Kubernetes clusters.",
+    epilog="Exit codes: 0 done, 1 failed or different, 2 wrong usage or refused, 3 no hub or no session, 4 timed out.",
+    params=[
+        *global_options(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=lambda ctx, _, value: _show_version(ctx) if value else None,
+            help="Show the version and exit.",
+        ),
+    ],
+    callback=_start,
+    context_settings=SETTINGS,
+)
+
+
+def _show_version(ctx: click.Context) -> None:
+    click.echo(f"escadre {__version__}")
+    ctx.exit()
+
+
+def main() -> None:
+    """Run the program; exits as `hub.cli.exit` says."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    cli.main(args=sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

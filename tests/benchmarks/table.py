@@ -1,0 +1,89 @@
+"""The benches, what they are to reach, and the page that tells what they reached."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    work: str
+    reach: Mapping[str, tuple[str, float]]
+    """key → (comparison, limit)."""
+    note: str = ""
+
+
+BENCHES: dict[str, Bench] = {
+    "fanout": Bench(
+        "1,000 agents, one application of 10 ConfigMaps on all of them, one commit that changes all ten:"
+        " refresh → applied and on record in the hub",
+        {"p50_s": ("<", 1), "p99_s": ("<", 2)},
+    ),
+    "restart": Bench(
+        "the hub killed and started again under 1,000 agents × 100 applications: all connected and in agreement",
+        {"seconds": ("<", 30), "blobs_sent": ("=", 0)},
+    ),
+    "narrow": Bench(
+        "a repository of 1,000 applications, a commit that touches one: refresh → applied",
+        {"renders": ("=", 1), "seconds": ("<", 1)},
+    ),
+    "one-cluster": Bench(
+        "300 applications × 10 ConfigMaps on one real control plane, one commit that changes all; `ratio` is to the"
+        " server's own rate of applies, 16 in flight, measured in the same run",
+        {"ratio": ("≥", 0.5), "hub_agent_cpu_s": ("<", 30)},
+    ),
+    "drift": Bench(
+        "100 edits and deletions behind its back on the real control plane: visible in the hub; healed",
+        {"seen_p99_s": ("<", 0.3), "healed_p50_s": ("<", 0.15), "healed_p99_s": ("<", 0.5)},
+    ),
+    "agent-size": Bench(
+        "an agent with 100 managed resources in a real cluster of 5,000 others, at rest for a minute",
+        {"rss_mb": ("≤", 60), "cpu_percent": ("<", 1)},
+    ),
+    "hub-size": Bench(
+        "a hub with 1,000 agents at rest for a minute", {"rss_mb": ("≤", 300), "cpu_percent": ("<", 5)}
+    ),
+}
+
+
+def met(comparison: str, limit: float, value: float) -> bool:
+    return {"<": value < limit, "≤": value <= limit, "≥": value >= limit, "=": value == limit}[comparison]
+
+
+def write_page(results: Mapping[str, Mapping[str, float]]) -> None:
+    """Put the figures into docs/performance.md, between its marks."""
+    lines = [
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}, hub, agents and clusters together on it.",
+        "",
+        "| Bench | Work | Reach | Measured |",
+        "|---|---|---|---|",
+    ]
+    for name, figures in results.items():
+        bench = BENCHES[name]
+        reach = ", ".join(f"`{key}` {how} {limit:g}" for key, (how, limit) in bench.reach.items())
+        cells = []
+        for key, value in figures.items():
+            short = key in bench.reach and not met(*bench.reach[key], value)
+            cells.append(f"`{key}` **{value:g}** (short)" if short else f"`{key}` {value:g}")
+        lines.append(f"| `{name}` | {bench.work} | {reach} | {', '.join(cells)} |")
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", "utf-8")
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    model = platform.machine()
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), model)
+    return f"{cores} cores of {model}, {memory:.0f} GiB of memory, CPython {platform.python_version()}"
