@@ -1,48 +1,48 @@
 # The two commands that matter: `make demo` shows the product, `make test` proves it.
-PYTHON ?= python3
-VENV := .venv
-PY := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+PY := .venv/bin/python
 ARGS ?=
 
-.PHONY: demo test check bench proto format setup test-setup clean
+.PHONY: demo test check bench proto lock format setup test-setup clean
 
-setup: $(STAMP)
-
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
-
-demo: $(STAMP)
-	@$(PY) -m hub.demo $(ARGS)
+# A hub, three agents and a Git repository on this machine, and what a commit does. ARGS=--help tells the options.
+demo: setup
+	@$(PY) -m demo $(ARGS)
 
 # Everything: unit, contract, integration on a real control plane, real Git, Helm, Kustomize, PostgreSQL and TLS.
-test: $(STAMP) test-setup
-	$(PY) -m tests.lint
-	$(PY) -m pytest -n auto $(ARGS)
+test: setup
+	@$(PY) -m tests.lint
+	@$(PY) -m tests.setup
+	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
-# What the tests need beyond Python: builds the control plane once, looks for PostgreSQL and sshd.
-test-setup: $(STAMP)
-	$(PY) -m tests.setup
+# Format, rules, types, import rules, generated code, unit tests: under a minute.
+check: setup
+	@$(PY) -m tests.lint
+	$(PY) -m pytest -n auto --dist worksteal -q -m "not controlplane and not postgres and not slow" $(ARGS)
 
-# Format, lint, types, import rules, generated code, unit tests: under a minute.
-check: $(STAMP)
-	$(PY) -m tests.lint
-	$(PY) -m pytest -n auto -q -m "not controlplane and not postgres and not slow" $(ARGS)
+# Measures the hub and the agent, and writes the figures into docs/performance.md.
+bench: setup
+	@$(PY) -m tests.benchmarks $(ARGS)
 
-bench: $(STAMP)
-	$(PY) -m tests.benchmarks $(ARGS)
+# The Python code of the wire contract, from proto/**/*.proto.
+proto: setup
+	@$(PY) -m tests.protocompile
 
-proto: $(STAMP)
-	$(PY) -m tests.protocompile
+# The pins of everything in pyproject.toml. ARGS=--upgrade moves them. Needs uv.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url pyproject.toml --group dev --output-file requirements.lock $(ARGS)
 
-format: $(STAMP)
-	$(VENV)/bin/ruff check --fix --exit-zero .
-	$(VENV)/bin/ruff format .
+format: setup
+	@$(PY) -m ruff check --fix --exit-zero --quiet .
+	@$(PY) -m ruff format --quiet .
+
+# .venv as requirements.lock says. PYTHON=/path/to/python3 chooses the interpreter.
+setup:
+	@tests/environment.sh
+
+# What the tests need beyond Python: the control plane, PostgreSQL, Git, an SSH server.
+test-setup: setup
+	@$(PY) -m tests.setup
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,6 +53,8 @@ class Storage:
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises StorageError when it cannot be used."""
         self.path = path
+        self._kinds: dict[str, frozenset[GroupKind]] = {}
+        """What `kinds_of` has read: it is asked at every turn of every application."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -150,6 +152,7 @@ class Storage:
 
     def bury(self, application: str) -> None:
         """The application's tombstone has been carried out: forget all but that."""
+        self._kinds.pop(application, None)
         with self._write() as db:
             db.execute("UPDATE assignments SET deleted = 1 WHERE application = ?", (application,))
             for table in ("kinds", "judged", "attempts", "synced"):
@@ -159,14 +162,16 @@ class Storage:
         rows = self._rows("SELECT content FROM blobs WHERE digest = ?", (digest,))
         return rows[0][0] if rows else None
 
-    def blobs(self, digests: Collection[str]) -> dict[str, bytes]:
-        """Return those of the blobs that are held."""
-        result: dict[str, bytes] = {}
+    def each_blob(self, digests: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield those of the blobs that are held, a few hundred in memory at a time."""
         for chunk in _chunks(list(digests)):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT digest, content FROM blobs WHERE digest IN ({marks})"  # noqa: S608 - only question marks
-            result.update(self._rows(query, tuple(chunk)))
-        return result
+            yield from self._rows(query, tuple(chunk))
+
+    def blobs(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Return those of the blobs that are held."""
+        return dict(self.each_blob(digests))
 
     def missing_blobs(self, digests: Collection[str]) -> list[str]:
         """Return those that are not held, each once, in the order given."""
@@ -189,12 +194,19 @@ class Storage:
 
     def add_kinds(self, application: str, kinds: Iterable[GroupKind]) -> None:
         """Remember kinds before the first object of theirs is applied: they are watched until pruned."""
-        with self._write() as db:
-            db.executemany("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?)", [(application, *k) for k in kinds])
+        known = self.kinds_of(application)
+        fresh = [k for k in kinds if k not in known]
+        if fresh:
+            with self._write() as db:
+                db.executemany("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?)", [(application, *k) for k in fresh])
+            self._kinds.pop(application, None)
 
-    def kinds_of(self, application: str) -> set[GroupKind]:
-        rows = self._rows("SELECT grp, kind FROM kinds WHERE application = ?", (application,))
-        return {GroupKind(group, kind) for group, kind in rows}
+    def kinds_of(self, application: str) -> frozenset[GroupKind]:
+        known = self._kinds.get(application)
+        if known is None:
+            rows = self._rows("SELECT grp, kind FROM kinds WHERE application = ?", (application,))
+            known = self._kinds[application] = frozenset(GroupKind(group, kind) for group, kind in rows)
+        return known
 
     def save_judged(self, application: str, judged: Mapping[ResourceKey, Judged | None]) -> None:
         """Store verdicts; None removes one."""

@@ -10,17 +10,22 @@ import signal
 import sys
 import types
 import typing
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from hub import __version__
+from hub import __version__, offline
 from hub.config import Settings, read_settings
 from hub.errors import HubError, Invalid
 from hub.logs import configure
+from hub.server import Hub
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Failure(click.ClickException):
@@ -97,8 +102,6 @@ def _event_loop_run(work: Any) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from hub.server import Hub
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -120,6 +123,86 @@ async def _serve(settings: Settings) -> None:
             task.cancel()
         await asyncio.gather(waiter, ended, return_exceptions=True)
         await hub.stop()
+
+
+def _database_options(command: click.Command) -> click.Command:
+    """Add the flags that say which hub is meant."""
+    for name in ("data_dir", "database_url", "secret_key_file"):
+        text = f"{Settings.model_fields[name].description} [ESCADRE_{name.upper()}]"
+        command.params.append(click.Option(["--" + name.replace("_", "-")], metavar="TEXT", help=text))
+    return command
+
+
+def _beside(work: Callable[[Settings], Coroutine[Any, Any, T]], flags: dict[str, Any]) -> T:
+    """Run a command beside the hub; errors become messages and exit codes."""
+    try:
+        settings = read_settings(_given(flags))
+    except Invalid as error:
+        raise Misuse(error.message) from error
+    try:
+        return asyncio.run(work(settings))
+    except HubError as error:
+        raise Failure(error.message) from error
+
+
+@cli.group()
+def ca() -> None:
+    """The fleet's authority: its pin, and its rotation in three steps, each some time after the one before.
+
+    prepare makes the next authority known to every agent; activate lets it sign, while the old one stays trusted;
+    retire ends the trust in the old one.
+    """
+
+
+@ca.command()
+def pin(**flags: Any) -> None:
+    """Print the pin that agents and people check the hub by."""
+    found, _ = _beside(offline.describe, flags)
+    click.echo(found)
+
+
+@ca.command(name="list")
+def list_authorities(**flags: Any) -> None:
+    """List the authorities and signing keys in force."""
+    _, rows = _beside(offline.describe, flags)
+    for row in rows:
+        until = row.not_after.date().isoformat() if row.not_after else "-"
+        click.echo(f"{row.id}  {row.kind:16}  {row.state:8}  until {until:10}  {row.pin}".rstrip())
+
+
+def _rotation_step(step: str, text: str) -> None:
+    def run(force: bool = False, **flags: Any) -> None:
+        _beside(partial(offline.rotate, step=step, force=force), flags)
+        click.echo(f"{step}: done; a running hub takes it up within a minute")
+
+    run.__doc__ = text
+    command = ca.command(name=step, help=text)(run)
+    if step != "prepare":
+        message = "do it although it is too early, or agents still need the old one: those have to join anew"
+        command.params.append(click.Option(["--force"], is_flag=True, help=message))
+    _database_options(command)
+
+
+_rotation_step("prepare", "Make the next authority, and make it known.")
+_rotation_step("activate", "Let the next authority sign; the old one stays trusted.")
+_rotation_step("retire", "Trust the old authority no more, and destroy its key.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path, **flags: Any) -> None:
+    """Write a consistent copy of the SQLite database to FILE, while the hub runs.
+
+    The key file (secret.key) belongs with it: without it the private keys in the copy cannot be read.
+    """
+    if file.exists():
+        raise Misuse(f"{file} exists already: name a new file")
+    _beside(partial(offline.backup, path=file), flags)
+    click.echo(f"written to {file}")
+
+
+for _command in (pin, list_authorities, backup):
+    _database_options(_command)
 
 
 def main() -> None:

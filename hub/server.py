@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,6 +60,7 @@ from hub.store.factory import open_store
 log = logging.getLogger(__name__)
 
 CONTROLLER_LEASE_SECONDS = 15.0
+TURN_SECONDS = 10.0
 MIB = 1024 * 1024
 
 
@@ -152,7 +153,8 @@ class Hub:
             agent_validity=timedelta(hours=settings.agent_certificate_hours),
         )
         pki = PublicKeyInfrastructure(self.store, box, now, pki_settings)
-        await pki.start()
+        async with self._turn("pki"):
+            await pki.start()
         door = DoorLog(self.store, now)
 
         async def announce(cluster: str) -> None:
@@ -165,6 +167,16 @@ class Hub:
         certificate = ServerCertificate(pki, now)
         await certificate.refresh()
         return Trust(pki, revocations, enrolments, tokens, certificate)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        """Of replicas that start at once, one after the other: what only the first may make, the others find made."""
+        while True:
+            async with self.store.lease(name, self._replica, TURN_SECONDS) as held:
+                if held:
+                    yield
+                    return
+            await asyncio.sleep(0.2)
 
     # --- gateway
 
@@ -257,7 +269,8 @@ class Hub:
         settings = self.settings
         audit = Audit(self.store, now)
         accounts = Accounts(self.store, audit, now)
-        await self._first_password(accounts)
+        async with self._turn("first-account"):
+            await self._first_password(accounts)
         listener = HttpsListener(self.trust.certificate)
         self.api_port = await listener.bind(settings.host, settings.port)
         self._stack.push_async_callback(listener.stop, settings.drain_seconds)

@@ -187,7 +187,7 @@ def status_to_proto(status: ApplicationStatus) -> pb.ApplicationStatus:
     )
 
 
-def operation_to_proto(state: OperationState) -> pb.OperationState:
+def operation_to_proto(state: OperationState, *, results: bool = True) -> pb.OperationState:
     return pb.OperationState(
         id=state.id,
         application=state.application,
@@ -202,7 +202,7 @@ def operation_to_proto(state: OperationState) -> pb.OperationState:
         finished_ms=state.finished_ms,
         results=[
             pb.OperationResult(key=key_to_proto(r.key), version=r.version, status=r.status, message=r.message)
-            for r in _told(state)
+            for r in (_told(state) if results else ())
         ],
         attempt=state.attempt,
         dry_run=state.dry_run,

@@ -114,7 +114,6 @@ class _Session:
     heard: float = field(default_factory=time.monotonic)
     sequence: int = 0
     outgoing: asyncio.Queue[pb.AgentMessage] = field(default_factory=lambda: asyncio.Queue(maxsize=256))
-    offered: dict[str, bytes] = field(default_factory=dict)
     welcomed: bool = False
 
 
@@ -231,8 +230,6 @@ class Link:
         match kind:
             case "welcome":
                 self._welcome(message.welcome, session)
-            case "blobs":
-                self._offer(message.blobs, session)
             case "assignments":
                 await self._take(message.assignments, stub, session)
             case "status_receipt":
@@ -263,19 +260,11 @@ class Link:
             log.warning("this clock is %.0f s %s the hub's; certificates may be refused", abs(skew), _side(skew))
         log.info("connected to %s as cluster %s", self._trust.gateway(), welcome.cluster)
 
-    def _offer(self, blobs: pb.Blobs, session: _Session) -> None:
-        """Keep blobs that came ahead of their assignment; only what has the digest it claims."""
-        for blob in blobs.items:
-            digest = blob.digest.hex()
-            if digest_of(blob.content) != digest:
-                raise LinkError(f"the hub sent a blob that is not {digest[:12]}")
-            session.offered[digest] = blob.content
-
     async def _take(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
         assignments = [convert.assignment_from_proto(a) for a in message.items]
         refused = [a for a in assignments if not self._vouched(a)]
         good = [a for a in assignments if a not in refused] if refused else assignments
-        offered, session.offered = session.offered, {}
+        offered = _checked(message.blobs)
         arrivals: list[Arrival] = [_unvouched(a) for a in refused]
         try:
             while missing := self._receiver.missing(good, offered):
@@ -385,12 +374,24 @@ class _BlobsGone(Exception):
     pass
 
 
+def _checked(blobs: Iterable[pb.Blob]) -> dict[str, bytes]:
+    """Return blobs by their digests. Raises LinkError when one is not what it claims to be."""
+    result = {}
+    for blob in blobs:
+        digest = blob.digest.hex()
+        if digest_of(blob.content) != digest:
+            raise LinkError(f"the hub sent a blob that is not {digest[:12]}")
+        result[digest] = blob.content
+    return result
+
+
 def _report(batch: Batch, sequence: int) -> pb.StatusReport:
     return pb.StatusReport(
         sequence=sequence,
         applications=[convert.status_to_proto(s) for s in batch.statuses],
         drifts=[convert.drift_report_to_proto(d) for d in batch.drift_reports()],
-        finished_operations=[convert.operation_to_proto(o) for o in batch.operations],
+        # The results are told with the status, of the newest; of the others it is the history that counts.
+        finished_operations=[convert.operation_to_proto(o, results=False) for o in batch.operations],
     )
 
 

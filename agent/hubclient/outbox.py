@@ -64,6 +64,8 @@ class Outbox:
         self._timer: asyncio.TimerHandle | None = None
         self._drifts = True
         self._operations = True
+        """Whether there may be finished operations on disk that are not in `_finished`."""
+        self._finished: dict[str, OperationState] = {}
         self._in_flight: Batch | None = None
         self._wake = asyncio.Event()
         self.connected = False
@@ -89,8 +91,12 @@ class Outbox:
         self._drifts = True
         self._wake.set()
 
-    def operation_finished(self) -> None:
-        self._operations = True
+    def operation_finished(self, state: OperationState) -> None:
+        """An operation has ended, and is on disk as such."""
+        if len(self._finished) < BATCH_OPERATIONS:
+            self._finished[state.id] = state
+        else:
+            self._operations = True
         self._wake.set()
 
     # --- the link's side
@@ -144,6 +150,10 @@ class Outbox:
         if self._operations:
             batch.operations = self._storage.unreported_operations(BATCH_OPERATIONS)
             self._operations = len(batch.operations) == BATCH_OPERATIONS
+            self._finished.clear()
+        else:
+            batch.operations = list(self._finished.values())
+            self._finished.clear()
         return batch
 
     def acknowledged(self) -> None:

@@ -329,7 +329,7 @@ class ApplicationLoop:
             if order.automated:
                 self._note_attempt(assignment, state.phase)
         self._operation = state
-        self._outbox.operation_finished()
+        self._outbox.operation_finished(state)
         for key in {*self._pending, *self._drifted}:
             if key in self._targets_now() and self._is_settled(key):
                 self._pending.pop(key, None)

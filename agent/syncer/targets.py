@@ -48,11 +48,18 @@ def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment,
     if content is None:
         raise IncompleteSet(f"manifest set {ref.digest[:12]} is not on this agent's disk")
     entries = read_manifest_set(content, resources=ref.resources)
-    missing = storage.missing_blobs([e.digest for e in entries])
-    if missing:
-        raise IncompleteSet(f"{len(missing)} of the {len(entries)} manifests of set {ref.digest[:12]} are not on disk")
+    digests = {e.digest for e in entries}
+    hooks: set[str] = set()
+    found = 0
+    for digest, manifest in storage.each_blob(digests):
+        found += 1
+        if _is_hook(manifest):
+            hooks.add(digest)
+    if found != len(digests):
+        missing = len(digests) - found
+        raise IncompleteSet(f"{missing} of the {len(digests)} manifests of set {ref.digest[:12]} are not on disk")
     scopes = _coming_scopes(storage, entries, discovery)
-    return resolve(entries, discovery, assignment.namespace, ref.digest, _hooks(storage, entries), scopes)
+    return resolve(entries, discovery, assignment.namespace, ref.digest, frozenset(hooks), scopes)
 
 
 def resolve(
@@ -101,15 +108,15 @@ def _coming_scopes(storage: Storage, entries: tuple[Entry, ...], discovery: Disc
     return scopes
 
 
-def _hooks(storage: Storage, entries: tuple[Entry, ...]) -> frozenset[str]:
-    """Return the digests of the manifests that are hooks. Only kinds that name an annotation are parsed."""
-    found = set()
-    for digest, content in storage.blobs({e.digest for e in entries}).items():
-        if any(a.encode() in content for a in HOOK_ANNOTATIONS):
-            annotations = (orjson.loads(content).get("metadata") or {}).get("annotations") or {}
-            if any(a in annotations for a in HOOK_ANNOTATIONS):
-                found.add(digest)
-    return frozenset(found)
+def _is_hook(manifest: bytes) -> bool:
+    """Say whether a manifest is a hook. It is parsed only if it names an annotation of one."""
+    if not any(a in manifest for a in _HOOK_BYTES):
+        return False
+    annotations = (orjson.loads(manifest).get("metadata") or {}).get("annotations") or {}
+    return any(a in annotations for a in HOOK_ANNOTATIONS)
+
+
+_HOOK_BYTES = tuple(a.encode() for a in HOOK_ANNOTATIONS)
 
 
 def manifest_of(content: bytes, target: Target, application: str) -> Object:

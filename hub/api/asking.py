@@ -19,6 +19,7 @@ MOST_CLUSTERS = 200
 """Asked in one request."""
 PARALLEL = 32
 """Questions under way at once, of this process."""
+ANSWER_SECONDS = 30.0
 _WAITING = 64
 """Requests that wait for their answers at once."""
 
@@ -61,7 +62,7 @@ class Asker:
             return Answer(cluster.name, {}, Problem(code="cluster-unreachable", message=message))
         try:
             async with self._slots:
-                content = await self._desk.ask(Question(cluster.uid, application, kind, {}))
+                content = await self._desk.ask(Question(cluster.uid, application, kind, {}, ANSWER_SECONDS))
             value = await asyncio.to_thread(orjson.loads, content)
         except StoreUnavailable:
             raise

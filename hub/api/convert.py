@@ -87,6 +87,7 @@ def refresh_info(state: RefreshState | None) -> RefreshInfo:
         revisions=revision_items(known.revision),
         refreshed_at=known.refreshed_at,
         requested=known.requested,
+        spec_generation=known.spec_generation,
     )
 
 

@@ -8,7 +8,7 @@ says stays in the log.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hub.api.models.error import ErrorBody, ErrorReply
-from hub.errors import HubError, Invalid, TooManyRequests, Unauthenticated, Unavailable
+from hub.errors import HubError, TooManyRequests, Unauthenticated, Unavailable
 
 _MOST_DETAILS = 100
 _LONGEST_MESSAGE = 16_384
@@ -82,6 +82,7 @@ IN_ANSWERS: Mapping[str, str] = {
     "not-here": "the agent does not have all of the manifests yet",
     "cluster": "the cluster's API server refused or failed",
     "too-large": "there are more objects than an answer holds",
+    "malformed-answer": "the agent's answer is not understood: it may be newer than the hub",
     "unknown-question": "the agent is older than the hub and does not know the question",
 }
 """Codes inside an answer that many clusters gave: one that fails does not take the others with it."""
@@ -97,14 +98,6 @@ class RequestTimeout(HubError):
 class UnsupportedMediaType(HubError):
     code = "unsupported-media-type"
     status = 415
-
-
-class Several(Invalid):
-    """Several problems at once, each for itself in `details`."""
-
-    def __init__(self, message: str, details: Sequence[str]) -> None:
-        super().__init__(message)
-        self.details = details
 
 
 def public_code(error: HubError) -> str:
@@ -139,7 +132,7 @@ def response_of(error: Exception, request_id: str) -> Response:
             code = public_code(error)
             if code == "internal":
                 return _internal(request_id)
-            details = error.details if isinstance(error, Several) else error.message.splitlines()
+            details = error.message.splitlines()
             return error_response(
                 code,
                 error.message,

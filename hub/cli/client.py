@@ -29,9 +29,7 @@ _HOSTNAME_MISMATCH = (62, 64)
 class HubApi:
     """One hub, as one user. Close it after use."""
 
-    def __init__(
-        self, context: Context, *, timeout: float, pause: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, context: Context, *, timeout: float, pause: Callable[[float], None] = time.sleep) -> None:
         self.context = context
         self._pause = pause
         self._client = httpx2.Client(**client_options(context, timeout))
@@ -39,7 +37,7 @@ class HubApi:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, path: str, **params: object) -> Any:
+    def get(self, path: str, /, **params: object) -> Any:
         """Return the reply's JSON. Tried again when the hub is away for a moment. Raises CliError."""
         for attempt in range(1, _TRIES + 1):
             try:
@@ -51,19 +49,19 @@ class HubApi:
                 self._pause(seconds)
         raise AssertionError("the last attempt returns or raises")
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, **params: object) -> Any:
+    def post(self, path: str, body: Mapping[str, Any] | None = None, /, **params: object) -> Any:
         return self.call("POST", path, params=params, body=body)
 
-    def put(self, path: str, body: Mapping[str, Any], **params: object) -> Any:
+    def put(self, path: str, body: Mapping[str, Any], /, **params: object) -> Any:
         return self.call("PUT", path, params=params, body=body)
 
-    def patch(self, path: str, body: Mapping[str, Any], **params: object) -> Any:
+    def patch(self, path: str, body: Mapping[str, Any], /, **params: object) -> Any:
         return self.call("PATCH", path, params=params, body=body)
 
-    def delete(self, path: str, **params: object) -> Any:
+    def delete(self, path: str, /, **params: object) -> Any:
         return self.call("DELETE", path, params=params)
 
-    def items(self, path: str, **params: object) -> list[dict[str, Any]]:
+    def items(self, path: str, /, **params: object) -> list[dict[str, Any]]:
         """Return every item of a list, page by page. Raises CliError."""
         found: list[dict[str, Any]] = []
         after = ""

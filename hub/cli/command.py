@@ -10,7 +10,7 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -136,10 +136,10 @@ class LazyGroup(click.Group):
 class Program(LazyGroup):
     """The root: runs a command and turns what it raises into a line and an exit code."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
-        extra["standalone_mode"] = False
+    def main(self, *args: Any, **extra: Any) -> Any:
+        extra |= {"standalone_mode": False, "prog_name": "escadre"}
         try:
-            result = super().main(args=args, prog_name=prog_name or "escadre", **extra)
+            result = super().main(*args, **extra)
             sys.stdout.flush()
             code = result if isinstance(result, int) else Exit.OK
         except Exception as error:

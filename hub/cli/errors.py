@@ -1,19 +1,19 @@
 """What can go wrong in the command line. Every error is told in one line and carries its exit code.
 
-    CliError
-    ├── Misuse           what was typed, or a file, is wrong
-    ├── Refused          the hub said no: `code` is from its catalogue
-    ├── HubAway          no answer, or none that helps; worth trying again
-    ├── NotTrusted       it is not the hub that was trusted at login
-    ├── NotLoggedIn      no session, or it has ended
-    ├── Failed           an operation ended badly
-    └── TimedOut         it did not happen in time
+CliError
+├── Misuse           what was typed, or a file, is wrong
+├── Refused          the hub said no: `code` is from its catalogue
+├── HubAway          no answer, or none that helps; worth trying again
+├── NotTrusted       it is not the hub that was trusted at login
+├── NotLoggedIn      no session, or it has ended
+├── Failed           an operation ended badly
+└── TimedOut         it did not happen in time
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import click
 
@@ -21,7 +21,7 @@ from hub.cli.exit import Exit
 
 
 class CliError(click.ClickException):
-    exit_code: int = Exit.FAILED
+    exit_code: ClassVar[int] = Exit.FAILED
 
     def show(self, file: IO[Any] | None = None) -> None:
         from hub.cli.text import clean_block

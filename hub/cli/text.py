@@ -22,7 +22,16 @@ _BLOCK_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u20
 _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("Synced", "Healthy", "Connected", "Succeeded", "created", "configured", "Pruned"), "green"),
     **dict.fromkeys(
-        ("OutOfSync", "Progressing", "Running", "Terminating", "Missing", "Suspended", "NeverConnected", "PruneSkipped"),
+        (
+            "OutOfSync",
+            "Progressing",
+            "Running",
+            "Terminating",
+            "Missing",
+            "Suspended",
+            "NeverConnected",
+            "PruneSkipped",
+        ),
         "yellow",
     ),
     **dict.fromkeys(("Degraded", "Failed", "Error", "SyncFailed", "Unreachable", "warning"), "red"),
@@ -59,9 +68,7 @@ def width(text: str) -> int:
     """Return how many columns a line takes on a terminal."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "") -> list[str]:

@@ -1,7 +1,7 @@
 """Whom to believe, the first time: a hub's authority is checked against its pin before anything secret is sent.
 
-A pin is `sha256:` and the hex SHA-256 over the SubjectPublicKeyInfo of the authority's certificate, the same that agents
-are given.
+A pin is `sha256:` and the hex SHA-256 over the SubjectPublicKeyInfo of the authority's certificate, the same that
+agents are given.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ _LONGEST = 366 * 24 * 3600.0
 _APPLICATION = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,62}/)?[a-z0-9][-a-z0-9.]{0,252}")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds as a number, or 90s, 5m, 1h30m."""
 
     name = "duration"
@@ -27,7 +27,7 @@ class Duration(click.ParamType):
         return seconds
 
 
-class Application(click.ParamType):
+class Application(click.ParamType[str]):
     """An application's name, or namespace/name."""
 
     name = "application"

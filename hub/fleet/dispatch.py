@@ -31,7 +31,7 @@ REMEMBERED = 512
 @dataclass(frozen=True, slots=True)
 class _Change:
     message: bytes
-    """An encoded HubMessage."""
+    """An encoded Assignments with these blobs and no items."""
     count: int
 
 
@@ -117,8 +117,8 @@ class Dispatcher:
             items |= await self._store.get_blobs([e.digest for e in lacking])
         elif len(contents[digest]) > INLINE_BYTES:
             return _Change(b"", 0)
-        message = pb.Blobs(items=[pb.Blob(digest=bytes.fromhex(d), content=c) for d, c in items.items()])
-        return _Change(pb.HubMessage(blobs=message).SerializeToString(), len(items))
+        message = pb.Assignments(blobs=[pb.Blob(digest=bytes.fromhex(d), content=c) for d, c in items.items()])
+        return _Change(message.SerializeToString(), len(items))
 
     async def send(self, cluster: str, assignments: Iterable[Assignment]) -> None:
         """Put assignments that agreement found wanting before one agent; it fetches what blobs it lacks."""

@@ -80,7 +80,8 @@ class Session:
         self._wake.set()
 
     def put_blobs(self, key: str, message: bytes) -> None:
-        """Send blobs ahead of the assignment that needs them, as a HubMessage encoded once for all agents."""
+        """Send blobs along with the next assignments: an Assignments message with nothing else, encoded once for all
+        agents."""
         self._blobs[key] = message
         self._wake.set()
 
@@ -112,11 +113,31 @@ class Session:
         self._control.clear()
         if self.closing:
             return messages
-        messages += self._blobs.values()
+        blobs = b"".join(self._blobs.values())
         self._blobs.clear()
         assignments = list(self._mailbox.values())
         self._mailbox.clear()
         for start in range(0, len(assignments), ASSIGNMENTS_PER_MESSAGE):
             items = [convert.assignment_to_proto(a) for a in assignments[start : start + ASSIGNMENTS_PER_MESSAGE]]
-            messages.append(pb.HubMessage(assignments=pb.Assignments(items=items)))
+            encoded = pb.Assignments(items=items).SerializeToString()
+            messages.append(_wrapped(blobs + encoded))
+            blobs = b""
         return messages
+
+
+def _wrapped(assignments: bytes) -> bytes:
+    """Return an encoded HubMessage around encoded Assignments. Encoded messages put one behind the other are one
+    message with the fields of both, which is how blobs encoded once go along with each agent's own assignments."""
+    return bytes([_ASSIGNMENTS_TAG]) + _varint(len(assignments)) + assignments
+
+
+_ASSIGNMENTS_TAG = pb.HubMessage.ASSIGNMENTS_FIELD_NUMBER << 3 | 2
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

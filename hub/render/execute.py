@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 from hub.errors import HubError
@@ -30,6 +31,10 @@ def execute(task: Task, setup: Setup) -> Outcome:
         raise RenderError(
             f"Rendering took more than the {setup.limits.memory_bytes:,} bytes of memory it may have.", code="too-large"
         ) from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "its disk is full: free space or enlarge it" if full else error.strerror or "its disk does not answer"
+        raise RenderError(f"The hub could not render this: {what}.", code="render-crashed", retryable=True) from error
     manifest_set, blobs, warnings = normalizer.finish()
     return Outcome(manifest_set, blobs, tuple(warnings))
 

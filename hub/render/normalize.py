@@ -164,7 +164,7 @@ def _name(found: Found, metadata: dict[str, Any], kind: str) -> str:
             raise _invalid(found, f"is a {kind} with generateName, which only hooks may have: give it metadata.name")
         raise _invalid(found, f"is a {kind} without metadata.name")
     if not isinstance(name, str):
-        raise _invalid(found, f"is a {kind} whose metadata.name {json.dumps(name)[:_SHOWN]} is no text: write it in quotes")
+        raise _no_text(found, kind, "name", name)
     if len(name) > _LONGEST_NAME or "/" in name or not name.isprintable():
         raise _invalid(found, f"is a {kind} whose metadata.name {name[:_SHOWN]!r} is none that Kubernetes takes")
     return name
@@ -175,7 +175,7 @@ def _namespace(found: Found, metadata: dict[str, Any], kind: str) -> str:
     if namespace is None:
         return ""
     if not isinstance(namespace, str):
-        raise _invalid(found, f"is a {kind} whose metadata.namespace {json.dumps(namespace)[:_SHOWN]} is no text: write it in quotes")
+        raise _no_text(found, kind, "namespace", namespace)
     return namespace
 
 
@@ -193,6 +193,11 @@ def _is_excluded(key: ResourceKey) -> bool:
         return False
     kinds = _EXCLUDED[key.group]
     return kinds is None or key.kind in kinds
+
+
+def _no_text(found: Found, kind: str, name: str, value: Any) -> RenderError:
+    shown = json.dumps(value)[:_SHOWN]
+    return _invalid(found, f"is a {kind} whose metadata.{name} {shown} is no text: write it in quotes")
 
 
 def _invalid(found: Found, what: str) -> RenderError:

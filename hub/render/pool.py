@@ -17,11 +17,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hub.render.wire import Setup
+from hub.render.errors import RenderError
+from hub.render.wire import Outcome, Setup, decode_outcome
 from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
 
 PATIENCE = 5.0
 """Seconds a render may take before it counts as slow."""
+_IN_THREAD = 1024 * 1024
+"""A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
 _MAX_TASKS = 1000
 _MAX_RSS = 512 * 1024 * 1024
 """A worker that has been larger than this is replaced once it is idle: its memory does not come back."""
@@ -46,8 +49,9 @@ class WorkerPool:
         self._idle += await asyncio.gather(*(self._new_worker() for _ in range(self._workers)))
         return self._idle[0]
 
-    async def run(self, content: bytes, seconds: float) -> Reply:
-        """Run a task in some worker. Raises WorkerLost, TimeoutError after `seconds` of work, OSError."""
+    async def run(self, content: bytes, seconds: float) -> Outcome:
+        """Run a task in some worker. Raises the RenderError it ends with; WorkerLost; TimeoutError after `seconds` of
+        work; OSError."""
         async with self._place():
             worker = self._idle.pop() if self._idle else await self._new_worker()
             self._busy.add(worker)
@@ -55,8 +59,13 @@ class WorkerPool:
             try:
                 async with asyncio.timeout(seconds):
                     reply = await worker.call(content)
-                healthy = worker.tasks < _MAX_TASKS and reply.header.get("rss", 0) < _MAX_RSS
-                return reply
+                outcome = await _decoded(reply)
+                healthy = worker.tasks < _MAX_TASKS and reply.max_rss < _MAX_RSS
+                return outcome
+            except RenderError:
+                # Its answer, and it goes on.
+                healthy = True
+                raise
             finally:
                 self._busy.discard(worker)
                 await self._put_back(worker, healthy=healthy)
@@ -118,3 +127,12 @@ class WorkerPool:
         worker = await WorkerProcess.start(self._setup, self._scratch)
         log.debug("a render worker started in %.3f s", time.perf_counter() - started)
         return worker
+
+
+async def _decoded(reply: Reply) -> Outcome:
+    try:
+        if len(reply.body) < _IN_THREAD:
+            return decode_outcome(reply.header, reply.body)
+        return await asyncio.to_thread(decode_outcome, reply.header, reply.body)
+    except ValueError as error:
+        raise WorkerLost(str(error), code=None, stderr="") from error

@@ -10,6 +10,8 @@ from pathlib import Path
 from hub.render.errors import RenderError
 from hub.render.sandbox import die_with_parent
 
+# It finds no other program, such as git, and no plugins. The same for every render: a kustomization may read it.
+_ENVIRONMENT = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
 _MAX_STDERR = 64 * 1024
 _MAX_MESSAGE = 2000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -25,17 +27,14 @@ class ProgramFailed(Exception):
 def run_program(command: Sequence[str], directory: Path, scratch: Path, limit: int) -> bytes:
     """Return what a program puts out. Raises ProgramFailed, and RenderError beyond `limit` bytes.
 
-    `scratch` is this render's own directory. With an empty PATH the program finds no other to run, such as git; with an
-    empty HOME it finds no plugins.
+    `scratch` is this render's own directory.
     """
-    home = scratch / "home"
-    home.mkdir()
     with (scratch / "output").open("w+b") as output, (scratch / "errors").open("w+b") as errors:
         # The command is the operator's program with paths made here.
         code = subprocess.run(  # noqa: S603
             command,
             cwd=directory,
-            env={"HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": str(home), "TMPDIR": str(home)},
+            env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

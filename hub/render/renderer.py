@@ -22,13 +22,10 @@ from hub.render.model import Rendered, RenderLimits, RenderRequest, Scan
 from hub.render.pool import WorkerPool
 from hub.render.scan import Tools
 from hub.render.tools import find_tools
-from hub.render.wire import Outcome, Setup, Task, decode_outcome
+from hub.render.wire import Outcome, Setup, Task
 from hub.render.worker_process import WorkerLost
 
 log = logging.getLogger(__name__)
-
-_IN_THREAD = 1024 * 1024
-"""A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +131,7 @@ class Renderer:
     async def _outcome(self, pool: WorkerPool, content: bytes, name: str) -> Outcome:
         seconds = self._settings.limits.seconds
         try:
-            reply = await pool.run(content, seconds)
-            if len(reply.body) < _IN_THREAD:
-                return decode_outcome(reply.header, reply.body)
-            return await asyncio.to_thread(decode_outcome, reply.header, reply.body)
+            return await pool.run(content, seconds)
         except TimeoutError as error:
             raise RenderError(
                 f"Rendering took longer than {seconds:g} s and was ended: look for a loop in a template, or split the "
@@ -148,7 +142,7 @@ class Renderer:
         except WorkerLost as error:
             log.warning("rendering %s: the worker was lost (%s, code %s): %s", name, error, error.code, error.stderr)
             raise _crashed(error) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             log.warning("rendering %s: the worker failed: %s", name, error)
             raise RenderError(
                 "The hub could not run a render worker; its log says why.", code="render-crashed", retryable=True

@@ -109,8 +109,8 @@ def _inexact(plans: list[Plan]) -> Iterator[str]:
         options = plan.source.helm if plan.tool == HELM else None
         for name, value in large_integers(options.parameters if options else ()):
             yield (
-                f"RenderWarning: where a template in {plan.path or '.'} prints the parameter {name} as text, it comes out "
-                f"as {float(value):.10g} in place of {value}: set forceString, or configure a helm program."
+                f"RenderWarning: where a template in {plan.path or '.'} prints the parameter {name} as text, it comes "
+                f"out as {float(value):.10g} in place of {value}: set forceString, or configure a helm program."
             )
 
 

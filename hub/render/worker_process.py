@@ -40,6 +40,12 @@ class Reply:
     header: dict[str, Any]
     body: bytes
 
+    @property
+    def max_rss(self) -> int:
+        """Bytes; what the worker says."""
+        rss = self.header.get("rss")
+        return rss if isinstance(rss, int) else 0
+
 
 class WorkerProcess:
     """One worker. After anything but a reply it is of no more use: `end` it."""
@@ -100,6 +106,8 @@ class WorkerProcess:
             if header_length > MAX_HEADER or body_length > self._body_limit:
                 raise await self._lost("its reply is too long")
             header = orjson.loads(await stdout.readexactly(header_length))
+            if not isinstance(header, dict):
+                raise await self._lost("its reply is no reply")
             return Reply(header, await stdout.readexactly(body_length))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise await self._lost("it ended") from error

@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from hub.api.listener import HttpsListener
 from hub.store.sql import SqlStore
 from tests.api.kit import Agents, World, make_world
+from tests.api.serving import Served
 from tests.pki.support import Clock
 
 
@@ -74,3 +76,13 @@ async def agents(world: World) -> AsyncIterator[Agents]:
     yield agents
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def served(world: World) -> AsyncIterator[Served]:
+    """The same hub on a real HTTPS port."""
+    listener = HttpsListener(world.trust.server)
+    port = await listener.bind("127.0.0.1", 0)
+    await listener.serve(world.app)
+    yield Served(world, port, listener)
+    await listener.stop(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from hub.api import asking
 from hub.api.errors import CATALOGUE, IN_ANSWERS, error_response, public_code, response_of
 from hub.errors import HubError, StoreUnavailable, Unsupported
 from hub.store.sql import SqlStore
-from tests.api.kit import ADMIN_PASSWORD, World, make_world, manifest
+from tests.api.kit import ADMIN_PASSWORD, World, make_world
 from tests.pki.support import AgentKey, Clock
 
 Case = Callable[[World, httpx2.AsyncClient, pytest.MonkeyPatch], Awaitable[httpx2.Response]]
@@ -286,31 +285,27 @@ ELSEWHERE = {
 """Codes of the packages the API calls that no route can meet."""
 
 
-def codes_in(package: str) -> Iterator[tuple[str, str]]:
+def codes_in(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (code, file) of every `code="…"` and `code = "…"`."""
-    for path in sorted((Path(hub.__file__).parent / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            value: ast.expr | None = None
-            if isinstance(node, ast.keyword) and node.arg == "code":
-                value = node.value
-            elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets):
-                value = node.value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                yield value.value, str(path)
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            for value in values_of_code(node):
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value, str(file)
+
+
+def values_of_code(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.keyword(arg="code", value=value) | ast.Assign(targets=[ast.Name(id="code")], value=value):
+            yield value
 
 
 @pytest.mark.parametrize("package", ["access", "api", "formats", "pki", "store", "fleet/desk.py"])
 def test_every_code_of_the_packages_behind_is_in_the_catalogue(package: str) -> None:
     path = Path(hub.__file__).parent / package
     assert path.exists()
-    names = codes_in(package) if path.is_dir() else codes_in_file(path)
     known = CATALOGUE.keys() | IN_ANSWERS.keys() | ELSEWHERE.keys()
-    assert [(code, where) for code, where in names if code not in known] == []
-
-
-def codes_in_file(path: Path) -> Iterator[tuple[str, str]]:
-    for code in re.findall(r'code="([^"]*)"', path.read_text()):
-        yield code, str(path)
+    assert [(code, where) for code, where in codes_in(path) if code not in known] == []
 
 
 def test_classes_and_catalogue_agree_on_statuses() -> None:

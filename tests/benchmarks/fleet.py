@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import yaml
 
 from tests.benchmarks import hubhost, swarm
 from tests.benchmarks.host import Child
+from tests.fleet.kit import Repository, application
+from tests.syncer.harness import config_map
+
+LONGEST_SECONDS = 600.0
+PROFILE = "ESCADRE_BENCH_PROFILE"
+"""Names a directory for profiles of the hub's and the agents' event loops while something is measured."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the processes used while something was measured, seconds of CPU."""
+
+    hub: float = 0.0
+    agents: float = 0.0
 
 
 class BenchFleet:
@@ -25,41 +43,95 @@ class BenchFleet:
         self.hub.kill()
         self.hub = Child(hubhost.main, self.root, self.port)
 
-    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, timeout: float = 300) -> None:
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, timeout: float = LONGEST_SECONDS) -> None:
+        """Wait until something holds. Raises RuntimeError after so many seconds."""
         deadline = time.monotonic() + timeout
         while not await holds():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"not within {timeout:.0f} s: {what} ({await self.hub.call('counters')})")
             await asyncio.sleep(0.05)
 
-    async def all_synced(self, assignments: int, timeout: float = 300) -> None:
-        async def holds() -> bool:
-            return bool(await self.hub.call("synced") == (assignments, assignments))
+    async def all_synced(self, assignments: int) -> None:
+        """Wait until so many pairs of cluster and application are on record as Synced."""
 
-        await self.until(holds, f"{assignments} assignments Synced", timeout)
+        async def holds() -> bool:
+            return bool(await self.hub.call("synced") == assignments)
+
+        await self.until(holds, f"{assignments} assignments Synced")
+
+    async def all_connected(self, agents: int) -> None:
+        async def holds() -> bool:
+            return bool((await self.hub.call("counters"))["connected"] == agents)
+
+        await self.until(holds, f"{agents} agents connected")
+
+    async def spread(self, refresh: list[str], assignments: int) -> list[float]:
+        """Refresh, and wait until so many statuses Synced at a new set are on record; returns when each was, in
+        seconds after the refresh began, in order."""
+        await self.hub.call("watch")
+        began: float = await self.hub.call("refresh", refresh)
+
+        async def arrived() -> bool:
+            return bool(await self.hub.call("arrived") == assignments)
+
+        await self.until(arrived, f"{assignments} statuses at the new commit", 120)
+        return [at - began for at in await self.hub.call("arrivals")]
+
+    @asynccontextmanager
+    async def measured(self, what: str) -> AsyncIterator[Usage]:
+        """Tell what the processes use meanwhile, and profile them where that is asked for."""
+        usage = Usage()
+        directory = os.environ.get(PROFILE)
+        children = {"hub": self.hub} | {f"agents-{n}": s for n, s in enumerate(self.swarms)}
+        if directory:
+            for child in children.values():
+                await child.call("profile")
+        hub, agents = self.hub.cpu_seconds(), sum(s.cpu_seconds() for s in self.swarms)
+        yield usage
+        usage.hub = self.hub.cpu_seconds() - hub
+        usage.agents = sum(s.cpu_seconds() for s in self.swarms) - agents
+        if directory:
+            for name, child in children.items():
+                await child.call("profiled", f"{directory}/{what.replace(' ', '-')}-{name}.prof")
+        say(f"{what}: hub {usage.hub:.2f} s of CPU, agents {usage.agents:.2f} s")
 
 
 @asynccontextmanager
-async def fleet(root: Path, agents: int, processes: int = 1) -> AsyncIterator[BenchFleet]:
-    """Start a hub and so many agents, all connected."""
+async def fleet(root: Path, agents: int, processes: int = 2) -> AsyncIterator[BenchFleet]:
+    """Start a hub and so many agents with simulated clusters, all connected."""
     hub = Child(hubhost.main, root)
     names = [f"cluster-{n:04}" for n in range(agents)]
-    swarms = [Child(swarm.main, root, names[n::processes]) for n in range(processes)]
+    swarms = [Child(swarm.main, root, names[n::processes]) for n in range(processes if agents else 0)]
     result: BenchFleet | None = None
     try:
         port = await hub.call("port")
         result = BenchFleet(root, hub, swarms, port)
-        for child in swarms:
-            requests = await child.call("requests")
-            enrolled: dict[str, Any] = await hub.call("enrol", requests)
-            await child.call("start", port, enrolled)
-
-        async def connected() -> bool:
-            return bool((await hub.call("counters"))["connected"] == agents)
-
-        await result.until(connected, f"{agents} agents connected")
+        await asyncio.gather(*(_start(hub, child, port) for child in swarms))
+        await result.all_connected(agents)
         yield result
     finally:
-        current = result.hub if result is not None else hub
         await asyncio.gather(*(child.stop() for child in swarms))
-        await current.stop()
+        await (result.hub if result is not None else hub).stop()
+
+
+async def _start(hub: Child, child: Child, port: int) -> None:
+    enrolled = await hub.call("enrol", await child.call("requests"))
+    await child.call("start", port, enrolled)
+
+
+def commit_config_maps(repository: Repository, paths: Iterable[str], count: int, round: int) -> None:
+    """Commit ConfigMaps `<path>-<n>` at every path, all of them other than in the round before."""
+    for path in paths:
+        maps = (config_map(f"{path}-{n}", {"round": str(round)}) for n in range(count))
+        repository.write(f"{path}/all.yaml", *maps)
+    repository.commit(f"round {round}")
+
+
+def applications(names: Iterable[str], repository: Repository) -> str:
+    """Return YAML of applications for all clusters, each of the path of its name, automated, with self-heal."""
+    return yaml.dump_all((application(n, repository.url, n) for n in names), Dumper=yaml.CSafeDumper)
+
+
+def say(text: str) -> None:
+    """Tell whoever runs the bench how it goes."""
+    print(f"  {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,7 @@
-"""The bench's hub: the real one, in a process of its own, with a few extra ears to measure by."""
+"""The bench's hub: the real one, of all roles, in a process of its own, with a few extra ears to measure by.
+
+What is heard is heard once it is in the store: a status counts from when the write of its batch has returned.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from hub.config import Settings
+from hub.domain.application import Application
 from hub.domain.cluster import Cluster
-from hub.domain.status import ApplicationStatus
+from hub.domain.status import ApplicationStatus, DriftReport
 from hub.formats.objects import parse_objects
 from hub.server import Hub
 from tests.benchmarks.host import Command, serve
+
+Pair = tuple[str, str]
+"""(cluster uid, application id)"""
 
 
 def main(pipe: Connection, root: Path, port: int = 0) -> None:
@@ -33,8 +40,8 @@ def main(pipe: Connection, root: Path, port: int = 0) -> None:
 
 class HubHost:
     COMMANDS = (
-        "port", "enrol", "apply", "refresh", "statuses", "watch", "arrivals", "counters", "agreement", "stop", "synced",
-        "drifts",
+        "port", "enrol", "apply", "refresh", "watch", "arrivals", "arrived", "synced", "drifts", "counters",
+        "agreement", "stop",
     )  # fmt: skip
 
     def __init__(self, root: Path, port: int) -> None:
@@ -44,17 +51,24 @@ class HubHost:
             "port": 0,
             "agent_port": port,
             "allow_file_repositories": (root,),
-            "roles": ("gateway", "controller"),
+            "initial_password_file": root / "password",
+            # What a bench measures begins with a refresh, not with a poll that happens to come.
             "poll_seconds": 3600.0,
         }
         self.hub = Hub(Settings.model_validate(settings))
-        self._watched = ""
-        self._arrivals: dict[str, float] = {}
+        self._synced: dict[Pair, bool] = {}
+        self._before: dict[str, str] = {}
+        self._arrivals: dict[Pair, float] = {}
+        self._drifts: dict[str, float] = {}
 
     async def start(self) -> None:
         await self.hub.start()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)  # as hub.__main__ does
+        self._listen_to_statuses()
+        self._listen_to_drifts()
+
+    def _listen_to_statuses(self) -> None:
         put = self.hub.store.put_statuses
 
         async def listening(statuses: Iterable[ApplicationStatus]) -> None:
@@ -62,10 +76,25 @@ class HubHost:
             await put(rows)
             now = time.time()
             for status in rows:
-                if status.synced_manifest_set == status.manifest_set != self._watched and status.sync == "Synced":
-                    self._arrivals.setdefault(f"{status.cluster} {status.application}", now)
+                pair = (status.cluster, status.application)
+                done = status.sync == "Synced" and status.synced_manifest_set == status.manifest_set
+                self._synced[pair] = done
+                if done and status.manifest_set != self._before.get(status.application, status.manifest_set):
+                    self._arrivals.setdefault(pair, now)
 
         self.hub.store.put_statuses = listening  # type: ignore[method-assign]
+
+    def _listen_to_drifts(self) -> None:
+        put = self.hub.store.put_drifts
+
+        async def listening(drifts: Iterable[DriftReport]) -> None:
+            rows = list(drifts)
+            await put(rows)
+            now = time.time()
+            for drift in rows:
+                self._drifts.setdefault(drift.key.name, now)
+
+        self.hub.store.put_drifts = listening  # type: ignore[method-assign]
 
     async def stop(self) -> None:
         await self.hub.stop()
@@ -73,8 +102,8 @@ class HubHost:
     async def port(self) -> int:
         return self.hub.agent_port
 
-    async def enrol(self, requests: dict[str, bytes]) -> dict[str, tuple[str, bytes]]:
-        """name → CSR to name → (uid, certificate PEM), and under "" the trust bundle."""
+    async def enrol(self, requests: dict[str, bytes]) -> dict[str, Any]:
+        """name → CSR to name → (uid, certificate PEM, not before, not after), and under "" the trust bundle."""
         result: dict[str, Any] = {}
         for name, csr in requests.items():
             cluster = Cluster(str(uuid.uuid4()), name, {"fleet": "bench"}, created_at=datetime.now(UTC))
@@ -87,39 +116,40 @@ class HubHost:
         return result
 
     async def apply(self, text: str) -> None:
+        """Create or change the applications of a YAML text."""
         for parsed in parse_objects(text, name="bench"):
-            await self.hub.store.put_application(parsed.value)  # type: ignore[arg-type]
+            assert isinstance(parsed.value, Application)
+            await self.hub.store.put_application(parsed.value)
         await self.hub.bus.publish("applications")
 
     async def refresh(self, names: list[str]) -> float:
+        """Ask for what the API asks for when somebody refreshes. Returns the Unix time at which that began."""
         began = time.time()
         await self.hub.store.request_refresh([f"argocd/{n}" for n in names], "normal")
         await self.hub.bus.publish("refresh")
         return began
 
-    async def watch(self, application: str) -> None:
-        """Begin to note when statuses arrive that are Synced at another set than the application's present one."""
-        sets = await self.hub.store.current_sets()
-        self._watched = sets.get(f"argocd/{application}", "")
+    async def watch(self) -> None:
+        """Begin to note when statuses arrive that are Synced at another set than their application's present one."""
+        self._before = await self.hub.store.current_sets()
         self._arrivals = {}
 
-    async def arrivals(self) -> dict[str, float]:
-        return self._arrivals
+    async def arrived(self) -> int:
+        return len(self._arrivals)
 
-    async def synced(self) -> tuple[int, int]:
-        """How many assignments there are in all, and how many are reported Synced."""
-        summaries = await self.hub.store.status_summaries()
-        clusters = [c.uid for c in await self.hub.store.list_clusters()]
-        total = sum(map(len, (await self.hub.store.assignment_index(clusters)).values()))
-        return total, sum(sync == "Synced" for _, _, sync, _, _ in summaries)
+    async def arrivals(self) -> list[float]:
+        """Return the Unix times of all that arrived since `watch`, in order."""
+        return sorted(self._arrivals.values())
 
-    async def statuses(self, application: str) -> list[ApplicationStatus]:
-        return await self.hub.store.statuses_of_application(f"argocd/{application}")
+    async def synced(self) -> int:
+        """How many pairs of cluster and application were told to be Synced at what is assigned."""
+        return sum(self._synced.values())
 
-    async def drifts(self, application: str) -> list[Any]:
-        return await self.hub.store.drifts_of_application(f"argocd/{application}", limit=1000)
+    async def drifts(self) -> dict[str, float]:
+        """Name of an object → the Unix time its first drift report was on record."""
+        return self._drifts
 
-    async def counters(self) -> dict[str, float]:
+    async def counters(self) -> dict[str, int]:
         hub = self.hub
         assert hub.dispatcher is not None and hub.renderer is not None and hub.reports is not None
         assert hub.controller is not None
@@ -133,5 +163,5 @@ class HubHost:
         }
 
     async def agreement(self) -> int:
-        """How many connected agents hold what is assigned to them."""
+        """How many agents are connected and hold what is assigned to them."""
         return sum(session.agreed for session in self.hub.registry)

@@ -47,7 +47,7 @@ class PostgresServer:
         if os.geteuid() == 0:
             account = _unprivileged()
             os.chown(self._directory, account.pw_uid, account.pw_gid)
-        initialise = [_tool("initdb"), "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync"]
+        initialise = [find_program("initdb"), "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync"]
         subprocess.run(
             _as_unprivileged([*initialise, "--encoding=UTF8", "--locale=C"]),
             check=True,
@@ -66,7 +66,7 @@ class PostgresServer:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        command = [_tool("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", str(self._directory)]
+        command = [find_program("postgres"), "-D", str(self._data), "-p", str(self.port), "-k", str(self._directory)]
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
         self._process = Process("postgres", _as_unprivileged(command), self._directory)
@@ -123,7 +123,7 @@ class PostgresServer:
         return True
 
 
-def _tool(name: str) -> str:
+def find_program(name: str) -> str:
     """Find one of the server's programs. Raises StartError saying what to install."""
     found = shutil.which(name)
     if found is None:

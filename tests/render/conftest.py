@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from hub.domain.application import Source
 from hub.domain.cluster import Capabilities
@@ -15,10 +17,6 @@ from tests.render.trees import Content, MemoryTree
 
 URL = "https://git.example.com/a/b.git"
 CLUSTER = Capabilities("v1.32.1", ("apps/v1", "monitoring.coreos.com/v1"), "d1")
-
-
-def config_map(name: str, **data: str) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 
 
 def request(
@@ -52,15 +50,23 @@ class Kitchen:
         return [value["metadata"]["name"] for value in await self.objects(files, *sources, **options)]
 
 
-@pytest.fixture
-def settings() -> RendererSettings:
-    return RendererSettings(workers=1)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kitchen(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kitchen]:
+    """One for all tests of a module, which mark themselves with `ONE_LOOP`."""
+    async with open_kitchen(tmp_path_factory.mktemp("render"), RendererSettings(workers=1)) as kitchen:
+        yield kitchen
 
 
-@pytest.fixture
-async def kitchen(tmp_path: Path, settings: RendererSettings) -> AsyncIterator[Kitchen]:
-    renderer = Renderer(tmp_path / "scratch", settings)
+ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
+@contextlib.asynccontextmanager
+async def open_kitchen(root: Path, settings: RendererSettings) -> AsyncIterator[Kitchen]:
+    scratch = root / "scratch"
+    renderer = Renderer(scratch, settings)
     await renderer.start()
-    yield Kitchen(renderer)
-    await renderer.close()
-    assert list((tmp_path / "scratch").iterdir()) == []
+    try:
+        yield Kitchen(renderer)
+    finally:
+        await renderer.close()
+    assert list(scratch.iterdir()) == []

@@ -8,8 +8,10 @@ import pytest
 
 from hub.domain.application import DirectoryOptions, Source
 from hub.render import RenderError
-from tests.render.conftest import URL, Kitchen, config_map, request
-from tests.render.trees import Content, Link, Submodule
+from tests.render.conftest import ONE_LOOP, URL, Kitchen, request
+from tests.render.trees import Content, Link, Submodule, config_map
+
+pytestmark = ONE_LOOP
 
 FILES: dict[str, Content] = {
     "app/b.yaml": config_map("b"),

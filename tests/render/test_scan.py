@@ -13,8 +13,8 @@ from hub.render import RenderError
 from hub.render.detect import detect
 from hub.render.model import RenderLimits, RenderRequest, Scan
 from hub.render.scan import Tools, scan
-from tests.render.conftest import URL, config_map, request
-from tests.render.trees import Content, Link
+from tests.render.conftest import URL, request
+from tests.render.trees import Content, Link, config_map
 
 DIRECTORY: dict[str, Content] = {"app/a.yaml": config_map("a"), "app/deep/b.yaml": config_map("b"), "x/y": "z"}
 CHART: dict[str, Content] = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hub.domain.tree import Tree, TreeEntry
+from hub.domain.tree import TreeEntry
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,10 @@ class Link:
 @dataclass(frozen=True)
 class Submodule:
     commit: str = "c0ffee"
+
+
+def config_map(name: str, **data: str) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 
 
 Content = str | bytes | Link | Submodule
@@ -68,7 +73,3 @@ class MemoryTree:
         if len(content) > limit:
             raise ValueError(f"{path} is too large")
         return content
-
-
-def tree(files: Mapping[str, Content]) -> Tree:
-    return MemoryTree(files)

@@ -12,14 +12,14 @@ from agent.kube.errors import Rejected
 from agent.kube.simulated import structural
 from agent.kube.simulated.checks import CHECKERS
 from agent.kube.simulated.checks.names import check_metadata
-from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults import DEFAULTERS
 from agent.kube.simulated.defaults.allocate import ALLOCATORS
 from agent.kube.simulated.defaults.values import drop_empty
 from agent.kube.simulated.defaults.workloads import TEMPLATE_GENERATION
 from agent.kube.simulated.kinds import Resource
+from agent.kube.simulated.problems import Problems
 from agent.kube.simulated.quantity import BadQuantity
-from agent.kube.simulated.schema import mismatches, tidy
+from agent.kube.simulated.schema import mismatch, tidy
 
 MAX_OBJECT: Final = 1_572_864
 """Bytes of JSON. What etcd takes in one request."""
@@ -60,10 +60,11 @@ def encoded_size(tree: Object) -> int:
 
 def check_types(manifest: Object, resource: Resource, *, applied: bool) -> None:
     """Raise Rejected when something is not of its type, or, in what is applied, is not declared."""
-    for path, text in mismatches(manifest, resource.rules):
-        if applied or not text.startswith("field not"):
-            name = manifest["metadata"]["name"]
-            raise Rejected(f"failed to create typed patch object ({name}): {path}: {text}", (path.removeprefix("."),))
+    found = mismatch(manifest, resource.rules, strict=applied)
+    if found is not None:
+        path, text = found
+        name = manifest["metadata"]["name"]
+        raise Rejected(f"failed to create typed patch object ({name}): {path}: {text}", (path.removeprefix("."),))
 
 
 def read(resource: Resource, tree: Object) -> None:

@@ -7,7 +7,7 @@ shared by all simulated clusters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
 
@@ -122,37 +122,47 @@ _TYPES: Final[Mapping[Holds, tuple[type, ...]]] = {
 }
 
 
-def mismatches(value: Any, node: Node, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield where a value does not fit its type, with what is wrong: "expected string", "field not declared"."""
+def mismatch(value: Any, node: Node, *, strict: bool) -> tuple[str, str] | None:
+    """Return the first place where a value does not fit its type, and what is wrong there; None when it fits.
+
+    Places are written as the API server writes them: `.spec.containers[name="a"].image`. With `strict`, a field the
+    type does not have is wrong too.
+    """
     holds = node.holds
     if value is None or holds is Holds.ANY:
-        return
+        return None
     fits = isinstance(value, _TYPES[holds]) and not (holds is Holds.NUMBER and isinstance(value, bool))
     if not fits:
-        yield path, f"expected {_TEXTS[holds]}, got {type(value).__name__}"
-    elif holds is Holds.OBJECT:
+        return "", f"expected {_TEXTS[holds]}, got {type(value).__name__}"
+    if holds is Holds.OBJECT:
         fields, other = node.fields, None if node.closed else node.other
         for key, item in value.items():
             rules = fields.get(key) or other
             if rules is None:
-                yield f"{path}.{key}", "field not declared in schema"
-            elif rules.holds is not Holds.STRING or type(item) is not str:
-                yield from mismatches(item, rules, f"{path}.{key}")
+                if strict:
+                    return f".{key}", "field not declared in schema"
+            elif type(item) is not str or (rules.holds is not Holds.STRING and rules.holds is not Holds.ANY):
+                found = mismatch(item, rules, strict=strict)
+                if found is not None:
+                    return f".{key}{found[0]}", found[1]
     elif holds is Holds.LIST:
-        yield from _list_mismatches(value, node, path)
+        return _element_mismatch(value, node, strict)
+    return None
 
 
-def _list_mismatches(value: list[Any], node: Node, path: str) -> Iterator[tuple[str, str]]:
+def _element_mismatch(value: list[Any], node: Node, strict: bool) -> tuple[str, str] | None:
     for index, item in enumerate(value):
+        if node.shape is Shape.KEYED and type(item) is not dict:
+            return "", f"element {index}: associative list with keys may not have non-map elements"
+        found = mismatch(item, node.element, strict=strict)
+        if found is None:
+            continue
+        place = str(index)
         if node.shape is Shape.KEYED:
-            if type(item) is not dict:
-                yield path, f"element {index}: associative list with keys may not have non-map elements"
-                continue
             pairs = ((key, item.get(key, node.defaults.get(key))) for key in node.keys)
-            shown = ",".join(f'{key}="{key_value}"' for key, key_value in pairs if key_value is not None)
-            yield from mismatches(item, node.element, f"{path}[{shown}]")
-        else:
-            yield from mismatches(item, node.element, f"{path}[{index}]")
+            place = ",".join(f'{key}="{part}"' for key, part in pairs if part is not None)
+        return f"[{place}]{found[0]}", found[1]
+    return None
 
 
 def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:

@@ -25,6 +25,7 @@ HISTORY: Final = 100
 MAX_BACKLOG: Final = 20_000
 """Changes that are kept for a watch that is open but slow; a slower one has to list again."""
 
+_RANDOM: Final = random.Random()  # noqa: S311 - object ids, not secrets
 _NO_LABELS: Final[dict[str, str]] = {}
 
 
@@ -156,7 +157,7 @@ class Storage:
 
     def __init__(self, clock: Callable[[], float] = time.time, seed: int | None = None) -> None:
         self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311 - object ids, not secrets
+        self._random = _RANDOM if seed is None else random.Random(seed)  # noqa: S311 - object ids, not secrets
         self._stamp = ""
         self._stamp_second = -1
         self.version = 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agent.kube.simulated.checks.problems import Problems
+from agent.kube.simulated.problems import Problems
 from agent.kube.simulated.schema import (
     ANY,
     BOOLEAN,
@@ -87,6 +87,55 @@ def _list_rules(schema: Mapping[str, Any], depth: int) -> Node:
             return Node(Shape.SET, Holds.LIST, element=element)
         case _:
             return Node(Shape.ATOMIC, Holds.LIST, element=element)
+
+
+def check_schema(schema: object, path: str, problems: Problems, depth: int = 0) -> None:
+    """Check that a schema is one: that everything that will be read of it is of its type, and that it ends."""
+    if not isinstance(schema, dict):
+        problems.invalid(path, schema, "must be a schema")
+    elif depth > MAX_DEPTH:
+        problems.invalid(path, "...", f"must not be deeper than {MAX_DEPTH}")
+    else:
+        for key, wanted in _KEYWORDS.items():
+            value = schema.get(key)
+            if value is not None and not isinstance(value, wanted):
+                problems.invalid(f"{path}.{key}", value, f"must be {' or '.join(kind.__name__ for kind in wanted)}")
+        _check_nested(schema, path, problems, depth)
+
+
+_KEYWORDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "additionalProperties": (dict, bool),
+    "enum": (list,),
+    "items": (dict,),
+    "maxItems": (int,),
+    "maxLength": (int,),
+    "maximum": (int, float),
+    "minItems": (int,),
+    "minLength": (int,),
+    "minimum": (int, float),
+    "properties": (dict,),
+    "required": (list,),
+    "type": (str,),
+    "x-kubernetes-list-map-keys": (list,),
+    "x-kubernetes-list-type": (str,),
+    "x-kubernetes-map-type": (str,),
+}
+
+
+def _check_nested(schema: Mapping[str, Any], path: str, problems: Problems, depth: int) -> None:
+    properties = schema.get("properties")
+    if isinstance(properties, dict):
+        for name, value in properties.items():
+            check_schema(value, f"{path}.properties[{name}]", problems, depth + 1)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            check_schema(schema[key], f"{path}.{key}", problems, depth + 1)
+    for key in ("required", "x-kubernetes-list-map-keys"):
+        names = schema.get(key)
+        if isinstance(names, list) and not all(isinstance(name, str) for name in names):
+            problems.invalid(f"{path}.{key}", names, "must be texts")
+    if schema.get("x-kubernetes-list-type") == "map" and not schema.get("x-kubernetes-list-map-keys"):
+        problems.required(f"{path}.x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map")
 
 
 def drop_undeclared(value: Any, schema: Mapping[str, Any], root: bool = True) -> None:

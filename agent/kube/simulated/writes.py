@@ -80,9 +80,11 @@ class Writer:
         if metadata.get("managedFields") is not None:
             raise Rejected("metadata.managedFields must be nil", ("metadata.managedFields",))
         tree = load(record, kind) if record else self._new(resource, namespace, name)
-        _check_preconditions(resource, metadata, tree, exists=record is not None)
+        _check_applied(resource, metadata, tree, exists=record is not None)
         write = Write(table, resource, record, Manager(options.field_manager, APPLY, kind.api_version), options.dry_run)
         self._lay_over(write, tree, manifest, options.force)
+        if record is not None and orjson.dumps(tree) == record.data:
+            return tree
         admission.default(resource, tree)
         admission.allocate(resource, tree)
         return self._store_applied(write, tree)
@@ -118,7 +120,7 @@ class Writer:
             field = "metadata.resourceVersion"
             raise Rejected(f'{kind.kind} "{name}" is invalid: {field}: must be specified for an update', (field,))
         before, tree = load(record, kind), load(record, kind)
-        _check_preconditions(resource, manifest["metadata"], before, exists=True)
+        _check_replaced(resource, manifest["metadata"], before)
         _empty(tree, resource)
         _take_over(tree, manifest, resource)
         admission.read(resource, tree)
@@ -319,20 +321,38 @@ def _keep_system_metadata(before: Object, tree: Object) -> None:
             metadata[field] = copy_json(was[field])
 
 
-def _check_preconditions(resource: Resource, metadata: Object, live: Object, *, exists: bool) -> None:
+def _check_applied(resource: Resource, metadata: Object, live: Object, *, exists: bool) -> None:
+    uid = metadata.get("uid")
+    if uid and not exists:
+        raise Conflict(f"uid mismatch: the provided object specified uid {uid}, and no existing object was found")
+    if uid and uid != live["metadata"]["uid"]:
+        name = live["metadata"]["name"]
+        text = f'{resource.kind.kind} "{name}" is invalid: metadata.uid: Invalid value: "{uid}": field is immutable'
+        raise Rejected(text, ("metadata.uid",))
+    version = metadata.get("resourceVersion")
+    if version and exists and version != live["metadata"]["resourceVersion"]:
+        raise _modified(resource, live)
+
+
+def _check_replaced(resource: Resource, metadata: Object, live: Object) -> None:
     current = live["metadata"]
-    for field in ("uid", "resourceVersion"):
-        wanted = metadata.get(field)
-        if wanted and (wanted != current[field] if exists else field == "uid"):
-            raise Conflict(
-                f'Operation cannot be fulfilled on {resource.name} "{current["name"]}": the object has been modified; '
-                f"please apply your changes to the latest version and try again ({field} differs)"
-            )
+    if any(metadata.get(field, current[field]) not in ("", current[field]) for field in ("uid", "resourceVersion")):
+        raise _modified(resource, live)
+
+
+def _modified(resource: Resource, live: Object) -> Conflict:
+    return Conflict(
+        f'Operation cannot be fulfilled on {resource.name} "{live["metadata"]["name"]}": the object has been modified; '
+        "please apply your changes to the latest version and try again"
+    )
 
 
 def _compare(before: Object, after: Object, resource: Resource) -> tuple[FieldSet, FieldSet]:
     """Return the fields a write set and removed, without those nobody manages."""
-    touched, removed = compare(_tracked(before), _tracked(after), resource.rules)
+    try:
+        touched, removed = compare(_tracked(before), _tracked(after), resource.rules)
+    except BadElement as error:
+        raise Rejected(f"{resource.kind.kind} cannot be read: {error}") from error
     for fields in (touched, removed):
         metadata = fields.get("f:metadata")
         if metadata is not None:

@@ -72,6 +72,8 @@ class RefreshInfo(Reply):
     refreshed_at: Time | None
     requested: str
     """normal | hard: asked for and not done yet."""
+    spec_generation: int
+    """Which generation of the application the hub has looked at last."""
 
 
 class DeletionInfo(Reply):

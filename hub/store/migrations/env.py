@@ -7,8 +7,6 @@ from hub.store.models import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    # SQLite can do it too, and a migration that fails half-way must leave nothing.
-    transactional_ddl=True,
     render_as_batch=True,
     compare_type=True,
 )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, union
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, union
 
 from hub.domain.application import Application
 from hub.domain.manifest import ManifestSet
@@ -98,11 +98,9 @@ class SqlCollect(Facet, Store):
         crowded = await self._database.read(_crowded, group, kept)
         total = 0
         for values in crowded:
-            which = [column == value for column, value in zip(group, values, strict=True)]
-            oldest = select(table.c.id).where(*which).order_by(age.desc(), table.c.id).offset(kept)
-            for condition in which[1:]:
-                which[0] = which[0] & condition
-            total += await self._remove_where(table, which[0] & table.c.id.in_(oldest))
+            mine = and_(*(column == value for column, value in zip(group, values, strict=True)))
+            oldest = select(table.c.id).where(mine).order_by(age.desc(), table.c.id).offset(kept)
+            total += await self._remove_where(table, mine & table.c.id.in_(oldest))
         return total
 
     async def _remove_contents(self) -> int:

@@ -21,10 +21,9 @@ class AgentMessage(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., inventory: _Optional[_Union[Inventory, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., status: _Optional[_Union[StatusReport, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class HubMessage(_message.Message):
-    __slots__ = ("welcome", "assignments", "blobs", "status_receipt", "heartbeat", "query", "trust", "goodbye", "inventory_request", "status_request")
+    __slots__ = ("welcome", "assignments", "status_receipt", "heartbeat", "query", "trust", "goodbye", "inventory_request", "status_request")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
-    BLOBS_FIELD_NUMBER: _ClassVar[int]
     STATUS_RECEIPT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
@@ -34,7 +33,6 @@ class HubMessage(_message.Message):
     STATUS_REQUEST_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assignments: Assignments
-    blobs: Blobs
     status_receipt: StatusReceipt
     heartbeat: Heartbeat
     query: Query
@@ -42,7 +40,7 @@ class HubMessage(_message.Message):
     goodbye: Goodbye
     inventory_request: InventoryRequest
     status_request: StatusRequest
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., blobs: _Optional[_Union[Blobs, _Mapping]] = ..., status_receipt: _Optional[_Union[StatusReceipt, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., trust: _Optional[_Union[TrustBundle, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., inventory_request: _Optional[_Union[InventoryRequest, _Mapping]] = ..., status_request: _Optional[_Union[StatusRequest, _Mapping]] = ...) -> None: ...
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., status_receipt: _Optional[_Union[StatusReceipt, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., trust: _Optional[_Union[TrustBundle, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., inventory_request: _Optional[_Union[InventoryRequest, _Mapping]] = ..., status_request: _Optional[_Union[StatusRequest, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "agent_version", "boot_id", "capabilities", "inventory_digest", "status_digest", "trust_digest", "simulated")
@@ -119,10 +117,12 @@ class HeldAssignment(_message.Message):
     def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., deleted: _Optional[bool] = ...) -> None: ...
 
 class Assignments(_message.Message):
-    __slots__ = ("items",)
+    __slots__ = ("items", "blobs")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
+    BLOBS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[Assignment]
-    def __init__(self, items: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ...) -> None: ...
+    blobs: _containers.RepeatedCompositeFieldContainer[Blob]
+    def __init__(self, items: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences")
@@ -487,12 +487,6 @@ class FetchBlobsRequest(_message.Message):
     DIGESTS_FIELD_NUMBER: _ClassVar[int]
     digests: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
-
-class Blobs(_message.Message):
-    __slots__ = ("items",)
-    ITEMS_FIELD_NUMBER: _ClassVar[int]
-    items: _containers.RepeatedCompositeFieldContainer[Blob]
-    def __init__(self, items: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
 
 class Blob(_message.Message):
     __slots__ = ("digest", "content")

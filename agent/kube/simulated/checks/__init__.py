@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from agent.engine.resource import GroupKind, Object
 from agent.kube.simulated.checks import cluster, config, network, pods, workloads
-from agent.kube.simulated.checks.problems import Problems
+from agent.kube.simulated.problems import Problems
 
 Checker: TypeAlias = Callable[[Object, Object | None, Problems], None]
 

@@ -7,8 +7,9 @@ from typing import Final
 from agent.engine.resource import Object
 from agent.kube.simulated.checks.names import dns_label, subdomain
 from agent.kube.simulated.checks.pods import whole_number
-from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import objects, present
+from agent.kube.simulated.problems import Problems
+from agent.kube.simulated.structural import check_schema
 
 _GROUPED: Final = ("Deployment", "ReplicaSet", "StatefulSet")
 _SCOPES: Final = ("Cluster", "Namespaced")
@@ -110,5 +111,9 @@ def _versions(spec: Object, problems: Problems) -> None:
         elif name in seen:
             problems.add(f"spec.versions[{index}].name", f'Duplicate value: "{name}"')
         seen.add(str(name))
-        if present(version, "schema", "openAPIV3Schema") is None:
-            problems.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
+        field = f"spec.versions[{index}].schema.openAPIV3Schema"
+        schema = present(version, "schema", "openAPIV3Schema")
+        if schema is None:
+            problems.required(field, "schemas are required")
+        else:
+            check_schema(schema, field, problems)

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from agent.engine.resource import Object
-from agent.kube.simulated.checks.problems import Problems
+from agent.kube.simulated.problems import Problems
 
 MAX_DATA: Final = 1_048_576
 """Bytes of data in a ConfigMap or a Secret."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from agent.engine.resource import GroupKind, Object
-from agent.kube.simulated.checks.problems import Problems
+from agent.kube.simulated.problems import Problems
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL: Final = re.compile(_LABEL)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from agent.engine.resource import Object
 from agent.kube.simulated.checks.pods import whole_number
-from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import objects, present
+from agent.kube.simulated.problems import Problems
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from agent.engine.resource import Object
 from agent.kube.simulated.checks.names import dns_label, label_problem, subdomain
-from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import objects, present
+from agent.kube.simulated.problems import Problems
 from agent.kube.simulated.quantity import amount
 
 _RESTART: Final = ("Always", "OnFailure", "Never")

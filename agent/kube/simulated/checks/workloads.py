@@ -7,8 +7,8 @@ from typing import Any, Final
 from agent.engine.resource import Object
 from agent.kube.simulated.checks import pods
 from agent.kube.simulated.checks.pods import whole_number
-from agent.kube.simulated.checks.problems import Problems
 from agent.kube.simulated.defaults.values import present, section
+from agent.kube.simulated.problems import Problems
 
 _STATEFUL_MOVABLE: Final = (
     "replicas",

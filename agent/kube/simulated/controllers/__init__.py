@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from agent.engine.resource import GroupKind, Object, split_api_version
 from agent.kube.client import EventType
-from agent.kube.errors import KubeError
+from agent.kube.errors import KubeError, Unreachable
 from agent.kube.simulated.controllers import deployments, jobs, pods, policies, services, sets
 from agent.kube.simulated.controllers.context import Context
 from agent.kube.simulated.storage import Record, Storage, Table
@@ -91,6 +91,9 @@ class Controllers:
         group, kind = spec["group"], spec["names"]["kind"]
         if event is EventType.DELETED:
             registry.discard(tree)
+            table = self._storage.tables.get(GroupKind(group, kind))
+            for follower in table.watches if table else ():
+                follower.cut(Unreachable(f"the server serves no {kind} any more"))
             return
         registry.add(tree)
         resource = registry.stored(GroupKind(group, kind))

@@ -1,0 +1,62 @@
+"""`escadre app sync`."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.apps import app_argument
+from hub.cli.command import command as declare
+from hub.cli.operations import operation_options, run_operation
+from hub.cli.printer import output_option
+from hub.cli.session import Session, pass_session
+
+
+@declare(
+    "sync",
+    example="""
+    escadre app sync web
+    escadre app sync web --cluster edge-1 --cluster edge-2 --prune --timeout 5m
+    escadre app sync web --resource apps:Deployment:web/frontend --dry-run
+    """,
+)
+@app_argument
+@operation_options
+@click.option("--force", is_flag=True, help="Where an object cannot be changed, delete and create it.")
+@click.option("--replace", is_flag=True, help="Replace objects instead of applying changes.")
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    metavar="GROUP:KIND:[NAMESPACE/]NAME",
+    help="Only this resource, without hooks and history; give it again for more.",
+)
+@click.option("--sync-option", "sync_options", multiple=True, metavar="NAME=VALUE", help="One more, for this sync.")
+@output_option("table", "json", "yaml")
+@pass_session
+def command(
+    session: Session,
+    app: str,
+    clusters: tuple[str, ...],
+    prune: bool,
+    dry_run: bool,
+    no_wait: bool,
+    timeout: float,
+    force: bool,
+    replace: bool,
+    resources: tuple[str, ...],
+    sync_options: tuple[str, ...],
+    output: str,
+) -> None:
+    """Bring the clusters of APP to what Git says, and wait until they are.
+
+    A cluster that is not connected is not waited for: it does it once it is back.
+    """
+    body = {
+        "clusters": list(clusters),
+        "prune": prune,
+        "dry_run": dry_run,
+        "force": force,
+        "resources": list(resources),
+        "sync_options": [*sync_options, *(["Replace=true"] if replace else [])],
+    }
+    run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)

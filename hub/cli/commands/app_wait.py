@@ -1,0 +1,136 @@
+"""`escadre app wait`."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.apps import app_argument
+from hub.cli.client import application_path
+from hub.cli.command import command as declare
+from hub.cli.errors import Failed, Refused, TimedOut
+from hub.cli.follow import DeadlinePassed, Follower, Picture
+from hub.cli.live import Display, Line
+from hub.cli.operations import cluster_option, some
+from hub.cli.printer import output_option, print_value
+from hub.cli.progress import Wanted, lacking
+from hub.cli.session import Session, pass_session
+from hub.cli.values import DURATION
+
+
+@declare(
+    "wait",
+    example="""
+    escadre app wait web --timeout 5m
+    escadre app wait web --sync --cluster edge-1
+    escadre app wait web --delete
+    """,
+)
+@app_argument
+@click.option("--sync", is_flag=True, help="Wait until it is Synced.")
+@click.option("--health", is_flag=True, help="Wait until it is Healthy.")
+@click.option("--operation", is_flag=True, help="Wait until no operation is under way.")
+@click.option("--delete", "deletion", is_flag=True, help="Wait until it is gone.")
+@cluster_option
+@click.option(
+    "--timeout",
+    type=DURATION,
+    default="0",
+    metavar="DURATION",
+    help="Give up after this long, exit 4. 0: never.  [default: 0]",
+)
+@output_option("table", "json", "yaml")
+@pass_session
+def command(
+    session: Session,
+    app: str,
+    sync: bool,
+    health: bool,
+    operation: bool,
+    deletion: bool,
+    clusters: tuple[str, ...],
+    timeout: float,
+    output: str,
+) -> None:
+    """Wait until APP is as wanted on all its clusters.
+
+    Without --sync, --health or --operation, all three are waited for. A change of the application, or a cluster that is
+    not connected, is waited for as well.
+    """
+    if deletion:
+        wait_deleted(session, app, timeout)
+        return
+    everything = not (sync or health or operation)
+    wanted = Wanted(sync or everything, health or everything, operation or everything)
+    picture = _wait(session, app, wanted, frozenset(clusters), timeout)
+    if output == "table":
+        click.echo(f"{app} is ready on {some(sorted(_rows(picture, frozenset(clusters))))}.")
+    else:
+        print_value(output, picture.detail)
+
+
+def wait_deleted(session: Session, app: str, timeout: float) -> None:
+    """Return once the application is gone. Raises TimedOut, CliError."""
+    path, params = application_path(app)
+    try:
+        session.api.get(path, **params)
+    except Refused as error:
+        if error.code != "not-found":
+            raise
+        click.echo(f"{app} is gone.")
+        return
+    follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout)
+    with Display(f"deletion of {app}") as display:
+
+        def judge(picture: Picture) -> bool | None:
+            rows = picture.rows.values()
+            lines = [Line(row["cluster"], "Waiting", lacking(row, Wanted(False, False, True))) for row in rows]
+            display.update(lines if not picture.deleted else [])
+            return True if picture.deleted else None
+
+        try:
+            follower.until(judge)
+        except DeadlinePassed as passed:
+            where = some(sorted(passed.picture.rows))
+            raise TimedOut(f"{app} is not gone within {timeout:g} s: it is still on {where or 'the hub'}") from None
+    click.echo(f"{app} is gone.")
+
+
+def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], timeout: float) -> Picture:
+    follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout)
+    with Display(f"waiting for {app}") as display:
+
+        def judge(picture: Picture) -> Picture | None:
+            if picture.deleted:
+                raise Failed(f"application {app} was deleted meanwhile")
+            lines = _lines(picture, wanted, clusters)
+            display.update(lines, "; ".join(picture.errors))
+            is_ready = bool(lines) and picture.is_settled and all(line.is_over for line in lines)
+            return picture if is_ready else None
+
+        try:
+            return follower.until(judge)
+        except DeadlinePassed as passed:
+            raise TimedOut(_lateness(app, _lines(passed.picture, wanted, clusters), passed.picture, timeout)) from None
+
+
+def _rows(picture: Picture, clusters: frozenset[str]) -> list[str]:
+    return [name for name in picture.rows if not clusters or name in clusters]
+
+
+def _lines(picture: Picture, wanted: Wanted, clusters: frozenset[str]) -> list[Line]:
+    lines = []
+    for name in sorted(_rows(picture, clusters)):
+        lack = lacking(picture.rows[name], wanted)
+        lines.append(Line(name, "not yet" if lack else "ready", lack, not lack))
+    return lines
+
+
+def _lateness(app: str, lines: list[Line], picture: Picture, timeout: float) -> str:
+    late = [f"{line.subject} ({line.text})" for line in lines if not line.is_over]
+    if picture.errors:
+        reason = "; ".join(picture.errors)
+    elif late:
+        reason = some(late)
+    else:
+        reason = "the hub has not assigned its newest change" if lines else "it is on no cluster"
+    return f"{app} is not ready within {timeout:g} s: {reason}"

@@ -1,0 +1,172 @@
+"""What `app sync`, `app rollback` and `app terminate-op` share: asking, following, and telling how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from hub.cli.apps import resource_text
+from hub.cli.client import application_path
+from hub.cli.errors import Failed, TimedOut
+from hub.cli.follow import DeadlinePassed, Follower, Picture
+from hub.cli.live import Display, Line
+from hub.cli.printer import print_value
+from hub.cli.progress import Progress, State, Tracker, is_over
+from hub.cli.session import Session
+from hub.cli.text import bold, fields, paint, plural, table
+from hub.cli.values import DURATION
+
+GRACE_SECONDS = 8.0
+"""So long the hub is given to look at its errors again, and to assign, before they are taken to be the answer."""
+
+_BAD = ("SyncFailed",)
+
+
+def operation_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of everything that starts an operation."""
+    for option in (
+        click.option(
+            "--timeout",
+            type=DURATION,
+            default="0",
+            metavar="DURATION",
+            help="Give up waiting after this long, exit 4; the operation goes on. 0: never.  [default: 0]",
+        ),
+        click.option("--async", "no_wait", is_flag=True, help="Do not wait for the outcome."),
+        click.option("--dry-run", is_flag=True, help="Only say what the clusters would answer; change nothing."),
+        click.option("--prune", is_flag=True, help="Delete what is on the clusters but no longer in Git."),
+        cluster_option,
+    ):
+        function = option(function)
+    return function
+
+
+def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--cluster", "clusters", multiple=True, metavar="NAME", help="Only this cluster; give it again for more."
+    )(function)
+
+
+def run_operation(
+    session: Session, app: str, verb: str, body: Mapping[str, Any], *, no_wait: bool, timeout: float, output: str
+) -> None:
+    """Ask for an operation and see it through. Raises Failed, TimedOut, CliError."""
+    path, params = application_path(app)
+    before = session.api.get(path, **params)
+    reply = session.api.post(f"{path}/{verb}", body, **params)
+    id = reply["operation_id"]
+    if no_wait:
+        if output == "table":
+            click.echo(f"{app}: {verb} was asked for, operation {id}.")
+        else:
+            print_value(output, reply)
+        return
+    tracker = Tracker(id, list(body.get("clusters", ())), before["clusters"])
+    found = _followed(session, app, verb, tracker, timeout)
+    if output == "table":
+        _tell(app, verb, found)
+    else:
+        print_value(output, _value(reply, found))
+    _conclude(app, verb, found)
+
+
+def _followed(session: Session, app: str, verb: str, tracker: Tracker, timeout: float) -> list[Progress]:
+    follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout)
+    with Display(f"{verb} of {app}") as display:
+
+        def judge(picture: Picture) -> list[Progress] | None:
+            if picture.deleted:
+                raise Failed(f"application {app} was deleted meanwhile")
+            found = tracker.look(picture.rows.values())
+            display.update([_line(progress) for progress in found])
+            if is_over(found):
+                return found
+            idle = not any(progress.operation for progress in found)
+            if idle and picture.seconds > GRACE_SECONDS and picture.errors:
+                raise Failed(f"{app} cannot be assigned to clusters: {'; '.join(picture.errors)}")
+            if not found and picture.seconds > GRACE_SECONDS:
+                raise Failed(f"{app} is assigned to no cluster: see `escadre app get {app}`")
+            return None
+
+        try:
+            return follower.until(judge)
+        except DeadlinePassed as passed:
+            waiting = [p.cluster for p in tracker.look(passed.picture.rows.values()) if not p.state.is_over]
+            raise TimedOut(
+                f"{verb} of {app} has not ended within {timeout:g} s on {some(waiting)}; it goes on there"
+            ) from None
+
+
+def _line(progress: Progress) -> Line:
+    return Line(progress.cluster, progress.state, progress.text, progress.state.is_over)
+
+
+def _tell(app: str, verb: str, found: Sequence[Progress]) -> None:
+    for line in outcome_lines(found):
+        click.echo(line)
+    done = sum(progress.state is State.SUCCEEDED for progress in found)
+    click.echo(f"{app}: {verb} succeeded on {done} of {plural(len(found), 'cluster')}.")
+
+
+def outcome_lines(found: Sequence[Progress]) -> list[str]:
+    """Return how it ended everywhere, and each resource that did not go well, or that was changed in any way."""
+    rows = [
+        (
+            progress.cluster,
+            str(progress.state),
+            (progress.operation or {}).get("revision", ""),
+            progress.text,
+        )
+        for progress in found
+    ]
+    lines = table(("CLUSTER", "OUTCOME", "REVISION", "MESSAGE"), rows)
+    for progress in found:
+        results = [result for result in (progress.operation or {}).get("results", ()) if _is_telling(result, progress)]
+        if results:
+            cells = [(resource_text(result), result["status"], result["message"]) for result in results]
+            lines += ["", bold(f"{progress.cluster}:"), *table(("RESOURCE", "STATUS", "MESSAGE"), cells, indent="  ")]
+    return lines
+
+
+def _is_telling(result: Mapping[str, Any], progress: Progress) -> bool:
+    is_dry = bool((progress.operation or {}).get("dry_run"))
+    return is_dry or result["status"] in _BAD or result["status"] in ("Pruned", "PruneSkipped")
+
+
+def _value(reply: Mapping[str, Any], found: Sequence[Progress]) -> dict[str, Any]:
+    clusters = [
+        {"cluster": p.cluster, "state": str(p.state), "message": p.text, "operation": p.operation} for p in found
+    ]
+    return {**reply, "clusters": clusters}
+
+
+def _conclude(app: str, verb: str, found: Sequence[Progress]) -> None:
+    """Raises Failed unless it went well wherever it could."""
+    bad = [p.cluster for p in found if p.state in (State.FAILED, State.REPLACED)]
+    if bad:
+        raise Failed(f"{verb} of {app} failed on {some(bad)}")
+    away = [p.cluster for p in found if p.state is State.AWAY]
+    if len(away) == len(found):
+        raise Failed(f"no cluster of {app} is connected: it is done once they are back")
+    if away:
+        click.echo(f"warning: not connected, and done once they are back: {some(away)}", err=True)
+
+
+def some(names: Iterable[str]) -> str:
+    """Return up to five names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return ", ".join(listed[:5]) + more
+
+
+def summary_lines(picture: Picture) -> list[str]:
+    summary = picture.summary
+    return fields(
+        [
+            ("Sync", paint(summary["sync"])),
+            ("Health", paint(summary["health"])),
+            ("Revision", summary["revision"]),
+        ]
+    )

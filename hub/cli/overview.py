@@ -1,0 +1,205 @@
+"""An application in words: what `app get` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hub.cli.apps import display_name, resource_text, source_text
+from hub.cli.text import ago, bold, clean, fields, paint, plural, table
+
+Detail = Mapping[str, Any]
+Row = Mapping[str, Any]
+_MOST_ROWS = 50
+"""Resources shown of one cluster; JSON has more."""
+
+
+def detail_lines(detail: Detail, *, wide: bool = False) -> list[str]:
+    """Return the whole page."""
+    rows: Sequence[Row] = detail["clusters"]
+    lines = _head(detail)
+    if detail["conditions"]:
+        lines += ["", bold("Conditions:"), *_conditions(detail["conditions"])]
+    lines += ["", *_clusters(rows, wide=wide)] if rows else ["", "On no cluster."]
+    for row in rows:
+        lines += _cluster(row)
+    return lines
+
+
+def _head(detail: Detail) -> list[str]:
+    summary, refresh = detail["summary"], detail["refresh"]
+    pairs = [
+        ("Name", display_name(summary)),
+        ("Project", summary["project"]),
+        ("Labels", ", ".join(f"{key}={value}" for key, value in summary["labels"].items())),
+        *(("Source", source_text(source)) for source in summary["sources"]),
+        *(("Destination", destination) for destination in summary["destinations"]),
+        ("Sync policy", _policy(summary, detail["manifest"])),
+        ("Revision", _revision(refresh)),
+        ("Looked at", _looked_at(refresh)),
+        ("Sync", _sync(summary)),
+        ("Health", _health(summary)),
+        ("Deletion", _deletion(detail.get("deletion"))),
+    ]
+    return fields((name, value if name in ("Sync", "Health") else clean(value)) for name, value in pairs)
+
+
+def _policy(summary: Row, manifest: Detail) -> str:
+    words = str(summary["sync_policy"])
+    automated = ((manifest.get("spec") or {}).get("syncPolicy") or {}).get("automated")
+    if words == "manual":
+        return "manual: it is synced when somebody asks for it"
+    if automated == {}:
+        return f"{words}: new commits are synced by themselves; nothing is pruned, and drift is left to be seen"
+    return words
+
+
+def _revision(refresh: Detail) -> str:
+    revisions = refresh["revisions"]
+    if not revisions:
+        return str(refresh["revision"])
+    first = revisions[0]
+    subject = first["message"].partition("\n")[0]
+    told = ", ".join(filter(None, (subject, first["author"], ago(first["committed_at"]))))
+    return f"{refresh['revision']}  {told}".rstrip()
+
+
+def _looked_at(refresh: Detail) -> str:
+    asked = {"normal": "a new look was asked for", "hard": "rendering anew was asked for"}
+    return ", ".join(filter(None, (ago(refresh["refreshed_at"]), asked.get(refresh["requested"], ""))))
+
+
+def _sync(summary: Row) -> str:
+    counts = summary["clusters"]
+    if not counts["total"]:
+        return paint(clean(summary["sync"]))
+    return f"{paint(clean(summary['sync']))} ({counts['synced']} of {plural(counts['total'], 'cluster')})"
+
+
+def _health(summary: Row) -> str:
+    counts = summary["clusters"]
+    if not counts["total"]:
+        return paint(clean(summary["health"]))
+    away = f", {counts['unreachable']} unreachable" if counts["unreachable"] else ""
+    return f"{paint(clean(summary['health']))} ({counts['healthy']} of {plural(counts['total'], 'cluster')}{away})"
+
+
+def _deletion(deletion: Detail | None) -> str:
+    if not deletion:
+        return ""
+    fate = "with all it put on clusters" if deletion["cascade"] else "leaving what it put on clusters"
+    return f"asked for by {deletion['requested_by']} {ago(deletion['requested_at'])}, {fate}"
+
+
+def _conditions(conditions: Iterable[Detail]) -> list[str]:
+    return [f"  {clean(c['type'])}: {clean(c['message'])} (since {ago(c['last_transition_at'])})" for c in conditions]
+
+
+def _clusters(rows: Sequence[Row], *, wide: bool) -> list[str]:
+    titles = ["CLUSTER", "AGENT", "SYNC", "HEALTH", "REVISION", "NOT FINE", "LAST OPERATION"]
+    cells = [
+        [
+            row["cluster"],
+            row["liveness"],
+            row["sync"],
+            row["health"],
+            row["synced_revision"] or row["revision"],
+            f"{row['not_fine']} of {row['total']}",
+            _operation(row["operation"]),
+        ]
+        for row in rows
+    ]
+    if wide:
+        titles += ["ASSIGNED", "GENERATION", "OBSERVED", "LABELS"]
+        for line, row in zip(cells, rows, strict=True):
+            labels = ",".join(f"{key}={value}" for key, value in row["labels"].items())
+            generations = f"{row['observed_generation']} of {row['generation']}"
+            line += [row["revision"], generations, ago(row["observed_at"]), labels]
+    return table(titles, cells)
+
+
+def _operation(operation: Detail | None) -> str:
+    if not operation:
+        return ""
+    when = ago(operation["finished_at"] or operation["started_at"])
+    counted = f" {operation['done']} of {operation['total']}" if not operation["finished_at"] else ""
+    dry = "dry-run " if operation["dry_run"] else ""
+    return f"{dry}{operation['kind']} {operation['phase']}{counted} {when}".rstrip()
+
+
+def _cluster(row: Row) -> list[str]:
+    """Return what is to be said of one cluster beyond its line in the table; nothing when all is fine."""
+    told = _troubles(row)
+    resources = row["resources"]
+    if resources:
+        told += _resources(row, resources)
+        told += _drift(resources)
+    if row["last_drift"] and not any(resource["drift"] for resource in resources):
+        told += _last_drift(row["last_drift"])
+    return ["", bold(f"Cluster {clean(row['cluster'])}:"), *told] if told else []
+
+
+def _troubles(row: Row) -> list[str]:
+    told = []
+    if row["liveness"] != "Connected":
+        since = f" {ago(row['since'])}" if row["since"] else ""
+        never = "its agent has never connected" if row["liveness"] == "NeverConnected" else f"unreachable{since}"
+        told.append(f"  {paint(never, 'Unreachable')}; what is shown is the last that was known")
+    if row["refusal"]:
+        told.append(f"  {paint('the agent refused the assignment', 'Failed')}: {clean(row['refusal'])}")
+    if row["held"]:
+        told.append("  held back: the hub was restored from a backup, and waits for a refresh")
+    if row["deleting"]:
+        told.append("  being removed from this cluster")
+    if row["message"] and row["health"] != "Healthy":
+        told.append(f"  {paint(clean(row['health']))}: {clean(row['message'])}")
+    operation = row["operation"]
+    if operation and operation["phase"] in ("Failed", "Error"):
+        told.append(f"  {operation['kind']} {paint(operation['phase'])}: {clean(operation['message'])}")
+        bad = [result for result in operation["results"] if result["status"] == "SyncFailed"]
+        told += [f"    {clean(resource_text(result))}: {clean(result['message'])}" for result in bad]
+    return told + _conditions(row["conditions"])
+
+
+def _resources(row: Row, resources: Sequence[Row]) -> list[str]:
+    shown = resources[:_MOST_ROWS]
+    cells = [
+        [
+            resource_text(resource),
+            resource["sync"],
+            resource["health"],
+            resource["message"] or ("to be pruned" if resource["requires_pruning"] else ""),
+        ]
+        for resource in shown
+    ]
+    lines = table(("RESOURCE", "SYNC", "HEALTH", "MESSAGE"), cells, indent="  ")
+    left = row["not_fine"] - len(shown)
+    return lines + ([f"  and {left} more: see `escadre app resources`"] if left > 0 else [])
+
+
+def _drift(resources: Sequence[Row]) -> list[str]:
+    lines: list[str] = []
+    for resource in resources[:_MOST_ROWS]:
+        if resource["drift"]:
+            lines.append(f"  Drift of {clean(resource_text(resource))}:")
+            lines += [f"    {drift_text(field)}" for field in resource["drift"]]
+    return lines
+
+
+def _last_drift(drift: Detail) -> list[str]:
+    healed = f", healed {ago(drift['healed_at'])}" if drift["healed_at"] else ""
+    head = f"  Last drift: {clean(resource_text(drift))} {drift['change']}, seen {ago(drift['seen_at'])}{healed}"
+    return [head, *(f"    {drift_text(field)}" for field in drift["fields"])]
+
+
+def drift_text(field: Detail) -> str:
+    """Return a field that differs: from what, to what, by whom and when."""
+    before, after = field["assigned"] or "absent", field["live"] or "absent"
+    likely = "probably " if field["likely"] else ""
+    who = f", {likely}by {field['manager']}" if field["manager"] else ""
+    when = f" {ago(field['changed'])}" if field["changed"] else ""
+    return clean(f"{field['path']}: {_short(before)} → {_short(after)}{who}{when}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from hub.domain.application import Application
+from hub.domain.manifest import ResourceKey
+from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult
+from hub.domain.status import HealthStatus, ResourceStatus, SyncStatus
+from tests.api.kit import COMMIT, OLDER, SECRET, SETTINGS, WEB, World, operation
+
+SHOP = "/api/v1/applications/shop"
+
+
+async def newest(world: World, shop: Application) -> OperationRequest:
+    return (await world.store.operation_requests(str(shop.id)))[0]
+
+
+async def test_a_sync_is_written_down_and_told(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    body = {"prune": True, "force": True, "dry_run": True, "sync_options": ["Replace=true"]}
+    async with world.bus.subscribe("applications") as subscription:
+        reply = await admin.post(f"{SHOP}/sync", json=body)
+        assert reply.status_code == 202, reply.text
+        assert await subscription.next(1) == [("applications", "argocd/shop")]
+    request = await newest(world, shop)
+    assert request.id == reply.json()["operation_id"]
+    assert (request.kind, request.initiated_by, request.clusters) == (OperationKind.SYNC, "admin", ())
+    assert (request.prune, request.force, request.dry_run, request.terminate) == (True, True, True, False)
+    assert request.sync_options == ("Replace=true",)
+    assert request.requested_at <= world.clock()
+
+
+async def test_a_sync_of_some_clusters_and_resources(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    left_over = ResourceKey("batch", "Job", "shop", "old")
+    orphan = ResourceStatus(left_over, "batch/v1", SyncStatus.OUT_OF_SYNC, HealthStatus.HEALTHY, requires_pruning=True)
+    await world.report(shop, "uid-paris", resources=(orphan,), not_fine=1)
+    resources = ["apps:Deployment:web", ":ConfigMap:shop/settings", ":Secret:shop/credentials", "batch:Job:old"]
+    reply = await admin.post(f"{SHOP}/sync", json={"clusters": ["paris"], "resources": resources})
+    assert reply.status_code == 202, reply.text
+    request = await newest(world, shop)
+    assert request.clusters == ("uid-paris",)
+    assert request.resources == (WEB, SETTINGS, SECRET, left_over), "as rendered, where the namespace is left out"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"clusters": ["rome"]},
+        {"resources": ["web"]},
+        {"resources": ["apps:Deployment:"]},
+        {"resources": ["apps:Deployment:other/web"]},
+        {"resources": ["apps:Deployment:missing"]},
+        {"sync_options": ["Replace=perhaps"]},
+        {"sync_options": ["Nonsense=true"]},
+    ],
+)
+async def test_a_sync_of_what_is_not_there(world: World, admin: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    shop = await world.shop()
+    reply = await admin.post(f"{SHOP}/sync", json=body)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid")
+    assert await world.store.operation_requests(str(shop.id)) == []
+
+
+async def test_a_rollback(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    reply = await admin.post(f"{SHOP}/rollback", json={})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not-found"), "nothing to go back to"
+    await world.deployed(shop, "uid-paris", OLDER, COMMIT)
+    reply = await admin.post(f"{SHOP}/rollback", json={"history_id": 1, "clusters": ["paris"], "prune": True})
+    assert reply.status_code == 202, reply.text
+    request = await newest(world, shop)
+    assert (request.kind, request.history_id, request.clusters, request.prune) == (
+        OperationKind.ROLLBACK,
+        1,
+        ("uid-paris",),
+        True,
+    )
+    assert (await admin.post(f"{SHOP}/rollback", json={})).status_code == 202, "to the one before the newest"
+    assert (await admin.post(f"{SHOP}/rollback", json={"history_id": 9})).status_code == 404
+    assert (await admin.post(f"{SHOP}/rollback", json={"history_id": 1, "clusters": ["oslo"]})).status_code == 404
+
+
+async def test_a_rollback_under_automated_sync_is_refused(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop(automated=True)
+    await world.deployed(shop, "uid-paris", OLDER, COMMIT)
+    reply = await admin.post(f"{SHOP}/rollback", json={})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "conflict")
+    assert "manual" in reply.json()["error"]["message"]
+
+
+async def test_ending_an_operation(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409, "nothing is under way"
+    await admin.post(f"{SHOP}/sync", json={})
+    reply = await admin.post(f"{SHOP}/terminate", json={})
+    assert reply.status_code == 202, "asked for, though no agent has begun"
+    assert (await newest(world, shop)).terminate
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409, "its end was asked for already"
+    running = operation(world.clock, phase=OperationPhase.RUNNING, finished_at=None)
+    await world.report(shop, "uid-paris", operation=running)
+    assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["oslo"]})).status_code == 409
+    assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["paris"]})).status_code == 202
+
+
+async def test_a_refresh(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.shop()
+    async with world.bus.subscribe("refresh") as subscription:
+        reply = await admin.post(f"{SHOP}/refresh", params={"hard": True})
+        assert (reply.status_code, reply.json()) == (202, {"application": "argocd/shop", "mode": "hard"})
+        assert await subscription.next(1) == [("refresh", "argocd/shop")]
+    assert await world.store.take_refresh_requests() == {"argocd/shop": "hard"}
+    await admin.post(f"{SHOP}/refresh")
+    assert await world.store.take_refresh_requests() == {"argocd/shop": "normal"}
+
+
+async def test_operations_tell_how_far_each_cluster_is(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    world.clock.advance(seconds=1)
+    id = (await admin.post(f"{SHOP}/sync", json={"resources": ["apps:Deployment:web"]})).json()["operation_id"]
+    result = OperationResult(WEB, "apps/v1", "SyncFailed", "admission denied it")
+    state = operation(world.clock, id=id, phase=OperationPhase.FAILED, results=(result,), message="1 failed")
+    await world.report(shop, "uid-paris", operation=state)
+    world.clock.advance(seconds=1)
+    other = (await admin.post(f"{SHOP}/sync", json={"clusters": ["oslo"]})).json()["operation_id"]
+    second, first = (await admin.get(f"{SHOP}/operations")).json()["items"]
+    assert (second["id"], second["clusters"], second["states"]) == (other, ["oslo"], [])
+    assert (first["id"], first["resources"]) == (id, ["apps:Deployment:web"])
+    [paris] = first["states"]
+    assert (paris["cluster"], paris["phase"], paris["message"]) == ("paris", "Failed", "1 failed")
+    assert paris["results"][0]["message"] == "admission denied it"
+
+
+async def test_history(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    await world.deployed(shop, "uid-paris", OLDER, COMMIT)
+    await world.deployed(shop, "uid-oslo", OLDER)
+    items = (await admin.get(f"{SHOP}/history", params={"cluster": "paris"})).json()["items"]
+    assert [(i["id"], i["cluster"], i["revision"]) for i in items] == [
+        (2, "paris", COMMIT[:7]),
+        (1, "paris", OLDER[:7]),
+    ]
+    assert items[0]["revisions"][0]["revision"] == COMMIT
+    assert len((await admin.get(f"{SHOP}/history")).json()["items"]) == 3
+    assert len((await admin.get(f"{SHOP}/history", params={"limit": 1})).json()["items"]) == 1
+    assert (await admin.get(f"{SHOP}/history", params={"cluster": "rome"})).status_code == 404

@@ -1,0 +1,26 @@
+"""The contract of `KubeClient`, over a real cluster with workloads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent.kube.client import KubeClient
+from agent.kube.cluster import ClusterClient
+from tests.controlplane.access import ClusterAccess
+from tests.kube.planes import connect
+from tests.kube.workload_contract import WorkloadContract
+
+pytestmark = pytest.mark.controlplane
+
+
+@pytest.fixture
+async def kube(workload_plane: ClusterAccess) -> AsyncIterator[KubeClient]:
+    client = ClusterClient(connect(workload_plane))
+    yield client
+    await client.close()
+
+
+class TestWorkloads(WorkloadContract):
+    pass
