@@ -141,13 +141,12 @@ class Syncer:
     def _loop_for(self, assignment: Assignment) -> ApplicationLoop:
         application = assignment.application
         loop = self._loops.get(application)
-        if loop is None or loop.buried:
-            loop = ApplicationLoop(
-                self._client, self._storage, self.live, self._outbox, self._clock, lambda: self._wake(application)
-            )
-            self._loops[application] = loop
-            self._by_tracking[assignment.tracking_name] = application
-        loop.assign(assignment)
+        if loop is not None and not loop.buried:
+            loop.assign(assignment)
+            return loop
+        loop = ApplicationLoop(self._client, self._storage, self.live, self._outbox, self._clock, assignment)
+        self._loops[application] = loop
+        self._by_tracking[assignment.tracking_name] = application
         return loop
 
     def assignment(self, application: str) -> Assignment | None:
@@ -157,7 +156,7 @@ class Syncer:
     async def answer(self, question: Question) -> bytes:
         """Answer a question about one application from the cluster itself. Raises QuestionFailed."""
         loop = self._loops.get(question.application)
-        if loop is None or loop.assignment is None or loop.buried:
+        if loop is None or loop.buried:
             raise QuestionFailed("not-assigned", f"{question.application} is not assigned to this cluster")
         try:
             return await answer(self._client, self._storage, self.live, loop.assignment, question)
@@ -253,7 +252,7 @@ class Syncer:
         needed: set[str] = set()
         for loop in self._loops.values():
             assignment = loop.assignment
-            if assignment is None or loop.buried:
+            if loop.buried:
                 continue
             refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
             for ref in refs:

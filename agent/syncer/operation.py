@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from agent.engine.assignment import Assignment, ManifestSetRef, Revision
+from agent.engine.assignment import Assignment
 from agent.engine.drift import content_hash
 from agent.engine.operation import OperationState, Phase, Result, ResultStatus
 from agent.engine.reconcile import Judged, Pair, reconcile
@@ -24,6 +24,7 @@ from agent.storage import Storage
 from agent.syncer.clock import Clock
 from agent.syncer.judge import DRY_RUN
 from agent.syncer.live import LiveState
+from agent.syncer.orders import Order
 from agent.syncer.targets import CRD, Targets, manifest_of
 
 APPLY = ApplyOptions()
@@ -38,27 +39,6 @@ T = TypeVar("T")
 
 class Terminated(Exception):
     """Somebody asked for the operation to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What an operation is to do."""
-
-    id: str
-    kind: str
-    initiated_by: str
-    ref: ManifestSetRef
-    revision: Revision
-    prune: bool
-    dry_run: bool = False
-    force: bool = False
-    create_namespace: bool = False
-    only: frozenset[ResourceKey] | None = None
-    propagation: str = "foreground"
-    automated: bool = False
-    """The one attempt that is made by itself for a revision and its parameters."""
-    checked: bool = False
-    """The manifests have just been through a dry run: self-heal needs no second one."""
 
 
 class Runner:

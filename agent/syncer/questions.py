@@ -99,10 +99,10 @@ async def _diff(
         except errors.KubeError as error:
             return _row(key, "error", message=f"{error.reason}: {error}")
         if found is None:
-            return _row(key, "create", unified_diff(predicted, None, key))
+            return _row(key, "create", unified_diff(predicted, None, key, ignore=ignores.for_object(key)))
         if compare_with(predicted, found, target, ignores).synced:
             return None
-        return _row(key, "update", unified_diff(predicted, found, key))
+        return _row(key, "update", unified_diff(predicted, found, key, ignore=ignores.for_object(key)))
 
     rows = await asyncio.gather(*map(one, targets.resources))
     surplus = [o for o in live.of_application(assignment.tracking_name) if o.key not in targets.resources]

@@ -39,6 +39,9 @@ class Targets:
     """Objects that are hooks: they take no part in comparing."""
 
 
+NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), ())
+
+
 def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef) -> Targets:
     """Resolve a ManifestSet from disk.
 

@@ -194,4 +194,6 @@ def _worded(problem: Mapping[str, Any]) -> str:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
+    """Return what fits a reply: of a bounded length, and without what has no place in UTF-8."""
+    shown = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
+    return shown.encode("utf-8", "replace").decode()

@@ -27,7 +27,8 @@ HEADER_BYTES = 32 * 1024
 HEADER_SECONDS = 15.0
 """From a connection's beginning, or a request's first byte, to the end of its headers."""
 HANDSHAKE_SECONDS = 10.0
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
+"""For the peer to say goodbye, too."""
 KEEP_ALIVE_SECONDS = 60
 MOST_CONNECTIONS = 4096
 _BACKLOG = 1024

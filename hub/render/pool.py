@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hub.render.errors import RenderError
 from hub.render.wire import Outcome, Setup, decode_outcome
 from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
 
@@ -55,20 +54,18 @@ class WorkerPool:
         async with self._place():
             worker = self._idle.pop() if self._idle else await self._new_worker()
             self._busy.add(worker)
-            healthy = False
+            fit = False
             try:
                 async with asyncio.timeout(seconds):
                     reply = await worker.call(content)
-                outcome = await _decoded(reply)
-                healthy = worker.tasks < _MAX_TASKS and reply.max_rss < _MAX_RSS
-                return outcome
-            except RenderError:
-                # Its answer, and it goes on.
-                healthy = True
+                fit = worker.tasks < _MAX_TASKS and reply.max_rss < _MAX_RSS
+                return await _decoded(reply)
+            except WorkerLost:
+                fit = False
                 raise
             finally:
                 self._busy.discard(worker)
-                await self._put_back(worker, healthy=healthy)
+                await self._put_back(worker, fit=fit)
 
     async def close(self) -> None:
         """End every worker, those at work too."""
@@ -99,8 +96,8 @@ class WorkerPool:
         held[0] = self._slow
         self._quick.release()
 
-    async def _put_back(self, worker: WorkerProcess, *, healthy: bool) -> None:
-        if healthy and not self._closed and len(self._idle) < self._workers:
+    async def _put_back(self, worker: WorkerProcess, *, fit: bool) -> None:
+        if fit and not self._closed and len(self._idle) < self._workers:
             self._idle.append(worker)
             return
         await worker.end()

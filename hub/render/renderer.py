@@ -37,6 +37,11 @@ class RendererSettings:
     kubectl: str = ""
     helm: str = ""
     """The binary to use instead of rendering charts in process."""
+    hidden: tuple[Path, ...] = ()
+    """Directories that workers cannot open where the kernel has Landlock: the hub's data, its ssh keys. None: workers
+    may read what the hub may."""
+    readable: tuple[Path, ...] = ()
+    """Directories inside of hidden ones that they need: where trees are read from."""
     preload: tuple[type[Tree], ...] = ()
     """Tree implementations that workers import when they start, so that the first render need not."""
 
@@ -66,7 +71,15 @@ class Renderer:
             await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         found = await find_tools(self._settings.kustomize, self._settings.kubectl, self._settings.helm)
         self._tools = Tools(found.versions, helm_in_process=not found.helm)
-        setup = Setup(limits, kustomize=found.kustomize, helm=found.helm, preload=self._settings.preload)
+        settings = self._settings
+        setup = Setup(
+            limits,
+            hidden=settings.hidden,
+            readable=settings.readable,
+            kustomize=found.kustomize,
+            helm=found.helm,
+            preload=settings.preload,
+        )
         pool = WorkerPool(setup, self._scratch, self._settings.workers)
         try:
             worker = await pool.start()
@@ -78,10 +91,11 @@ class Renderer:
             ) from error
         self._pool = pool
         log.info(
-            "%d render workers; network: %s; memory: %s; tools: %s",
+            "%d render workers; network: %s; memory: %s; files: %s; tools: %s",
             self._settings.workers,
             "none" if worker.hello.get("network") else "the hub's own, for the kernel permits no namespace",
             f"{limits.memory_bytes:,} bytes" if worker.hello.get("memory") else "unlimited",
+            "the hub's own too, or the kernel has no Landlock" if worker.hello.get("files") else "none of the hub's",
             ", ".join(f"{tool} {version}" for tool, version in found.versions.items()),
         )
 

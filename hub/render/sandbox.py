@@ -14,6 +14,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.render.landlock import hide
+
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
@@ -29,23 +31,42 @@ class Isolation:
     """Whether the worker is in a network of its own, with nothing in it."""
     memory: bool
     """Whether its address space is limited."""
+    files: bool
+    """Whether it can open the hub's own files."""
 
 
-def enter(*, memory_bytes: int, file_bytes: int, parent: int) -> Isolation:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a worker is held to."""
+
+    parent: int
+    """The hub's process id."""
+    memory_bytes: int
+    file_bytes: int
+    """Of any file it writes."""
+    scratch: Path
+    """The one directory it may write in."""
+    hidden: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    """Inside of hidden ones."""
+
+
+def enter(bounds: Bounds) -> Isolation:
     """Isolate this process. Ends it when its parent, the hub, is already gone."""
     libc = ctypes.CDLL(None, use_errno=True)
     network = _leave_network(libc)
     # After the namespaces, which reset it: a worker must not outlive the hub.
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
+    if os.getppid() != bounds.parent:
         os._exit(0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.umask(0o077)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    _limit(resource.RLIMIT_FSIZE, file_bytes)
-    return Isolation(network=network, memory=_limit(resource.RLIMIT_AS, memory_bytes))
+    _limit(resource.RLIMIT_FSIZE, bounds.file_bytes)
+    files = not hide(bounds.hidden, bounds.readable, (bounds.scratch,)) if bounds.hidden else True
+    return Isolation(network=network, memory=_limit(resource.RLIMIT_AS, bounds.memory_bytes), files=files)
 
 
 def die_with_parent() -> None:

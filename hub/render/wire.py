@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -33,6 +34,9 @@ class Setup:
     """The hub's process id."""
     scratch: str = ""
     """A directory of the worker's own; the hub removes it when the worker is gone."""
+    hidden: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    """Inside of hidden directories."""
     kustomize: tuple[str, ...] = ()
     """The command that builds; empty when there is none."""
     helm: str = ""

@@ -13,11 +13,13 @@ import pickle
 import resource
 import sys
 import traceback
+from dataclasses import asdict
+from pathlib import Path
 
-from hub.render.sandbox import enter
+from hub.render.sandbox import Bounds, enter
 from hub.render.wire import TASK_LENGTH, Setup, encode_error, encode_hello, encode_outcome
 
-_FREED_FILES = 64 * 1024 * 1024
+_SPARE = 64 * 1024 * 1024
 """What a worker may write to one file beyond what it may read and put out."""
 
 
@@ -26,16 +28,21 @@ def main() -> None:
     setup: Setup = pickle.loads(_received(requests) or b"")  # noqa: S301 - the hub's own, see hub.render.wire
     limits = setup.limits
     isolation = enter(
-        memory_bytes=limits.memory_bytes,
-        file_bytes=limits.input_bytes + limits.output_bytes + _FREED_FILES,
-        parent=setup.parent,
+        Bounds(
+            parent=setup.parent,
+            memory_bytes=limits.memory_bytes,
+            file_bytes=limits.input_bytes + limits.output_bytes + _SPARE,
+            scratch=Path(setup.scratch),
+            hidden=setup.hidden,
+            readable=setup.readable,
+        )
     )
     os.chdir(setup.scratch)
     from hub.render.errors import RenderError
     from hub.render.execute import execute
 
     gc.freeze()
-    _send(replies, encode_hello({"network": isolation.network, "memory": isolation.memory}))
+    _send(replies, encode_hello(asdict(isolation)))
     while content := _received(requests):
         try:
             reply = encode_outcome(execute(pickle.loads(content), setup), _max_rss())  # noqa: S301

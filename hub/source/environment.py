@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from hub.errors import Invalid
 from hub.source.policy import SourcePolicy
 from hub.source.urls import RepoUrl
 
@@ -172,5 +173,5 @@ def _ssh_command(policy: SourcePolicy) -> str:
 def _quoted(path: Path) -> str:
     text = str(path)
     if any(character in text for character in '"\\\n'):
-        raise ValueError(f"the path {text!r} holds a quote, a backslash or a line break: choose another one")
+        raise Invalid(f"The path {text!r} holds a quote, a backslash or a line break: choose another one.")
     return f'"{text}"'

@@ -164,7 +164,7 @@ class AssignmentContentRow(SQLModel, table=True):
 
 class AssignmentRow(SQLModel, table=True):
     __tablename__ = "assignments"
-    __table_args__ = (Index("ix_assignments_application", "application", "cluster"), _CLUSTERED)
+    __table_args__ = (Index("ix_assignments_application", "application", "sequence"), _CLUSTERED)
     cluster: str = _text(primary_key=True)
     application: str = _text(primary_key=True)
     generation: int = _number()

@@ -57,7 +57,7 @@ async def recover(world: World, key: AgentKey, certificate: str) -> httpx2.Respo
 @produces("bad-request")
 async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
     headers = {"Content-Type": "application/json"}
-    return await admin.put(SHOP, content=b"[" * 200_000, headers=headers)
+    return await admin.post("/api/v1/clusters", content=b"[" * 200_000, headers=headers)
 
 
 @produces("bad-credentials")

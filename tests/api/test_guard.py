@@ -132,7 +132,9 @@ async def test_an_error_inside_is_in_the_log_with_the_request(
 
 async def test_json_is_only_taken_as_json(admin: httpx2.AsyncClient) -> None:
     """So that no form on another page can send it."""
-    content = json.dumps(manifest()).encode()
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        reply = await admin.put("/api/v1/applications/shop", content=content, headers={"Content-Type": kind})
+        headers = {"Content-Type": kind}
+        reply = await admin.post("/api/v1/clusters", content=b'{"name": "rome"}', headers=headers)
         assert reply.status_code == 422
+        reply = await admin.post("/api/v1/objects/apply", content=json.dumps(manifest()).encode(), headers=headers)
+        assert reply.status_code == 415

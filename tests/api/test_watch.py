@@ -61,7 +61,7 @@ async def test_many_changes_between_two_looks_are_one(
     shop = await world.shop()
     async with served.watch(ALL) as stream:
         await stream.next()
-        for _ in range(50):
+        for _ in range(10):
             await world.report(shop, "uid-paris", sync=SyncStatus.OUT_OF_SYNC)
             await world.report(shop, "uid-paris", sync=SyncStatus.SYNCED, health=HealthStatus.SUSPENDED)
         event = await stream.next()

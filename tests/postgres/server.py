@@ -40,20 +40,31 @@ class PostgresServer:
     """Runs from ``start`` (or ``with``) to ``stop``; the data stays until ``remove``."""
 
     def __init__(self) -> None:
+        initdb = find_program("initdb")
         self.port = free_port()
         self._directory = Path(tempfile.mkdtemp(prefix="escadre-postgres-"))
         self._data = self._directory / "data"
         self._process: Process | None = None
+        try:
+            self._initialise(initdb)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _initialise(self, initdb: str) -> None:
         if os.geteuid() == 0:
             account = _unprivileged()
             os.chown(self._directory, account.pw_uid, account.pw_gid)
-        initialise = [find_program("initdb"), "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync"]
-        subprocess.run(
-            _as_unprivileged([*initialise, "--encoding=UTF8", "--locale=C"]),
-            check=True,
-            capture_output=True,
+        command = [initdb, "-D", str(self._data), "-U", USER, "--auth=trust", "--no-sync"]
+        done = subprocess.run(
+            _as_unprivileged([*command, "--encoding=UTF8", "--locale=C"]),
             cwd=self._directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        if done.returncode:
+            raise StartError(f"initdb failed: {done.stderr.strip()}")
 
     def __enter__(self) -> PostgresServer:
         self.start()
@@ -101,11 +112,11 @@ class PostgresServer:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @contextlib.contextmanager
-    def database(self, template: str = "template1") -> Iterator[str]:
+    def database(self) -> Iterator[str]:
         """Make a database that lives as long as the context; yields its URL."""
         name = f"test_{secrets.token_hex(6)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+            connection.execute(f"CREATE DATABASE {name}".encode())
         try:
             yield self.url(name)
         finally:

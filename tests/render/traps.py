@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -44,7 +45,7 @@ class Trap(MemoryTree):
         raise RuntimeError("a bug of the worker's")
 
     def _broken_disk(self) -> None:
-        raise OSError("input/output error")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def _hang(self) -> None:
         Path(self._argument).write_text(str(os.getpid()))
@@ -58,9 +59,10 @@ class Trap(MemoryTree):
         self._argument.write_text(f"{os.getpid()} {child}")
         time.sleep(600)
 
-    def _wait_for(self) -> None:
+    def _wait_for(self) -> dict[str, Any]:
         while not self._argument.exists():
             time.sleep(0.01)
+        return {"pid": os.getpid()}
 
     def _eat_memory(self) -> None:
         hoard = []
@@ -84,6 +86,10 @@ class Trap(MemoryTree):
                 continue
         time.sleep(600)
 
+    def _open(self) -> dict[str, Any]:
+        """Try to read, list, write and run: path → what went wrong."""
+        return {str(path): _attempt(path) for path in self._argument}
+
     def _look_around(self) -> dict[str, Any]:
         return {
             "environment": dict(os.environ),
@@ -96,6 +102,19 @@ class Trap(MemoryTree):
             "directory": str(Path.cwd()),
             "pid": os.getpid(),
         }
+
+
+def _attempt(path: Path) -> list[str]:
+    failed = []
+    for what, action in (
+        ("read", lambda: path.read_bytes() if path.is_file() else os.listdir(path)),
+        ("write", lambda: (path / "new").write_text("x") if path.is_dir() else path.write_text("x")),
+    ):
+        try:
+            action()
+        except PermissionError:
+            failed.append(what)
+    return failed
 
 
 def _connects(port: int) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import Body, Query
+from fastapi import Query, Request
 
 from hub.api.context import Api, ApiDep, Caller, CallerDep, application_object
 from hub.api.detail import detail_from, read_known
@@ -32,6 +32,7 @@ from hub.api.params import (
 )
 from hub.api.routes.router import private_router
 from hub.api.store_apps import Change, carry_out, find, prepare, project_warnings, source_warnings
+from hub.api.texts import described, read_document
 from hub.domain.application import CASCADE_FINALIZER, Application, ApplicationId, Deletion
 from hub.domain.cluster import Liveness
 from hub.errors import Conflict, Invalid, NotFound
@@ -43,7 +44,6 @@ router = private_router("applications")
 
 Propagation = Literal["foreground", "background", "orphan"]
 Strict = Annotated[bool, Query(description="Fields without effect are errors, not warnings.")]
-Manifest = Annotated[dict[str, Any], Body(description="The Application as Argo CD's YAML, as JSON.")]
 Upsert = Annotated[bool, Query(description="Change the application if it exists and is another.")]
 Cascade = Annotated[bool, Query(description="Whether what it put on clusters is deleted there, too.")]
 OptionalPropagation = Annotated[
@@ -121,18 +121,20 @@ async def create_application(
     "/applications/{name}",
     operation_id="replaceApplication",
     summary="Replace an application by a manifest",
-    responses=documented("invalid", "not-found", "conflict"),
+    openapi_extra=described("The Application as Argo CD's YAML, or the same as JSON."),
+    responses=documented("invalid", "not-found", "conflict", "unsupported-media-type", "busy"),
 )
 async def replace_application(
     name: ApplicationName,
-    manifest: Manifest,
+    request: Request,
     api: ApiDep,
     caller: CallerDep,
     namespace: Namespace = DEFAULT,
     strict: Strict = False,
 ) -> ApplicationStored:
     await find(api, caller, name, namespace, "update")
-    parsed = parse_application(manifest, strict=strict)
+    async with api.applying.turn():
+        parsed = parse_application(await read_document(request), strict=strict)
     if parsed.value.id != ApplicationId(namespace, name):
         raise Invalid(
             f"the manifest is of application {parsed.value.id}, but it is to replace {namespace}/{name}: an "

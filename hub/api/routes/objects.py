@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request
 
 from hub.api.context import Api, ApiDep, Caller, CallerDep
-from hub.api.errors import UnsupportedMediaType, documented
+from hub.api.errors import documented
 from hub.api.models.objects import Action, ApplyReply, ApplyResult
 from hub.api.routes.router import private_router
 from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
+from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
 from hub.errors import Invalid
 from hub.formats import application as application_format
 from hub.formats import project as project_format
-from hub.formats.limits import Limits
 from hub.formats.objects import Parsable, parse_objects
 
 router = private_router("objects")
 
-LIMITS = Limits(bytes=16 * 1024 * 1024, documents=10_000, depth=100, nodes=500_000)
-_MEDIA_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "application/json"})
-_CONTENT: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "Application and AppProject objects of argoproj.io/v1alpha1, any number of documents.",
-        "content": {kind: {"schema": {"type": "string"}} for kind in ("application/yaml", "application/json")},
-    }
-}
+_BODY = described("Application and AppProject objects of argoproj.io/v1alpha1, any number of documents.")
 _WOULD: dict[Action, Action] = {
     "created": "would-create",
     "configured": "would-configure",
@@ -47,7 +39,7 @@ FileName = Annotated[str, Query(max_length=1000, description="What messages call
     "/objects/apply",
     operation_id="applyObjects",
     summary="Create or change Applications and AppProjects",
-    openapi_extra=_CONTENT,
+    openapi_extra=_BODY,
     responses=documented("invalid", "conflict", "unsupported-media-type", "busy"),
 )
 async def apply(
@@ -58,11 +50,8 @@ async def apply(
     dry_run: DryRun = False,
     name: FileName = "",
 ) -> ApplyReply:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _MEDIA_TYPES:
-        raise UnsupportedMediaType("objects are applied as application/yaml or application/json")
     async with api.applying.turn():
-        content = await request.body()
+        content = await read_text(request)
         parsed = await asyncio.to_thread(parse_objects, content, name=name, strict=strict, limits=LIMITS)
         del content
         if not parsed:

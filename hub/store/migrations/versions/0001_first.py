@@ -141,7 +141,7 @@ def _assignments() -> None:
         sa.PrimaryKeyConstraint("cluster", "application"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_assignments_application", "assignments", ["application", "cluster"], unique=False)
+    op.create_index("ix_assignments_application", "assignments", ["application", "sequence"], unique=False)
     op.create_index("ix_assignments_content", "assignments", ["content"], unique=False)
     op.create_index("ix_assignments_sequence", "assignments", ["sequence"], unique=False)
 

@@ -1,0 +1,73 @@
+"""The drift reports of one application: opened when an object departs from what was in place, closed once it is back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+
+from agent.engine.assignment import Assignment
+from agent.engine.codec import encode
+from agent.engine.operation import HealRecord, heal_delay, record_heal
+from agent.engine.reconcile import Judged
+from agent.engine.resource import ResourceKey
+from agent.engine.status import DriftReport
+from agent.hubclient.outbox import Outbox
+from agent.storage import Storage
+from agent.syncer.clock import Clock
+from agent.syncer.judge import Verdict
+
+
+class DriftLog:
+    def __init__(self, storage: Storage, outbox: Outbox, clock: Clock) -> None:
+        self._storage = storage
+        self._outbox = outbox
+        self._clock = clock
+        self._open: dict[ResourceKey, DriftReport] = {}
+        self._heals: dict[ResourceKey, HealRecord] = {}
+
+    def seen(self, assignment: Assignment, key: ResourceKey, verdict: Verdict, known: Judged | None) -> None:
+        """Report a departure from what had been in place; a revision not applied yet is no drift."""
+        if known is None or known.digest != verdict.digest:
+            return
+        before = self._open.get(key)
+        kind = "deleted" if verdict.missing else "label-removed" if verdict.label_removed else "modified"
+        if before is not None and (before.kind, before.fields) == (kind, verdict.drift):
+            return
+        report = DriftReport(
+            id=before.id if before is not None else str(uuid.uuid4()),
+            application=assignment.application,
+            uid=assignment.uid,
+            key=key,
+            kind=kind,
+            fields=verdict.drift,
+            seen_ms=before.seen_ms if before is not None else self._clock.now_ms(),
+            hub_away=not self._outbox.connected,
+        )
+        self._open[key] = report
+        self._save(report)
+
+    def restored(self, key: ResourceKey) -> None:
+        """An object is as assigned again, by the agent's hand or another's."""
+        report = self._open.pop(key, None)
+        if report is not None:
+            self._save(replace(report, healed_ms=self._clock.now_ms()))
+
+    def _save(self, report: DriftReport) -> None:
+        self._storage.save_drift(report.id, report.seen_ms, encode(report))
+        self._outbox.drift_changed()
+
+    # --- when to heal
+
+    def due(self, drifted: Iterable[ResourceKey]) -> tuple[frozenset[ResourceKey], float | None]:
+        """Return what may be healed now, and the seconds until the next one may: each object after its own back-off."""
+        now = self._clock.now_ms()
+        delays = {key: heal_delay(self._heals.get(key), now) for key in drifted if key in self._open}
+        ready = frozenset(key for key, delay in delays.items() if delay == 0.0)
+        return ready, min((d for d in delays.values() if d > 0.0), default=None)
+
+    def healed(self, keys: Iterable[ResourceKey]) -> None:
+        """Note that healing was tried."""
+        now = self._clock.now_ms()
+        for key in keys:
+            self._heals[key] = record_heal(self._heals.get(key), now)

@@ -1,0 +1,221 @@
+"""How one application stands: what is assigned, what was judged, what differs; object by object, and rolled up.
+
+Kept up to date change by change, so that telling the hub costs what is not fine, not what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.engine.assignment import Assignment, Revision
+from agent.engine.codec import encode
+from agent.engine.health import HealthStatus
+from agent.engine.ignore import IgnoreRules, compile_ignores
+from agent.engine.operation import OperationState
+from agent.engine.reconcile import Judged
+from agent.engine.resource import Object, ResourceKey
+from agent.engine.status import (
+    ApplicationStatus,
+    Condition,
+    ResourceState,
+    SyncStatus,
+    details,
+    overall_health,
+    overall_sync,
+    with_digest,
+)
+from agent.storage import Storage
+from agent.syncer.clock import Clock
+from agent.syncer.judge import Verdict
+from agent.syncer.live import LiveState
+from agent.syncer.targets import Targets
+
+
+class Standing:
+    """One application's books. Pure bookkeeping but for the verdicts it keeps on disk."""
+
+    def __init__(self, storage: Storage, live: LiveState, clock: Clock, assignment: Assignment) -> None:
+        self._storage = storage
+        self._live = live
+        self._clock = clock
+        self.assignment = assignment
+        self.targets: Targets | None = None
+        self.ignores: IgnoreRules = compile_ignores(assignment.ignore_differences)
+        self.judged: dict[ResourceKey, Judged] = storage.judged(assignment.application)
+        self.drifted: dict[ResourceKey, Verdict] = {}
+        self.pending: dict[ResourceKey, Object | None] = {}
+        """What is to be judged, with the object where the watch has just brought it."""
+        self.shared: dict[ResourceKey, str] = {}
+        """Objects left to the application that has them, with its tracking name."""
+        self.operation: OperationState | None = None
+        self.synced: tuple[str, Revision] = ("", Revision())
+        """The manifest set last synced in full, and its revision."""
+        self._states: dict[ResourceKey, ResourceState] = {}
+        self._conditions: dict[str, Condition] = {}
+
+    def reassign(self, assignment: Assignment) -> None:
+        """Take a newer assignment of the same application."""
+        before, self.assignment = self.assignment, assignment
+        if before.uid != assignment.uid:
+            self.judged = self._storage.judged(assignment.application)
+        if before.ignore_differences != assignment.ignore_differences:
+            self.ignores = compile_ignores(assignment.ignore_differences)
+            self.targets = None
+        if (before.manifest_set.digest, before.namespace) != (assignment.manifest_set.digest, assignment.namespace):
+            self.targets = None
+
+    def load(self, targets: Targets) -> None:
+        """Begin to compare with these targets."""
+        self.targets = targets
+        self.pending = {key: None for key in targets.resources if not self.settled(key)}
+        self.drifted.clear()
+        self.clear("ComparisonError")
+        self._note_ignores()
+        self.rebuild()
+
+    def _note_ignores(self) -> None:
+        unsupported = self.ignores.unsupported
+        if unsupported:
+            text = "; ".join(f"{u.expression}: {u.reason}" for u in unsupported[:5])
+            self.condition("InvalidSpecError", f"ignoreDifferences that cannot be served are not applied: {text}")
+        else:
+            self.clear("InvalidSpecError")
+
+    # --- one object
+
+    def targeted(self, key: ResourceKey) -> bool:
+        return self.targets is not None and key in self.targets.resources
+
+    def settled(self, key: ResourceKey) -> bool:
+        """Say whether a targeted object is what was judged to be as assigned: nobody needs to be asked again."""
+        assert self.targets is not None
+        target = self.targets.resources[key]
+        record = self._live.records.get(key)
+        judged = self.judged.get(key)
+        return (
+            record is not None
+            and judged is not None
+            and not record.live.deleting
+            and judged.digest == target.digest
+            and judged.content_hash == record.live.content_hash
+        )
+
+    def keep_judged(self, judged: Mapping[ResourceKey, Judged | None]) -> None:
+        """Keep verdicts, in memory and on disk; None forgets one."""
+        for key, verdict in judged.items():
+            if verdict is None:
+                self.judged.pop(key, None)
+            else:
+                self.judged[key] = verdict
+        if judged:
+            self._storage.save_judged(self.assignment.application, judged)
+
+    def update(self, key: ResourceKey) -> None:
+        """See how one object stands now."""
+        state = self._state_of(key)
+        if state is None or state.fine:
+            self._states.pop(key, None)
+        else:
+            self._states[key] = state
+
+    def rebuild(self) -> None:
+        """See how all objects stand."""
+        self._states.clear()
+        if self.targets is None:
+            return
+        for key in self.targets.resources:
+            self.update(key)
+        for key in self._live.keys_of(self.assignment.tracking_name):
+            if key not in self.targets.resources:
+                self.update(key)
+
+    def _state_of(self, key: ResourceKey) -> ResourceState | None:
+        if self.targets is None:
+            return None
+        target = self.targets.resources.get(key)
+        if target is None:
+            return self._surplus_state(key)
+        out, version = SyncStatus.OUT_OF_SYNC, target.version
+        record = self._live.records.get(key)
+        health = record.health if record is not None else None
+        status, message = (health.status, health.message) if health is not None else (None, "")
+        owner = self.shared.get(key)
+        if owner is not None:
+            return ResourceState(key, version, out, None, f"belongs to application {owner}")
+        if key not in self.targets.kinds:
+            return ResourceState(key, version, out, HealthStatus.MISSING, "the cluster does not serve this kind")
+        verdict = self.drifted.get(key)
+        if verdict is not None and verdict.missing:
+            return ResourceState(key, version, out, HealthStatus.MISSING, "not there")
+        if verdict is not None:
+            return ResourceState(key, version, out, status, message, drift=verdict.drift)
+        if key in self.pending or not self.settled(key):
+            return ResourceState(key, version, SyncStatus.UNKNOWN, status, message or "not compared yet")
+        return ResourceState(key, version, SyncStatus.SYNCED, status, message)
+
+    def _surplus_state(self, key: ResourceKey) -> ResourceState | None:
+        record = self._live.records.get(key)
+        name = self.assignment.tracking_name
+        if record is None or record.live.application != name or record.live.is_hook or not record.live.prunable:
+            return None
+        status = record.health.status if record.health is not None else None
+        text = "no longer assigned; a sync with pruning removes it"
+        return ResourceState(key, record.live.version, SyncStatus.OUT_OF_SYNC, status, text, requires_pruning=True)
+
+    # --- the whole
+
+    @property
+    def as_assigned(self) -> bool:
+        """Whether everything was judged, and found as assigned."""
+        return (
+            self.targets is not None
+            and not self.pending
+            and not self.drifted
+            and all(s.sync is SyncStatus.SYNCED for s in self._states.values())
+        )
+
+    def condition(self, type: str, message: str) -> None:
+        known = self._conditions.get(type)
+        if known is None or known.message != message:
+            self._conditions[type] = Condition(type, message, self._clock.now_ms())
+
+    def clear(self, type: str) -> None:
+        self._conditions.pop(type, None)
+
+    def record_synced(self, manifest_set: str, revision: Revision) -> None:
+        """The application was synced in full."""
+        self.synced = (manifest_set, revision)
+        self._storage.save_synced(self.assignment.application, manifest_set, encode(revision))
+
+    def status(self) -> ApplicationStatus:
+        """Return how the application stands, with the digest of that."""
+        assignment = self.assignment
+        comparable = self.targets is not None
+        any_live = bool(self._live.keys_of(assignment.tracking_name))
+        health, reason = overall_health(self._states, any_live=any_live, comparable=comparable)
+        status = ApplicationStatus(
+            application=assignment.application,
+            uid=assignment.uid,
+            generation=assignment.generation,
+            sync=overall_sync(self._states, comparable=comparable),
+            health=health,
+            health_message=reason,
+            manifest_set=assignment.manifest_set.digest,
+            synced_manifest_set=self.synced[0],
+            synced_revision=self.synced[1],
+            resources=details(self._states),
+            not_fine=len(self._states),
+            total=len(self.targets.resources) if self.targets is not None else 0,
+            operation=self.operation,
+            conditions=self._told_conditions(),
+            observed_ms=self._clock.now_ms(),
+        )
+        return with_digest(status)
+
+    def _told_conditions(self) -> tuple[Condition, ...]:
+        if self.shared:
+            text = "; ".join(f"{key} belongs to {owner}" for key, owner in sorted(self.shared.items())[:10])
+            self.condition("SharedResourceWarning", text)
+        else:
+            self.clear("SharedResourceWarning")
+        return tuple(self._conditions[t] for t in sorted(self._conditions))
