@@ -1,1 +1,43 @@
+"""What every test shares: the fixtures of real servers, how long hypothesis searches, and which tests are slow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
 pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
+
+# A busy machine makes an example late, not wrong.
+settings.register_profile("default", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("default")
+
+SLOW = (
+    # Real Git, real SSH, and whole hubs with agents.
+    "tests/source/test_damage.py",
+    "tests/source/test_git.py",
+    "tests/source/test_servers.py",
+    "tests/fleet",
+    "tests/e2e",
+    "tests/faults",
+    # Processes that are killed, run out of memory or hang.
+    "tests/render/test_workers.py",
+    "tests/store/test_sqlite.py",
+    # Long searches.
+    "tests/api/test_fuzz.py",
+    "tests/kube/simulated/test_apply_properties.py",
+)
+"""Files and folders, from the root, whose tests `make check` leaves to `make test`. One test alone is marked in place."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow = tuple(config.rootpath / name for name in SLOW)
+    for item in items:
+        if any(_below(item.path, path) for path in slow):
+            item.add_marker(pytest.mark.slow)
+
+
+def _below(path: Path, parent: Path) -> bool:
+    return path == parent or parent in path.parents

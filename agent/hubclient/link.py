@@ -36,6 +36,7 @@ BACKOFF_CAP_SECONDS = 60.0
 STEADY_SECONDS = 30.0
 """A stream that lasted this long was no failure: the back-off begins anew."""
 COALESCE_SECONDS = 0.01
+WELCOME_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class _Session:
     heard: float = field(default_factory=time.monotonic)
     sequence: int = 0
     outgoing: asyncio.Queue[pb.AgentMessage] = field(default_factory=lambda: asyncio.Queue(maxsize=256))
-    welcomed: bool = False
+    welcomed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Link:
@@ -175,9 +176,10 @@ class Link:
             stub: Any = rpc.AgentLinkStub(channel)  # type: ignore[no-untyped-call]  # generated code
             session = _Session()
             await session.outgoing.put(pb.AgentMessage(hello=await self._hello()))
-            call = stub.Connect(_drain(session.outgoing))
+            call = stub.Connect()
             self._outbox.begin_session()
             tasks = [
+                asyncio.create_task(self._write(call, session)),
                 asyncio.create_task(self._read(call, stub, session)),
                 asyncio.create_task(self._tell(session)),
                 asyncio.create_task(self._beat(session)),
@@ -206,12 +208,16 @@ class Link:
             simulated=self._options.simulated,
         )
 
+    async def _write(self, call: Any, session: _Session) -> None:
+        while True:
+            await call.write(await session.outgoing.get())
+
     # --- what comes in
 
-    async def _read(self, call: AsyncIterator[pb.HubMessage], stub: Any, session: _Session) -> None:
+    async def _read(self, call: Any, stub: Any, session: _Session) -> None:
         answers: set[asyncio.Task[None]] = set()
         try:
-            async for message in call:
+            while (message := await call.read()) is not grpc.aio.EOF:
                 session.heard = time.monotonic()
                 kind = message.WhichOneof("body")
                 if kind == "query":
@@ -224,6 +230,8 @@ class Link:
             for task in answers:
                 task.cancel()
             await asyncio.gather(*answers, return_exceptions=True)
+        if await call.code() is not grpc.StatusCode.OK:
+            raise LinkError(f"{(await call.code()).name}: {await call.details()}")
         raise LinkError("the hub closed the stream")
 
     async def _handle(self, kind: str, message: pb.HubMessage, stub: Any, session: _Session) -> None:
@@ -252,7 +260,7 @@ class Link:
 
     def _welcome(self, welcome: pb.Welcome, session: _Session) -> None:
         session.heartbeat_seconds = min(max(welcome.heartbeat_seconds, 1.0), 300.0)
-        session.welcomed = True
+        session.welcomed.set()
         self.cluster = welcome.cluster
         self._outbox.connected = True
         skew = time.time() - welcome.hub_time_ms / 1000
@@ -346,6 +354,11 @@ class Link:
 
     async def _beat(self, session: _Session) -> None:
         """Heartbeat both ways: say that we are here, and notice a hub that is not."""
+        try:
+            async with asyncio.timeout(WELCOME_SECONDS):
+                await session.welcomed.wait()
+        except TimeoutError:
+            raise LinkError(f"the hub did not say welcome within {WELCOME_SECONDS:.0f} s") from None
         while True:
             await asyncio.sleep(session.heartbeat_seconds * random.uniform(0.7, 1.0))  # noqa: S311 - jitter
             silent = time.monotonic() - session.heard
@@ -398,11 +411,6 @@ def _report(batch: Batch, sequence: int) -> pb.StatusReport:
 def _unvouched(assignment: Assignment) -> Arrival:
     message = "the hub's signature over the manifest set does not hold; nothing of it was taken"
     return Arrival(assignment.application, assignment.uid, assignment.generation, "bad-signature", message)
-
-
-async def _drain(queue: asyncio.Queue[pb.AgentMessage]) -> AsyncIterator[pb.AgentMessage]:
-    while True:
-        yield await queue.get()
 
 
 async def _each(chunks: list[pb.AnswerChunk]) -> AsyncIterator[pb.AnswerChunk]:

@@ -1,4 +1,4 @@
-"""The drift reports of one application: opened when an object departs from what was in place, closed once it is back."""
+"""Drift reports of one application: opened when an object departs from what was in place, closed when it is back."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import difflib
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ class Command(click.Command):
 
 
 def example_lines(example: str) -> list[str]:
-    return [line.strip() for line in example.strip().splitlines()]
+    return textwrap.dedent(example).strip().splitlines()
 
 
 def global_options() -> list[click.Option]:

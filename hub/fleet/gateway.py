@@ -88,9 +88,11 @@ class Gateway:
         self._registry.add(session)
         self._liveness.connected(session)
         writer = asyncio.create_task(self._write(session, context))
-        reader = asyncio.create_task(self._read(session, context))
+        reader: asyncio.Task[None] | None = None
         try:
             await self._greet(session, hello, cluster)
+            # Only now is it known what this cluster may report on.
+            reader = asyncio.create_task(self._read(session, context))
             done, _pending = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -100,9 +102,10 @@ class Gateway:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(asyncio.shield(writer), 2)
         finally:
-            for task in (writer, reader):
+            tasks = [writer, *([reader] if reader is not None else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(writer, reader, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             if self._registry.remove(session):
                 self._liveness.disconnected(session)
 

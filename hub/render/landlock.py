@@ -1,6 +1,6 @@
 """Keeps a render worker's hands off the hub's files, by Linux's Landlock.
 
-What rendering reads is reviewed line by line, but libraries read it: should one of them be made to open a file it has no
+Helm, Kustomize and libgit2 read whatever is in a repository: should one of them be made to open a file it has no
 business with, the hub's keys could end up in somebody's manifests. So a worker may write below its own directory only,
 and cannot open what lies below the hidden directories at all. Landlock knows only what to allow: everything beside the
 way to a hidden directory is, then what is needed from inside it.
@@ -69,8 +69,10 @@ def _beside(hidden: list[Path]) -> Iterator[Path]:
 
 
 def _listed(directory: Path) -> list[Path]:
+    """Return a directory's entries but symlinks: they may lead to what is hidden, and what else they lead to is
+    allowed by its own path."""
     try:
-        return list(directory.iterdir())
+        return [path for path in directory.iterdir() if not path.is_symlink()]
     except OSError:
         return []
 

@@ -49,13 +49,11 @@ class Served:
             yield client
 
     @contextlib.asynccontextmanager
-    async def watch(
-        self, path: str, name: str = "admin", *, last: int | None = None, **parameters: str
-    ) -> AsyncIterator[Stream]:
+    async def watch(self, path: str, name: str = "admin", *, last: int | None = None) -> AsyncIterator[Stream]:
         headers = {"Last-Event-ID": str(last)} if last is not None else {}
         async with (
             self.client(name) as client,
-            client.stream("GET", path, headers=headers, params=parameters) as reply,
+            client.stream("GET", path, headers=headers) as reply,
         ):
             yield Stream(reply)
 

@@ -97,8 +97,8 @@ async def test_headers_that_keep_browsers_careful(admin: httpx2.AsyncClient) -> 
 async def test_request_ids(admin: httpx2.AsyncClient) -> None:
     reply = await admin.get("/api/v1/version", headers={"X-Request-Id": "my-own-id-1"})
     assert reply.headers["X-Request-Id"] == "my-own-id-1"
-    for wrong in ("short", "x" * 65, "has spaces in it", "evil\u00e9evil"):
-        reply = await admin.get("/api/v1/version", headers={"X-Request-Id": wrong.encode("latin-1")})
+    for wrong in ("short", "x" * 65, "has spaces in it", "quoted'quoted"):
+        reply = await admin.get("/api/v1/version", headers={"X-Request-Id": wrong})
         assert reply.headers["X-Request-Id"] != wrong
         assert len(reply.headers["X-Request-Id"]) == 16
 

@@ -102,8 +102,8 @@ async def test_only_what_was_asked_for(world: World, served: Served) -> None:
     await world.shop()
     bank = await world.application("bank", project="money")
     await world.store.put_application(replace(bank, labels={"tier": "gold"}))
-    for parameters in ({"project": "money"}, {"selector": "tier=gold"}):
-        async with served.watch(ALL, **parameters) as stream:
+    for query in ("project=money", "selector=tier%3Dgold"):
+        async with served.watch(f"{ALL}?{query}") as stream:
             assert (await stream.next()).data["name"] == "bank"
             await stream.heartbeat()
 

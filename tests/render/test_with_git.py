@@ -44,7 +44,7 @@ def repo(tmp_path: Path) -> Repo:
             "plain/a.yaml": config_map("a"),
             "plain/b.yaml": config_map("b"),
             "chart/Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n",
-            "chart/templates/t.yaml": config_map("{{ .Release.Name }}", linked='{{ .Files.Get "linked.txt" | len }}'),
+            "chart/templates/t.yaml": config_map("{{ .Release.Name }}", linked="{{ .Files.Get `linked.txt` | len }}"),
             "overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: over-\n",
             "base/kustomization.yaml": "resources: [c.yaml]\n",
             "base/c.yaml": config_map("c"),

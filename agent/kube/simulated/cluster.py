@@ -7,6 +7,7 @@ import builtins
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -163,8 +164,10 @@ class SimulatedCluster:
             version = int(resource_version)
         except ValueError as error:
             raise Gone(f"the resourceVersion {resource_version!r} is not one of this cluster") from error
-        async for event in watch.follow(self._storage, table, version, request):
-            yield event
+        # Closed with this generator, not whenever it is collected: an open watch holds history.
+        async with aclosing(watch.follow(self._storage, table, version, request)) as events:
+            async for event in events:
+                yield event
 
     async def close(self) -> None:
         """Stop everything. Idempotent."""

@@ -235,11 +235,14 @@ def _objects(request: Request, field: str) -> list[Object]:
 
 def control(path: Path, command: Request) -> Any:
     """Send one command to a running simulated cluster and return its result. Blocks. Raises ControlError."""
+    request = _line(dict(command))
+    if len(request) > MAX_REQUEST:
+        raise ControlError(f"a command may have {MAX_REQUEST} bytes at most, this one has {len(request)}")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(CLIENT_SECONDS)
             connection.connect(str(path))
-            connection.sendall(_line(dict(command)))
+            connection.sendall(request)
             with connection.makefile("rb") as stream:
                 line = stream.readline(MAX_ANSWER + 1)
     except OSError as error:

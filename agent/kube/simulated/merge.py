@@ -181,10 +181,11 @@ def _prune_object(live: Object, node: Node, last: FieldSet, kept: FieldSet) -> N
         if has(last, element, named) and not has(kept, element, named):
             del live[key]
         elif before:
-            prune(live[key], child(node, key), before, now or {})
-            if not live[key]:
+            item = live[key]
+            prune(item, child(node, key), before, now or {})
+            if item == {} or item == []:
                 live[key] = None
-            elif has(last, element, named) and _blank(live[key], child(node, key)):
+            elif has(last, element, named) and _blank(item, child(node, key)):
                 del live[key]
 
 

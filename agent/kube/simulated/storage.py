@@ -52,6 +52,11 @@ class Record:
         return tree
 
 
+def _packed(tree: Object) -> bytes:
+    # orjson gives out its work buffer, up to several KB for an object of a few hundred bytes: only a copy is small.
+    return bytes(memoryview(orjson.dumps(tree)))
+
+
 class Change(NamedTuple):
     """One entry of a kind's log."""
 
@@ -186,7 +191,7 @@ class Storage:
         self.version = version = self.version + 1
         metadata = tree["metadata"]
         metadata["resourceVersion"] = str(version)
-        record = Record(tree, orjson.dumps(tree))
+        record = Record(tree, _packed(tree))
         table.objects.setdefault(record.namespace, {})[record.name] = record
         event = EventType.MODIFIED if before else EventType.ADDED
         self._changed(table, Change(version, event, record, before), tree)
@@ -194,7 +199,7 @@ class Storage:
 
     def restore(self, table: Table, tree: Object) -> Record:
         """Put back an object as it was saved: nobody is told."""
-        record = Record(tree, orjson.dumps(tree))
+        record = Record(tree, _packed(tree))
         table.objects.setdefault(record.namespace, {})[record.name] = record
         return record
 
@@ -210,7 +215,7 @@ class Storage:
         del names[before.name]
         if not names:
             del table.objects[before.namespace]
-        record = Record(tree, orjson.dumps(tree))
+        record = Record(tree, _packed(tree))
         self._changed(table, Change(version, EventType.DELETED, record, before), tree)
 
     def _changed(self, table: Table, change: Change, tree: Object) -> None:

@@ -7,7 +7,7 @@ watches each cost little memory, and no work until something changes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,7 +71,7 @@ class Watcher:
             self._waiter = None
 
 
-async def follow(storage: Storage, table: Table, version: int, request: Request) -> AsyncIterator[WatchEvent]:
+async def follow(storage: Storage, table: Table, version: int, request: Request) -> AsyncGenerator[WatchEvent, None]:
     """Yield the changes after a version until the time is over. Raises Gone when the log does not reach back."""
     if version < table.dropped or version > storage.version:
         raise Gone(f"too old resource version: {version} ({table.dropped})")

@@ -224,7 +224,7 @@ def test_force_leaves_no_field_with_two_values(pair: Pair) -> None:
 def test_nothing_given_or_returned_is_shared(pair: Pair) -> None:
     kind, given, _ = pair
     server = Server()
-    original = copy.deepcopy(given)
+    given, original = copy.deepcopy(given), given
     returned = _accepted(server, kind, given)
     assert given == original
     state = server.state()

@@ -120,7 +120,9 @@ def test_spoiled_objects(example: tuple[Kind, Object], verb: str) -> None:
     kind, obj = example
     server = Server()
     state = server.state()
-    good = manifest(kind, "default", "x", copy.deepcopy(CONTENT[kind.kind]))
+    name = "junks.contract.escadre.io" if kind == CRD else "x"
+    good = manifest(kind, "default", name, copy.deepcopy(CONTENT[kind.kind]))
+    good["metadata"] = {"name": name, **({"namespace": "default"} if kind.namespaced else {})}
     try:
         match verb:
             case "apply":
@@ -134,7 +136,7 @@ def test_spoiled_objects(example: tuple[Kind, Object], verb: str) -> None:
             case _:
                 table = server.storage.table(server.registry.resource(kind))
                 server.apply(kind, good)
-                record = table.find("default" if kind.namespaced else "", "x")
+                record = table.find("default" if kind.namespaced else "", name)
                 assert record is not None
                 server.writer.patch(
                     table, record, {k: v for k, v in obj.items() if k not in ("kind", "apiVersion")}, "m"

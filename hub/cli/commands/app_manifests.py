@@ -1,0 +1,54 @@
+"""`escadre app manifests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from hub.cli.apps import app_argument
+from hub.cli.client import application_path
+from hub.cli.command import command as declare
+from hub.cli.operations import some
+from hub.cli.printer import output_option, print_value
+from hub.cli.session import Session, pass_session
+from hub.cli.text import clean
+
+
+@declare(
+    "manifests",
+    example="""
+    escadre app manifests web
+    escadre app manifests web --cluster edge-1 --revision 4f1c2d9
+    """,
+)
+@app_argument
+@click.option("--cluster", metavar="NAME", help="Only what this cluster is given.")
+@click.option("--revision", metavar="COMMIT", help="What was deployed from this commit, or its beginning.")
+@click.option("--manifest-set", metavar="DIGEST", help="A manifest set that `app history -o json` names.")
+@output_option("yaml", "json")
+@pass_session
+def command(
+    session: Session, app: str, cluster: str | None, revision: str | None, manifest_set: str | None, output: str
+) -> None:
+    """Print the rendered manifests that are assigned to the clusters of APP; values of Secrets are masked.
+
+    YAML is the bare objects; where clusters are given different ones, a comment says what is for whom.
+    """
+    path, params = application_path(app, "/manifests")
+    reply = session.api.get(path, cluster=cluster, revision=revision, manifest_set=manifest_set, **params)
+    if output == "json":
+        print_value("json", reply)
+        return
+    for text in _documents(reply["items"]):
+        click.echo(text, nl=False)
+
+
+def _documents(sets: list[Mapping[str, Any]]) -> Iterable[str]:
+    from hub.formats.dump import dump_documents
+
+    for rendered in sets:
+        if len(sets) > 1:
+            yield f"# {clean(some(rendered['clusters']))}: {clean(rendered['revision'])}\n"
+        yield dump_documents(rendered["objects"])
