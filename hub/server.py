@@ -12,11 +12,13 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from prometheus_client.core import Metric
 
 from hub.access.accounts import Accounts
 from hub.access.audit import Audit
@@ -34,6 +36,7 @@ from hub.fleet.liveness import Liveness
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.revocation import watch_revocations
+from hub.metrics import controller_metrics, gateway_metrics
 from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
 from hub.pki.enrolment import Enrolments
@@ -53,6 +56,7 @@ from hub.render.model import RenderLimits
 from hub.render.renderer import Renderer, RendererSettings
 from hub.source.git import GitSource
 from hub.source.policy import SourcePolicy
+from hub.source.repository import GitRequest
 from hub.store.bus import Bus
 from hub.store.contract import Store
 from hub.store.factory import open_store
@@ -94,6 +98,7 @@ class Hub:
         self.renderer: Renderer | None = None
         self.controller: Controller | None = None
         self._gateway: Gateway | None = None
+        self._git_observer: Callable[[GitRequest], None] = lambda request: None
 
     async def start(self) -> None:
         """Open the store, then start every role of this process. Raises HubError; what was started is stopped."""
@@ -230,7 +235,7 @@ class Hub:
 
     async def _start_controller(self) -> None:
         settings = self.settings
-        git = GitSource(settings.data_dir, policy=source_policy(settings))
+        git = GitSource(settings.data_dir, policy=source_policy(settings), observe=lambda r: self._git_observer(r))
         self._stack.push_async_callback(git.close)
         limits = RenderLimits(seconds=settings.render_timeout_seconds, memory_bytes=settings.render_memory_mb * MIB)
         renderer_settings = RendererSettings(
@@ -264,9 +269,12 @@ class Hub:
         # A replica that is no API has no use for the web framework, 25 MB of memory.
         from hub.api.app import create_app
         from hub.api.listener import HttpsListener
+        from hub.api.metrics import Telemetry
         from hub.api.services import ApiSettings, Services
 
         settings = self.settings
+        telemetry = Telemetry()
+        self._git_observer = telemetry.git_request
         audit = Audit(self.store, now)
         accounts = Accounts(self.store, audit, now)
         async with self._turn("first-account"):
@@ -293,10 +301,17 @@ class Hub:
             revocations=self.trust.revocations,
             settings=api_settings,
             clock=now,
-            metric_sources=(),
+            metric_sources=(self._metrics,),
+            telemetry=telemetry,
         )
         await listener.serve(create_app(services))
         log.info("the API is at https://%s", api_settings.hub_address)
+
+    def _metrics(self) -> Iterator[Metric]:
+        if self.dispatcher is not None and self.reports is not None:
+            yield from gateway_metrics(self.registry, self.dispatcher, self.reports)
+        if self.controller is not None and self.renderer is not None:
+            yield from controller_metrics(self.controller, self.renderer)
 
     def _gateway_address(self) -> str:
         settings = self.settings

@@ -27,6 +27,8 @@ class Step:
     arguments: tuple[str, ...]
     """Of Python itself: the scripts of an environment name the folder it was made in, its modules do not."""
     remedy: str
+    begins: str = ""
+    """Of what a failing step says, what stands before this text is left out."""
 
 
 _RUFF = ("--quiet", "--output-format=concise", ".")
@@ -35,7 +37,7 @@ _LINT_IMPORTS = "from importlinter.cli import lint_imports_command as lint; lint
 STEPS = (
     # The longest first: the others run beside it.
     Step("types", ("-m", "mypy", "--no-error-summary"), "see Types in CONTRIBUTING.md"),
-    Step("imports", ("-c", _LINT_IMPORTS), "see .importlinter, and Walls in docs/architecture.md"),
+    Step("imports", ("-c", _LINT_IMPORTS), "see .importlinter, and Walls in docs/architecture.md", "Broken contracts"),
     Step("format", ("-m", "ruff", "format", "--check", *_RUFF), "run `make format`"),
     Step("rules", ("-m", "ruff", "check", *_RUFF), "run `make format`, and mend by hand what is left"),
     Step("generated-code", ("-m", "tests.protocompile", "--check"), "run `make proto` and commit what it writes"),
@@ -85,7 +87,8 @@ def tell(outcome: Outcome) -> str:
     name = f"lint: {outcome.step.name}"
     if outcome.passed:
         return f"{name}: passed ({outcome.seconds:.1f} s)"
-    return f"{name}: FAILED ({outcome.seconds:.1f} s)\n{outcome.output}\n{name}: to mend it, {outcome.step.remedy}"
+    said = outcome.output[max(outcome.output.find(outcome.step.begins), 0) :]
+    return f"{name}: FAILED ({outcome.seconds:.1f} s)\n{said}\n{name}: to mend it, {outcome.step.remedy}"
 
 
 def main() -> None:

@@ -7,10 +7,7 @@ from typing import Any
 
 import click
 
-from hub.cli.values import APPLICATION
-
-DEFAULT_NAMESPACE = "argocd"
-"""Where Applications live unless they say otherwise; not shown."""
+from hub.cli.values import APPLICATION, DEFAULT_NAMESPACE
 
 Item = Mapping[str, Any]
 
@@ -18,13 +15,6 @@ Item = Mapping[str, Any]
 def app_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument APP: a name, or namespace/name."""
     return click.argument("app", type=APPLICATION, metavar="APP")(function)
-
-
-def display_name(summary: Item) -> str:
-    """Return how people name an application: without the namespace where that is the default."""
-    if summary["namespace"] == DEFAULT_NAMESPACE:
-        return str(summary["name"])
-    return f"{summary['namespace']}/{summary['name']}"
 
 
 def display_id(id: str) -> str:

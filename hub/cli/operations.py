@@ -16,7 +16,7 @@ from hub.cli.printer import print_value
 from hub.cli.progress import Progress, State, Tracker, is_over
 from hub.cli.session import Session
 from hub.cli.text import bold, fields, paint, plural, table
-from hub.cli.values import DURATION
+from hub.cli.values import CLUSTER, DURATION
 
 GRACE_SECONDS = 8.0
 """So long the hub is given to look at its errors again, and to assign, before they are taken to be the answer."""
@@ -44,9 +44,8 @@ def operation_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cluster_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--cluster", "clusters", multiple=True, metavar="NAME", help="Only this cluster; give it again for more."
-    )(function)
+    help = "Only this cluster; give it again for more."
+    return click.option("--cluster", "clusters", type=CLUSTER, multiple=True, metavar="NAME", help=help)(function)
 
 
 def run_operation(

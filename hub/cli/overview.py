@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hub.cli.apps import display_name, resource_text, source_text
+from hub.cli.apps import resource_text, source_text
 from hub.cli.text import ago, bold, clean, fields, paint, plural, table
+from hub.cli.values import display_name
 
 Detail = Mapping[str, Any]
 Row = Mapping[str, Any]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from hub.cli.session import Session
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _LONGEST = 366 * 24 * 3600.0
-_APPLICATION = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,62}/)?[a-z0-9][-a-z0-9.]{0,252}")
+_NAME = r"[a-z0-9][-a-z0-9.]{0,252}"
+_COMPLETION_SECONDS = 2.0
+_MOST_COMPLETIONS = 500
+
+DEFAULT_NAMESPACE = "argocd"
+"""Where Applications live unless they say otherwise; not shown."""
 
 
 class Duration(click.ParamType[float]):
@@ -27,16 +36,38 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class Application(click.ParamType[str]):
-    """An application's name, or namespace/name."""
+class HubName(click.ParamType[str]):
+    """The name of something the hub knows; completed in the shell by asking the hub."""
 
-    name = "application"
+    def __init__(self, name: str, pattern: str, problem: str, path: str) -> None:
+        self.name = name
+        self._pattern = re.compile(pattern)
+        self._problem = problem
+        self._path = path
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
-        if not _APPLICATION.fullmatch(text):
-            self.fail(f"{text[:70]!r} is no application's name: give NAME, or NAMESPACE/NAME", param, ctx)
+        if not self._pattern.fullmatch(text):
+            self.fail(f"{text[:70]!r} {self._problem}", param, ctx)
         return text
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        session = ctx.find_object(Session) or Session()
+        session.request_timeout = _COMPLETION_SECONDS
+        try:
+            with ctx.scope(cleanup=False):
+                items = session.api.get(self._path, limit=_MOST_COMPLETIONS)["items"]
+        except click.ClickException:
+            return []  # there is nobody to tell in the middle of a line
+        names = [display_name(item) if "namespace" in item else str(item["name"]) for item in items]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def display_name(summary: Mapping[str, Any]) -> str:
+    """Return how people name an application: without the namespace where that is the default."""
+    if summary["namespace"] == DEFAULT_NAMESPACE:
+        return str(summary["name"])
+    return f"{summary['namespace']}/{summary['name']}"
 
 
 def parse_duration(text: str) -> float | None:
@@ -51,4 +82,11 @@ def parse_duration(text: str) -> float | None:
 
 
 DURATION = Duration()
-APPLICATION = Application()
+APPLICATION = HubName(
+    "application",
+    rf"(?:[a-z0-9][-a-z0-9.]{{0,62}}/)?{_NAME}",
+    "is no application's name: give NAME, or NAMESPACE/NAME",
+    "/applications",
+)
+CLUSTER = HubName("cluster", _NAME, "is no cluster's name: use lower-case letters, digits, - and .", "/clusters")
+PROJECT = HubName("project", _NAME, "is no project's name: use lower-case letters, digits, - and .", "/projects")

@@ -62,6 +62,13 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._polls: dict[str, asyncio.Task[None]] = {}
+        self._poll_again: dict[str, bool] = {}
+        """Repository → forced."""
+        self._waiting: dict[str, set[str]] = {}
+        """Repository → applications that are looked at once it has been asked."""
+        self._polled_for: set[str] = set()
+        """Applications that the polls under way are for."""
+        self._stopping = False
         self._writes: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.looks = 0
@@ -77,6 +84,7 @@ class Controller:
                 await self._stop()
 
     async def _stop(self) -> None:
+        self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
         tasks = [*self._busy.values(), *self._polls.values(), *([self._writer] if self._writer else [])]
@@ -109,7 +117,7 @@ class Controller:
         timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
         messages = await subscription.next(timeout=timeout)
         for topic, payload in messages:
-            if topic == "applications" and payload in self._known.applications:
+            if topic == "applications" and payload in self._known.applications and not self._is_waiting(payload):
                 self._want(payload)
 
     # --- what is to be looked at
@@ -119,13 +127,28 @@ class Controller:
         changed, removed, known.sequence = await self._store.applications_since(known.sequence)
         for application in changed:
             id = str(application.id)
+            before = known.applications.get(id)
             known.applications[id] = application
-            self._want(id)
+            if before is not None and before.spec == application.spec:
+                self._want(id)
+            else:
+                self._want_fresh(application)
         for gone in removed:
             known.applications.pop(str(gone), None)
             known.states.pop(str(gone), None)
         if changed or removed:
             self._watcher.follow(known.applications.values())
+
+    def _want_fresh(self, application: Application) -> None:
+        """Look at a new or changed application once its repositories have been asked: whoever writes one has just
+        pushed what it names, and what the mirrors know is up to three minutes old."""
+        urls = _repositories(application)
+        if application.deletion is not None or not urls:
+            self._want(str(application.id))
+            return
+        for url in urls:
+            self._waiting.setdefault(url, set()).add(str(application.id))
+        self._start_polls(urls)
 
     async def _sync_clusters(self) -> None:
         version = await self._store.clusters_version()
@@ -142,8 +165,7 @@ class Controller:
                 continue
             if mode == "hard":
                 self._want(id, hard=True)
-            urls = [s.repo_url for s in application.spec.sources if not s.chart]
-            self._start_polls(urls, force=mode == "hard")
+            self._start_polls(_repositories(application), force=mode == "hard", anew=True)
 
     async def _finish_deletions(self) -> None:
         """Remove applications whose last cluster has let go of them."""
@@ -164,33 +186,42 @@ class Controller:
         else:
             self._ready[id] = hard or self._ready.get(id, False)
 
+    def _is_waiting(self, id: str) -> bool:
+        return any(id in waiting for waiting in self._waiting.values()) or id in self._polled_for
+
     # --- polling repositories
 
-    def _start_polls(self, urls: Iterable[str], *, force: bool = False) -> None:
+    def _start_polls(self, urls: Iterable[str], *, force: bool = False, anew: bool = False) -> None:
+        """Ask repositories. One that is being asked is asked again `anew` after that: what somebody has just pushed
+        may have come after the answer."""
         for url in urls:
-            if url not in self._polls:
-                task = asyncio.create_task(self._poll(url, force=force))
-                self._polls[url] = task
-                task.add_done_callback(partial(self._polled, url))
+            if url in self._polls:
+                if anew or self._waiting.get(url):
+                    self._poll_again[url] = force or self._poll_again.get(url, False)
+                continue
+            waiting = self._waiting.pop(url, set())
+            self._polled_for |= waiting
+            task = asyncio.create_task(self._poll(url, force=force, waiting=waiting))
+            self._polls[url] = task
+            task.add_done_callback(partial(self._polled, url))
 
     def _polled(self, url: str, _: asyncio.Task[None]) -> None:
         self._polls.pop(url, None)
+        if url in self._poll_again and not self._stopping:
+            self._start_polls([url], force=self._poll_again.pop(url))
 
-    async def _poll(self, url: str, *, force: bool) -> None:
-        readers = {
-            id: a
-            for id, a in self._known.applications.items()
-            if a.deletion is None and any(s.repo_url == url for s in a.spec.sources)
-        }
+    async def _poll(self, url: str, *, force: bool, waiting: set[str]) -> None:
+        known = self._known
         try:
-            changed = await self._watcher.poll(url, readers, self._known.states, force=force)
+            changed = await self._watcher.poll(url, known.applications, known.states, force=force)
         except SourceError as error:
-            log.warning("repository %s: %s", url, error.message)
-            changed = list(readers)
+            log.warning("a repository cannot be read: %s", error.message)
+            changed = [id for id, a in known.applications.items() if url in _repositories(a)]
         except HubError as error:
-            log.error("repository %s: %s", url, error.message)
-            return
-        for id in changed:
+            log.error("a repository cannot be polled: %s", error.message)
+            changed = []
+        self._polled_for -= waiting
+        for id in {*changed, *waiting}:
             self._want(id)
         self._pump()
 
@@ -277,6 +308,10 @@ class Controller:
             with contextlib.suppress(KeyError):
                 self._known.states.update({s.application: s for s in fresh})
             await self._bus.publish("statuses")
+
+
+def _repositories(application: Application) -> set[str]:
+    return {s.repo_url for s in application.spec.sources if not s.chart}
 
 
 def _same(before: RefreshState | None, now: RefreshState) -> bool:

@@ -1,4 +1,4 @@
-"""One distinct input to its ManifestSet: taken from the store when it was rendered before, else rendered, signed, stored.
+"""One distinct input to its ManifestSet: from the store when it was rendered before, else rendered, signed and stored.
 
 Whatever the number of applications and clusters that use it, an input is rendered once.
 """

@@ -1,7 +1,7 @@
 """Notices commits: polls every repository that an application reads, and says which applications a change concerns.
 
-An application is looked at again only if something it read has another Git object id now. So a commit to a repository of
-a thousand applications costs a thousand look-ups, a few microseconds each, and the renders of those it touched.
+An application is looked at again only if something it read has another Git object id now. So a commit to a repository
+of a thousand applications costs a thousand look-ups, a few microseconds each, and the renders of those it touched.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Watcher:
         *,
         force: bool = False,
     ) -> list[str]:
-        """Ask one repository; return the ids of the applications that read something that is now another.
+        """Ask one repository; return the ids of the applications that read something in it that is now another.
 
         Applications whose sources failed last time are always among them. Raises SourceError.
         """
@@ -82,7 +82,7 @@ class Watcher:
         await self._git.refresh(url, force=force)
         readers: dict[str, list[str]] = {}
         for id, application in applications.items():
-            for source in application.spec.sources:
+            for source in application.spec.sources if application.deletion is None else ():
                 if source.repo_url == url:
                     readers.setdefault(source.target_revision, []).append(id)
         changed: dict[str, None] = {}

@@ -42,6 +42,7 @@ def execute(task: Task, setup: Setup) -> Outcome:
 def _objects(plan: Plan, task: Task, setup: Setup) -> Iterable[Found]:
     if plan.tool == DIRECTORY:
         return _directory(plan, task, setup)
+    # Imported when first needed: most workers never see a chart.
     if plan.tool == KUSTOMIZE:
         from hub.render.kustomize import build
 

@@ -22,7 +22,8 @@ from hub.render.paths import RepositoryView, normalized
 _LIMITS = Limits(bytes=1024 * 1024, depth=50, nodes=100_000)
 _MAX_DIRECTORIES = 500
 _REMOTE = re.compile(
-    r"^[a-z][a-z0-9+.-]*://|^git::|^(?:[\w.-]+@)?[\w-]+(?:\.[\w-]+)+[:/].*|[?&](?:ref|version|timeout|submodules)=",
+    r"^[a-z][a-z0-9+.-]*://|^git::|^gh:|^[\w.-]+@[\w.-]+:|^(?:github|gitlab|bitbucket)\.\w+[:/]|\.git(?:/|\?|$)|"
+    r"[?&](?:ref|version|timeout|submodules)=",
     re.IGNORECASE,
 )
 _HELM_FIELDS = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")

@@ -65,6 +65,7 @@ class Plan:
     """Helm: in the order of their precedence, the last one wins."""
     parameter_files: tuple[File, ...] = ()
     """Helm: one for each of the source's file parameters."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

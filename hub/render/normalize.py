@@ -5,6 +5,7 @@ The same objects in the same order give the same bytes, whichever process they c
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -70,6 +71,8 @@ class Normalizer:
 
     def _add(self, found: Found) -> None:
         key, version = _identity(found)
+        if not found.value["metadata"].get("name"):
+            key = self._unused(key)
         if _is_excluded(key):
             self._warn(
                 ConditionType.EXCLUDED_RESOURCE_WARNING,
@@ -105,6 +108,11 @@ class Normalizer:
                 "split it into several.",
                 code="too-large",
             )
+
+    def _unused(self, key: ResourceKey) -> ResourceKey:
+        """Tell hooks apart whose names are generated from one prefix."""
+        names = (key.name + (f"#{count}" if count > 1 else "") for count in itertools.count(1))
+        return next(free for name in names if (free := key._replace(name=name)) not in self._objects)
 
     def _warn(self, kind: ConditionType, message: str) -> None:
         if len(self._warnings) < _SHOWN:
@@ -157,7 +165,8 @@ def _name(found: Found, metadata: dict[str, Any], kind: str) -> str:
     if name is None or name == "":
         prefix = metadata.get("generateName")
         annotations = metadata.get("annotations") or {}
-        # The agent names each run of such a hook; until then its prefix, which is no valid name, stands for it.
+        # The agent names each run of such a hook; until then its prefix, which is no name Kubernetes takes, stands for
+        # it.
         if isinstance(prefix, str) and prefix and any(hook in annotations for hook in _HOOKS):
             return prefix
         if prefix:

@@ -24,25 +24,44 @@ _LIMITS = Limits(bytes=256 * 1024, depth=30, nodes=20_000)
 _ANOTHER_PLACE = ("repoURL", "path", "targetRevision", "chart", "ref", "name")
 
 
-def with_overrides(source: Source, view: RepositoryView, directory: str, app_name: str) -> Source:
-    """Return the source as its repository changes it. Raises RenderError, FormatError."""
+def with_overrides(source: Source, view: RepositoryView, directory: str, app_name: str) -> tuple[Source, list[str]]:
+    """Return the source as its repository changes it, and warnings. Raises RenderError, FormatError."""
+    warnings: list[str] = []
     for name in (f"{OVERRIDE_PREFIX}.yaml", f"{OVERRIDE_PREFIX}-{app_name}.yaml"):
         path = joined(directory, name)
         if view.file(path) is not None:
-            source = _overridden(source, load_document(view.read(path, _LIMITS.bytes), name=path, limits=_LIMITS), path)
-    return source
+            patch = load_document(view.read(path, _LIMITS.bytes), name=path, limits=_LIMITS)
+            source, more = _overridden(source, patch, path)
+            warnings += more
+    return source, warnings
 
 
-def _overridden(source: Source, patch: Any, path: str) -> Source:
+def _overridden(source: Source, patch: Any, path: str) -> tuple[Source, list[str]]:
     if patch is None:
-        return source
+        return source, []
     if not isinstance(patch, Mapping):
         raise RenderError(
             f"{path}: a mapping of source fields is wanted, such as helm or kustomize.", code="invalid-source"
         )
-    patch = {key: value for key, value in patch.items() if key not in _ANOTHER_PLACE}
+    allowed = {key: value for key, value in _respelled(patch).items() if key not in _ANOTHER_PLACE}
     problems = Problems()
-    changed = source_from(merge_patch(write_source(source) | {"path": "."}, patch), path, problems)
+    changed = source_from(merge_patch(write_source(source) | {"path": "."}, allowed), path, problems)
     if problems.errors:
         raise RenderError("; ".join(problems.errors), code="invalid-source")
-    return dataclasses.replace(source, directory=changed.directory, helm=changed.helm, kustomize=changed.kustomize)
+    source = dataclasses.replace(source, directory=changed.directory, helm=changed.helm, kustomize=changed.kustomize)
+    return source, [f"RenderWarning: {text}" for text in problems.unserved]
+
+
+def _respelled(patch: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take `forcestring`, as Argo CD's image updater writes it, for `forceString`."""
+    helm = patch.get("helm")
+    parameters = helm.get("parameters") if isinstance(helm, Mapping) else None
+    if not isinstance(helm, Mapping) or not isinstance(parameters, list):
+        return patch
+    respelled = [
+        {("forceString" if key == "forcestring" else key): value for key, value in parameter.items()}
+        if isinstance(parameter, Mapping)
+        else parameter
+        for parameter in parameters
+    ]
+    return {**patch, "helm": {**helm, "parameters": respelled}}

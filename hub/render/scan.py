@@ -63,7 +63,10 @@ def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
         tool=",".join(used),
         uses_capabilities=HELM in used,
         plans=tuple(plans),
-        warnings=tuple(_inexact(plans)) if tools.helm_in_process else (),
+        warnings=(
+            *(warning for plan in plans for warning in plan.warnings),
+            *(_inexact(plans) if tools.helm_in_process else ()),
+        ),
     )
 
 
@@ -76,9 +79,10 @@ def _plan(request: RenderRequest, views: list[RepositoryView], index: int, limit
             code="not-served",
         )
     path = _directory(view, given, request.sources[index].revision)
-    source = with_variables(with_overrides(given, view, path, request.app_name), request, index)
+    overridden, warnings = with_overrides(given, view, path, request.app_name)
+    source = with_variables(overridden, request, index)
     tool = detect(source, {entry.path.rpartition("/")[2] for entry in view.tree.list(path)})
-    plan = Plan(index, tool, source, path, ())
+    plan = Plan(index, tool, source, path, (), warnings=tuple(warnings))
     match tool:
         case "directory":
             options = source.directory or DirectoryOptions()

@@ -23,6 +23,8 @@ LENGTHS = struct.Struct("!IQ")
 """Of the header and of the body that follows it."""
 TASK_LENGTH = struct.Struct("!I")
 MAX_HEADER = 64 * MIB
+_MAX_MESSAGE = 8192
+_MAX_CODE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,7 @@ def encode_outcome(outcome: Outcome, max_rss: int) -> list[bytes]:
 
 
 def encode_error(error: RenderError, max_rss: int) -> list[bytes]:
-    return _framed(
-        {"error": [error.code, error.message[:8192], error.retryable], "rss": max_rss},
-        [],
-    )
+    return _framed({"error": [error.code, error.message[:_MAX_MESSAGE], error.retryable], "rss": max_rss}, [])
 
 
 def encode_hello(hello: dict[str, Any]) -> list[bytes]:
@@ -96,23 +95,36 @@ def decode_outcome(header: dict[str, Any], body: bytes) -> Outcome:
     try:
         if "error" in header:
             code, message, retryable = header["error"]
-            raise RenderError(str(message), code=str(code), retryable=bool(retryable))
-        blobs: dict[str, bytes] = {}
-        start = 0
-        for size in header["sizes"]:
-            content = body[start : start + size]
-            blobs[digest_of(content)] = content
-            start += size
-        entries = tuple(
-            Entry(ResourceKey(group, kind, namespace, name), version, digest, size)
-            for group, version, kind, namespace, name, digest, size in header["resources"]
-        )
+            raise RenderError(str(message)[:_MAX_MESSAGE], code=str(code)[:_MAX_CODE], retryable=bool(retryable))
+        blobs = _blobs(header["sizes"], body)
+        entries = tuple(_entry(row) for row in header["resources"])
         warnings = tuple(str(warning) for warning in header["warnings"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a worker's reply: {error}") from error
-    if start != len(body) or any(len(blobs.get(entry.digest, b"")) != entry.size for entry in entries):
+    if any(len(blobs.get(entry.digest, b"")) != entry.size for entry in entries):
         raise ValueError("a worker's reply does not hold what it lists")
     return Outcome(ManifestSet(entries), blobs, warnings)
+
+
+def _blobs(sizes: list[int], body: bytes) -> dict[str, bytes]:
+    blobs: dict[str, bytes] = {}
+    start = 0
+    for size in sizes:
+        if size < 0:
+            raise ValueError("a blob of negative size")
+        content = body[start : start + size]
+        blobs[digest_of(content)] = content
+        start += size
+    if start != len(body):
+        raise ValueError("blobs that are not those announced")
+    return blobs
+
+
+def _entry(row: list[Any]) -> Entry:
+    group, version, kind, namespace, name, digest, size = row
+    if not all(isinstance(text, str) for text in (group, version, kind, namespace, name, digest)):
+        raise TypeError("an entry that is none")
+    return Entry(ResourceKey(group, kind, namespace, name), version, digest, size)
 
 
 def _framed(header: dict[str, Any], contents: list[bytes]) -> list[bytes]:

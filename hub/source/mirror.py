@@ -53,7 +53,9 @@ class Mirror:
         limits = Limits(self._policy.poll_seconds, output=self._policy.refs_bytes)
         patterns = ("HEAD", "refs/heads/*", "refs/tags/*", *sorted(others))
         command = ("ls-remote", "--symref", "--end-of-options", self.repository.location, *patterns)
-        return parse_ls_remote((await self._git_remote(self.path.parent, command, limits)).stdout)
+        listed = await self._git_remote(self.path.parent, command, limits)
+        # A large repository lists a hundred thousand.
+        return await asyncio.to_thread(parse_ls_remote, listed.stdout)
 
     async def fetch(self) -> None:
         """Bring every branch and tag up to date; make the mirror if there is none."""
@@ -145,11 +147,9 @@ class Mirror:
         except (OSError, ValueError):
             return None
 
-    def save_refs(self, refs: Refs) -> None:
+    async def save_refs(self, refs: Refs) -> None:
         with storage_errors(self.path):
-            partial = self.path / (_REFS_FILE + ".new")
-            partial.write_bytes(refs.to_json())
-            partial.replace(self.path / _REFS_FILE)
+            await asyncio.to_thread(_write, self.path / _REFS_FILE, refs)
 
     async def _fetch_all(self, directory: Path) -> None:
         command = (*_FETCH, "--prune", "--end-of-options", self.repository.location, *_REFSPECS)
@@ -224,6 +224,12 @@ def _point(mirror: Path, fresh: Path) -> None:
     link.replace(mirror)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, refs: Refs) -> None:
+    partial = path.with_suffix(".new")
+    partial.write_bytes(refs.to_json())
+    partial.replace(path)
 
 
 def _kept(mirror: Path) -> list[str]:

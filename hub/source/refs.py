@@ -5,11 +5,12 @@ Kept beside the mirror, so that a hub which restarts while the server is away go
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
@@ -39,13 +40,12 @@ class Refs:
         return self.branches.get(revision) or self.tags.get(revision) or self.others.get(revision, "")
 
     def to_json(self) -> bytes:
-        fields = {name: getattr(self, name) for name in ("head", "default_branch", "branches", "tags", "others")}
-        return json.dumps(fields, sort_keys=True).encode()
+        return orjson.dumps(self)
 
     @classmethod
     def from_json(cls, content: bytes) -> Refs:
         """Raises ValueError when it is something else."""
-        value: Any = json.loads(content)
+        value: Any = orjson.loads(content)
         try:
             return cls(**value)
         except TypeError as error:

@@ -31,6 +31,7 @@ _CHECK_SECONDS = 60.0
 _REPAIR_SECONDS = 600.0
 _REPAIR_RETRY_SECONDS = 60.0
 _MESSAGE = 200
+_MAX_ANSWERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Repository:
             refs = await self._ask()
         else:
             await self._repair()
-        self._remember(refs)
+        await self._remember(refs)
         return refs
 
     async def _ask(self) -> Refs:
@@ -190,12 +191,12 @@ class Repository:
         chosen = (choose(refs, revision) for revision in self._wanted if not is_other_ref(revision))
         return any(isinstance(choice, Found) and not self.mirror.has(choice.commit) for choice in chosen)
 
-    def _remember(self, refs: Refs) -> None:
+    async def _remember(self, refs: Refs) -> None:
         if refs != self._refs:
             self._refs = refs
             self._answers.clear()
             self._absent.clear()
-            self.mirror.save_refs(refs)
+            await self.mirror.save_refs(refs)
 
     async def _find(self, revision: str) -> str:
         """Return the commit of a revision, which is in the mirror afterwards."""
@@ -217,6 +218,9 @@ class Repository:
     def _choose(self, revision: str) -> Found | Abbreviated | Unknown:
         known = self._answers.get(revision)
         if known is None:
+            if len(self._answers) >= _MAX_ANSWERS:
+                self._answers.clear()
+                self._absent.clear()
             known = self._answers[revision] = choose(self._refs or Refs(), revision)
         return known
 

@@ -19,6 +19,7 @@ from tests.fleet.kit import Repository, application
 from tests.syncer.harness import config_map
 
 LONGEST_SECONDS = 600.0
+REST_SECONDS = 2.0
 PROFILE = "ESCADRE_BENCH_PROFILE"
 """Names a directory for profiles of the hub's and the agents' event loops while something is measured."""
 
@@ -64,6 +65,12 @@ class BenchFleet:
             return bool((await self.hub.call("counters"))["connected"] == agents)
 
         await self.until(holds, f"{agents} agents connected")
+
+    async def at_rest(self) -> None:
+        """Wait until the hub has heard nothing but heartbeats for a while."""
+        before: object = None
+        while before != (before := await self.hub.call("counters")):
+            await asyncio.sleep(REST_SECONDS)
 
     async def spread(self, refresh: list[str], assignments: int) -> list[float]:
         """Refresh, and wait until so many statuses Synced at a new set are on record; returns when each was, in

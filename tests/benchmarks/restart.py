@@ -1,7 +1,8 @@
 """restart: what a fleet costs a hub that has died.
 
-1,000 agents and 100 applications of one ConfigMap that are on all of them: 100,000 assignments, all synced. Then the
-hub's process is killed (SIGKILL) and at once started again on the same data and port. Measured from the kill to the
+1,000 agents and 100 applications of one ConfigMap that are on all of them: 100,000 assignments, all synced, and nothing
+on its way any more. Then the hub's process is killed (SIGKILL) and at once started again on the same data and port.
+Measured from the kill to the
 moment when every agent is connected again and its inventory digest was found equal to the hub's. Agents back off as
 they do by default, jitter included. `blobs_sent`, `assignments_sent` and `statuses_sent` are what crossed the link since
 the new hub started, counted a few seconds after agreement, so that whatever was to follow has followed.
@@ -32,6 +33,7 @@ async def run(
         await bench.hub.call("apply", applications(names, repository))
         await bench.all_synced(agents * apps)
         say(f"{agents * apps} assignments synced in {time.monotonic() - began:.0f} s")
+        await bench.at_rest()
         began = time.monotonic()
         await bench.restart_hub()
 

@@ -73,7 +73,7 @@ class Fleet:
             "heartbeat_seconds": 5.0,
             "render_workers": 1,
         }
-        self.settings = Settings(**(defaults | settings))
+        self.settings = Settings.model_validate(defaults | settings)
         self.agents: dict[str, tuple[Agent, asyncio.Task[None], Storage]] = {}
         self.clients: dict[str, KubeClient] = {}
 

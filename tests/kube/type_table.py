@@ -27,6 +27,8 @@ _PREFIXES = (
     ("io.k8s.apiextensions-apiserver.pkg.apis.", ""),
     ("io.k8s.kube-aggregator.pkg.apis.", ""),
 )
+_BUILT_IN = tuple(prefix for prefix, _ in _PREFIXES)
+"""Beginnings of the names of types no CustomResourceDefinition brought."""
 _SCALARS = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "scalar",
@@ -34,6 +36,7 @@ _SCALARS = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "string",
 }
 _OPAQUE = ("JSONSchemaProps", "ManagedFieldsEntry", "RawExtension", "FieldsV1", ".v1.JSON")
+_UNSET = object()
 _GROUP_KIND = "x-kubernetes-group-version-kind"
 
 
@@ -66,7 +69,7 @@ def _read(plane: ClusterAccess, path: str) -> Schema:
 def _kinds(schemas: Schema) -> Iterator[tuple[str, str]]:
     for name, schema in schemas.items():
         served = schema.get(_GROUP_KIND, [])
-        if len(served) != 1 or "metadata" not in schema.get("properties", {}):
+        if not name.startswith(_BUILT_IN) or len(served) != 1 or "metadata" not in schema.get("properties", {}):
             continue
         group, version, kind = (served[0][key] for key in ("group", "version", "kind"))
         if not kind.endswith("List"):
@@ -119,12 +122,12 @@ def _references(schema: Schema, schemas: Schema) -> Iterator[str]:
 
 
 def _expression(schema: Schema, schemas: Schema) -> str:
-    always = "~" if schema.get("default") == {} and not schema.get("items") else ""
+    always = "~" if schema.get("default", _UNSET) in ({}, "", 0, False) and not schema.get("items") else ""
     atomic = "!" if _is_atomic(schema) else ""
     reference = _reference(schema)
     if reference:
         if reference in _SCALARS:
-            return _SCALARS[reference]
+            return always + _SCALARS[reference]
         return always + atomic + _short(reference) if _is_named(reference, schemas) else "any"
     match schema.get("type"):
         case "array":
@@ -134,7 +137,7 @@ def _expression(schema: Schema, schemas: Schema) -> str:
         case "object" | None:
             return "any"
         case kind:
-            return str(kind)
+            return always + str(kind)
 
 
 def _list(schema: Schema, schemas: Schema) -> str:

@@ -164,6 +164,13 @@ async def test_five_thousand_objects(kitchen: Kitchen) -> None:
     assert len(rendered.manifest_set.entries) == len(rendered.blobs) == 5000
 
 
+async def test_megabytes(kitchen: Kitchen) -> None:
+    given = {f"f{i}.yaml": config_map(f"n{i}", data="x" * 500_000) for i in range(6)}
+    rendered = await kitchen.render(request(given))
+    assert sum(len(content) for content in rendered.blobs.values()) > 3_000_000
+    assert len(rendered.manifest_set.entries) == 6
+
+
 async def test_a_large_custom_resource_definition(kitchen: Kitchen) -> None:
     schema = {"type": "object", "properties": {f"field{i}": {"description": "d" * 250} for i in range(1100)}}
     crd = {

@@ -152,6 +152,13 @@ def test_a_hook_may_have_its_name_generated(hook: str) -> None:
     assert json.loads(blobs[manifest_set.entries[0].digest])["metadata"]["generateName"] == "migrate-"
 
 
+def test_hooks_named_from_one_prefix_are_all_kept() -> None:
+    job = thing("", "Job", "batch/v1", metadata={"generateName": "m-", "annotations": {"helm.sh/hook": "post-install"}})
+    manifest_set, _, warnings = normalize(job, job | {"spec": {"a": 1}}, job | {"spec": {"a": 2}})
+    assert [entry.key.name for entry in manifest_set.entries] == ["m-", "m-#2", "m-#3"]
+    assert warnings == []
+
+
 class TestLimits:
     def test_resources(self) -> None:
         with pytest.raises(RenderError, match="more than 2 resources") as caught:

@@ -282,13 +282,15 @@ class TestOverrides:
 
     def test_parameters_as_image_updaters_write_them(self) -> None:
         text = "helm:\n  parameters:\n  - {name: image.tag, value: 1.2.3, forcestring: true}\n"
-        found = scanned(
-            request(
-                CHART | {"chart/.argocd-source-shop.yaml": text.replace("forcestring", "forceString")},
-                Source(URL, path="chart"),
-            )
-        )
+        found = scanned(request(CHART | {"chart/.argocd-source-shop.yaml": text}, Source(URL, path="chart")))
+        assert found.warnings == ()
         assert found.plans[0].source.helm == HelmOptions(parameters=(NameValue("image.tag", "1.2.3", True),))
+
+    def test_fields_without_effect_are_told(self) -> None:
+        text = "directory: {recurse: true, jsonnet: {libs: [x]}}"
+        found = scanned(request(self.files | {"app/.argocd-source.yaml": text}, Source(URL, path="app")))
+        (warning,) = found.warnings
+        assert warning.startswith("RenderWarning: app/.argocd-source.yaml.directory.jsonnet is not served")
 
     @pytest.mark.parametrize("text", ["[1]", "helm: [", "helm: {valueFiles: 3}", "a: 1\na: 2"])
     def test_one_that_means_nothing_is_told_by_its_name(self, text: str) -> None:

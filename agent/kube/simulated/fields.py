@@ -155,7 +155,7 @@ def without_bare(fields: FieldSet, value: Any, node: Node) -> FieldSet:
         rest = {k: v for k, v in under.items() if k != SELF}
         if rules.shape is Shape.STRUCT:
             rest = without_bare(rest, item, rules)
-        if rest or (item and rules.shape is Shape.ATOMIC):
+        if rest or (item and rules.shape in (Shape.SCALAR, Shape.ATOMIC)):
             result[key] = rest
     return result
 

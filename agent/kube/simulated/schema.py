@@ -69,7 +69,7 @@ class Node:
         self.defaults: Mapping[str, object] = {}
         """What an identifying field is when an element does not give it."""
         self.bare: frozenset[str] = frozenset()
-        """Objects and lists that are there even when nobody sets anything in them."""
+        """Fields that are there even when nobody sets anything in them."""
         self.zeros: frozenset[str] = frozenset()
         """Fields that are not kept when they are false, 0 or empty."""
 

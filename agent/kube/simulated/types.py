@@ -13,8 +13,8 @@ fields, and every field what it holds:
     [*]string                         a list merged as a set
     [name=""]core.v1.Container        a list merged by keys, with what a key is when it is not given
 
-"~" before a type says that the object, or the list, is always there, "!" that it is replaced whole; a type with the
-field "" is replaced whole wherever it stands.
+"~" before a type says that the field is there even when nobody sets it (empty, 0), "!" that it is replaced whole; a
+type with the field "" is replaced whole wherever it stands.
 """
 
 from __future__ import annotations

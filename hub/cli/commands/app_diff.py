@@ -17,6 +17,7 @@ from hub.cli.operations import some
 from hub.cli.printer import output_option, print_value
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean, clean_block, has_colour
+from hub.cli.values import CLUSTER
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -30,7 +31,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
     """,
 )
 @app_argument
-@click.option("--cluster", metavar="NAME", help="Only this cluster.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster.")
 @click.option(
     "--exit-code",
     type=bool,

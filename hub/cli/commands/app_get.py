@@ -11,6 +11,7 @@ from hub.cli.overview import detail_lines
 from hub.cli.printer import output_option, print_item
 from hub.cli.session import Session, pass_session
 from hub.cli.trees import tree_lines
+from hub.cli.values import CLUSTER
 
 
 @declare(
@@ -22,7 +23,7 @@ from hub.cli.trees import tree_lines
     """,
 )
 @app_argument
-@click.option("--cluster", metavar="NAME", help="Only this cluster.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster.")
 @click.option("--tree", is_flag=True, help="Show what it manages and all that this owns, as the clusters tell it.")
 @click.option("--refresh", is_flag=True, help="Ask for a look at Git first; it goes on after this command.")
 @output_option()

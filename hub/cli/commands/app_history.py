@@ -10,6 +10,7 @@ from hub.cli.command import command as declare
 from hub.cli.printer import Column, Item, output_option, print_items
 from hub.cli.session import Session, pass_session
 from hub.cli.text import ago
+from hub.cli.values import CLUSTER
 
 
 def _commit(item: Item) -> str:
@@ -42,7 +43,7 @@ COLUMNS = (
     """,
 )
 @app_argument
-@click.option("--cluster", metavar="NAME", help="Only this cluster.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=200, show_default=True, help="At most so many entries.")
 @output_option()
 @pass_session

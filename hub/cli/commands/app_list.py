@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from hub.cli.apps import display_name, sources_text
+from hub.cli.apps import sources_text
 from hub.cli.command import command as declare
 from hub.cli.printer import Column, Item, output_option, print_items
 from hub.cli.session import Session, pass_session
 from hub.cli.text import age
+from hub.cli.values import CLUSTER, PROJECT, display_name
 
 
 def _clusters(item: Item) -> str:
@@ -50,9 +51,9 @@ COLUMNS = (
     escadre app list --cluster edge-7 -o name
     """,
 )
-@click.option("-p", "--project", metavar="NAME", help="Only this project's.")
+@click.option("-p", "--project", type=PROJECT, metavar="NAME", help="Only this project's.")
 @click.option("-l", "--selector", metavar="LABELS", help="Only those with these labels: region=eu,tier in (a,b).")
-@click.option("--cluster", metavar="NAME", help="Only those assigned to this cluster.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only those assigned to this cluster.")
 @output_option()
 @pass_session
 def command(session: Session, /, output: str, **wanted: Any) -> None:

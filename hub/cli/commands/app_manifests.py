@@ -14,6 +14,7 @@ from hub.cli.operations import some
 from hub.cli.printer import output_option, print_value
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
+from hub.cli.values import CLUSTER
 
 
 @declare(
@@ -24,7 +25,7 @@ from hub.cli.text import clean
     """,
 )
 @app_argument
-@click.option("--cluster", metavar="NAME", help="Only what this cluster is given.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only what this cluster is given.")
 @click.option("--revision", metavar="COMMIT", help="What was deployed from this commit, or its beginning.")
 @click.option("--manifest-set", metavar="DIGEST", help="A manifest set that `app history -o json` names.")
 @output_option("yaml", "json")

@@ -9,6 +9,7 @@ from hub.cli.client import application_path
 from hub.cli.command import command as declare
 from hub.cli.printer import Column, output_option, print_items
 from hub.cli.session import Session, pass_session
+from hub.cli.values import CLUSTER
 
 COLUMNS = (
     Column("CLUSTER", lambda item: item["cluster"]),
@@ -31,7 +32,7 @@ COLUMNS = (
     """,
 )
 @app_argument
-@click.option("--cluster", metavar="NAME", help="Only this cluster.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster.")
 @output_option()
 @pass_session
 def command(session: Session, app: str, cluster: str | None, output: str) -> None:

@@ -12,10 +12,11 @@ from hub.cli.command import command as declare
 from hub.cli.printer import output_option, print_item
 from hub.cli.session import Session, pass_session
 from hub.cli.text import ago, clean, fields, paint
+from hub.cli.values import CLUSTER
 
 
 @declare("get", example="escadre cluster get edge-1")
-@click.argument("name")
+@click.argument("name", type=CLUSTER)
 @output_option()
 @pass_session
 def command(session: Session, name: str, output: str) -> None:

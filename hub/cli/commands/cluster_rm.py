@@ -9,10 +9,11 @@ from hub.cli.command import command as declare
 from hub.cli.confirm import confirm, yes_option
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
+from hub.cli.values import CLUSTER
 
 
 @declare("rm", example="escadre cluster rm edge-1 -y")
-@click.argument("name")
+@click.argument("name", type=CLUSTER)
 @yes_option
 @pass_session
 def command(session: Session, name: str, yes: bool) -> None:

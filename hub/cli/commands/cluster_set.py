@@ -11,6 +11,7 @@ from hub.cli.command import command as declare
 from hub.cli.errors import Misuse
 from hub.cli.printer import output_option, print_value
 from hub.cli.session import Session, pass_session
+from hub.cli.values import CLUSTER
 
 
 @declare(
@@ -20,7 +21,7 @@ from hub.cli.session import Session, pass_session
     escadre cluster set edge-1 --server https://10.0.0.1:6443
     """,
 )
-@click.argument("name")
+@click.argument("name", type=CLUSTER)
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Set a label; KEY- takes one away. Repeatable."
 )

@@ -11,7 +11,7 @@ from hub.cli.command import command as declare
 from hub.cli.printer import Column, Item, output_option, print_items
 from hub.cli.session import Session, pass_session
 from hub.cli.text import ago
-from hub.cli.values import APPLICATION
+from hub.cli.values import APPLICATION, CLUSTER
 
 COLUMNS = (
     Column("WHEN", lambda item: ago(item["at"])),
@@ -37,7 +37,7 @@ def print_events(output: str, items: Sequence[Item], columns: Sequence[Column]) 
     """,
 )
 @click.option("--app", type=APPLICATION, metavar="APP", help="Only this application's.")
-@click.option("--cluster", metavar="NAME", help="Only this cluster's.")
+@click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster's.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=200, show_default=True, help="At most so many.")
 @output_option("table", "wide", "json", "yaml")
 @pass_session

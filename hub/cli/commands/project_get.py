@@ -13,6 +13,7 @@ from hub.cli.commands.project_list import destination_text
 from hub.cli.printer import output_option, print_item
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean, fields
+from hub.cli.values import PROJECT
 
 
 @declare(
@@ -22,7 +23,7 @@ from hub.cli.text import clean, fields
     escadre project get shop -o yaml
     """,
 )
-@click.argument("name")
+@click.argument("name", type=PROJECT)
 @output_option()
 @pass_session
 def command(session: Session, name: str, output: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import copy
 from typing import Any
 
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from agent.engine.resource import Object
 from agent.kube.client import Kind
 from agent.kube.errors import KubeError, Rejected
+from agent.kube.simulated import SimulatedCluster
 from agent.kube.simulated.kinds import BUILTIN_VERSIONS
-from tests.kube.manifests import CONFIG_MAP, CRD, config_map, definition, manifest
+from tests.kube.manifests import CONFIG_MAP, CRD, DEPLOYMENT, config_map, definition, deployment, manifest
 from tests.kube.simulated.test_apply_properties import Server
 
 junk = st.recursive(
@@ -60,7 +63,12 @@ CONTENT: dict[str, Object] = {
     "EndpointSlice": {"endpoints": [{"addresses": ["1.1.1.1"]}], "ports": [{"port": 80}]},
     "Endpoints": {"subsets": [{"ports": [{"port": 80}]}]},
     "HorizontalPodAutoscaler": {
-        "spec": {"maxReplicas": 2, "scaleTargetRef": {"kind": "X", "name": "x"}, "metrics": [METRIC], "behavior": {}}
+        "spec": {
+            "maxReplicas": 2,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"},
+            "metrics": [METRIC],
+            "behavior": {},
+        }
     },
     "Ingress": {"spec": {"rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": BACKEND}]}}]}},
     "IngressClass": {"spec": {"parameters": {}}},
@@ -180,3 +188,24 @@ def test_a_schema_too_deep_is_rejected() -> None:
         schema = {"type": "object", "properties": {"a": schema}}
     with pytest.raises(Rejected, match="deeper"):
         Server().apply(CRD, definition("Deep", schema={"openAPIV3Schema": schema}))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(spoiled())
+def test_controllers_meet_spoiled_objects(example: tuple[Kind, Object]) -> None:
+    kind, obj = example
+
+    async def run() -> None:
+        cluster = SimulatedCluster()
+        # What an autoscaler may be pointed at, and what a budget may count.
+        await cluster.apply(DEPLOYMENT, deployment("default", name="x"))
+        for verb in ("apply", "create"):
+            with contextlib.suppress(KubeError):
+                if verb == "apply":
+                    await cluster.apply(kind, obj)
+                    await cluster.delete(kind, "default", obj["metadata"]["name"])
+                else:
+                    await cluster.create(kind, obj, field_manager="m")
+        await cluster.close()
+
+    asyncio.run(run())

@@ -63,7 +63,7 @@ def _volumes(pod: Object, path: str, problems: Problems) -> set[str]:
             problems.invalid(f"{field}.name", name, "must be a lowercase RFC 1123 label")
         elif name in names:
             problems.add(f"{field}.name", f'Duplicate value: "{name}"')
-        for extra in list(volume.keys() - {"name"})[1:]:
+        for extra in [key for key in volume if key != "name"][1:]:
             problems.forbidden(f"{field}.{extra}", "may not specify more than 1 volume type")
         names.add(str(name))
     return names

@@ -1,0 +1,219 @@
+"""From Git and what people want to assignments, with the real store, Git and renderer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.domain.application import ApplicationId, Deletion
+from hub.domain.assignment import Assignment
+from hub.domain.manifest import ManifestSet
+from hub.domain.operation import OperationKind, OperationRequest
+from tests.fleet.kit import Fleet, Repository, application
+from tests.syncer.harness import config_map
+
+Assignments = dict[str, Assignment]
+
+
+async def until(fleet: Fleet, name: str, holds: Callable[[Assignments], bool], timeout: float = 20) -> Assignments:
+    """Wait until the assignments of an application, by cluster name, satisfy a condition."""
+    deadline = time.monotonic() + timeout
+    names = {c.uid: c.name for c in await fleet.hub.store.list_clusters()}
+    while True:
+        found = {names[a.cluster]: a for a in await fleet.hub.store.assignments_of_application(f"argocd/{name}")}
+        if holds(found):
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not reached: {found}\n{await fleet.hub.store.get_refresh_states()}")
+        await asyncio.sleep(0.02)
+
+
+async def condition(fleet: Fleet, name: str, type: str, timeout: float = 20) -> str:
+    """Wait for a condition at the hub, and return its message."""
+    deadline = time.monotonic() + timeout
+    while True:
+        state = (await fleet.hub.store.get_refresh_states([f"argocd/{name}"])).get(f"argocd/{name}")
+        for found in state.conditions if state else ():
+            if found.type == type:
+                return found.message
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no {type}: {state}")
+        await asyncio.sleep(0.02)
+
+
+async def names_in(fleet: Fleet, assignment: Assignment) -> list[str]:
+    digest = assignment.content.manifest_set.digest
+    content = (await fleet.hub.store.get_blobs([digest]))[digest]
+    return [e.key.name for e in ManifestSet.decode(content).entries]
+
+
+async def ask(fleet: Fleet, name: str, id: str, **fields: Any) -> None:
+    kind = fields.pop("kind", OperationKind.SYNC)
+    request = OperationRequest(id, kind, "ada", datetime.now(UTC), **fields)
+    await fleet.hub.store.record_operation_request(f"argocd/{name}", request)
+    await fleet.hub.bus.publish("applications", f"argocd/{name}")
+
+
+async def settled(fleet: Fleet, repository: Repository, *objects: Any, name: str = "web") -> Assignment:
+    """One cluster, one application of these objects, assigned."""
+    repository.write(f"{name}/all.yaml", *objects)
+    repository.commit("first")
+    await fleet.add_cluster("one", {"region": "eu"})
+    await fleet.apply(application(name, repository.url, name))
+    return (await until(fleet, name, lambda a: len(a) == 1))["one"]
+
+
+async def test_every_selected_cluster_is_assigned_the_same_signed_set(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit()
+    for name, region in (("paris", "eu"), ("oslo", "eu"), ("tokyo", "asia")):
+        await fleet.add_cluster(name, {"region": region})
+    destinations = [{"selector": {"matchLabels": {"region": "eu"}}, "namespace": "shop"}]
+    await fleet.apply(application("web", repository.url, "web", destinations=destinations))
+    found = await until(fleet, "web", lambda a: len(a) == 2)
+    assert set(found) == {"paris", "oslo"}
+    refs = {a.content.manifest_set for a in found.values()}
+    assert len(refs) == 1 and refs.pop().signature
+    assert {a.content.namespace for a in found.values()} == {"shop"}
+
+
+async def test_a_commit_that_touches_nothing_it_reads_costs_nothing(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    assert fleet.hub.renderer is not None and fleet.hub.controller is not None
+    renders, looks = fleet.hub.renderer.renders_total, fleet.hub.controller.looks
+    repository.write("other/all.yaml", config_map("b"))
+    repository.commit("elsewhere")
+    await fleet.refresh("web")
+    await fleet.apply(application("other", repository.url, "other"))
+    await until(fleet, "other", lambda a: len(a) == 1)
+    (again,) = await fleet.hub.store.assignments_of_application("argocd/web")
+    assert (again.generation, again.content.revision) == (first.generation, first.content.revision)
+    assert fleet.hub.renderer.renders_total == renders + 1
+    assert fleet.hub.controller.looks == looks + 1, "only the new application was looked at"
+
+
+async def test_equal_inputs_of_many_applications_are_rendered_once(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit()
+    await fleet.add_cluster("one")
+    await fleet.apply(*(application(f"web-{n}", repository.url, "web") for n in range(20)))
+    for n in range(20):
+        await until(fleet, f"web-{n}", lambda a: len(a) == 1)
+    assert fleet.hub.renderer is not None
+    assert fleet.hub.renderer.renders_total == 1
+
+
+async def test_a_changed_policy_is_a_new_generation_of_the_same_set(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    await fleet.apply(application("web", repository.url, "web", syncPolicy={}))
+    found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
+    assert found["one"].content.manifest_set.digest == first.content.manifest_set.digest
+    assert found["one"].content.policy.automated is None
+
+
+async def test_a_missing_path_is_said_and_the_last_good_state_kept(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    repository.git("rm", "-r", "--quiet", "web")
+    repository.write("other/all.yaml", config_map("b"))
+    repository.commit("gone")
+    await fleet.refresh("web")
+    assert "web" in await condition(fleet, "web", "ComparisonError")
+    (kept,) = await fleet.hub.store.assignments_of_application("argocd/web")
+    assert kept.digest == first.digest
+    repository.write("web/all.yaml", config_map("c"))
+    repository.commit("back")
+    await fleet.refresh("web")
+    found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
+    assert await names_in(fleet, found["one"]) == ["c"]
+    state = (await fleet.hub.store.get_refresh_states())["argocd/web"]
+    assert state.conditions == ()
+
+
+async def test_an_unknown_project_and_an_unknown_cluster_are_said(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit()
+    await fleet.add_cluster("paris")
+    await fleet.apply(application("web", repository.url, "web", project="nowhere"))
+    assert "nowhere" in await condition(fleet, "web", "InvalidSpecError")
+    destinations = [{"name": "pariss", "namespace": "default"}]
+    await fleet.apply(application("lost", repository.url, "web", destinations=destinations))
+    message = await condition(fleet, "lost", "InvalidSpecError")
+    assert "pariss" in message and "paris" in message
+
+
+async def test_a_cluster_no_longer_selected_is_pruned_where_pruning_is_on(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit()
+    cluster = await fleet.add_cluster("one", {"region": "eu"})
+    destinations = [{"selector": {"matchLabels": {"region": "eu"}}, "namespace": "default"}]
+    await fleet.apply(
+        application("pruned", repository.url, "web", destinations=destinations),
+        application("kept", repository.url, "web", destinations=destinations, syncPolicy={}),
+    )
+    await until(fleet, "pruned", lambda a: len(a) == 1)
+    await until(fleet, "kept", lambda a: len(a) == 1)
+    await fleet.hub.store.update_cluster(cluster.uid, labels={"region": "asia"})
+    await fleet.hub.bus.publish("clusters", cluster.uid)
+    pruned = await until(fleet, "pruned", lambda a: a["one"].content.deletion is not None)
+    kept = await until(fleet, "kept", lambda a: a["one"].content.deletion is not None)
+    assert pruned["one"].content.deletion is not None and pruned["one"].content.deletion.cascade
+    assert kept["one"].content.deletion is not None and not kept["one"].content.deletion.cascade
+
+
+async def test_a_sync_means_what_was_assigned_when_it_was_asked_for(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    await ask(fleet, "web", "op-1")
+    found = await until(fleet, "web", lambda a: a["one"].content.operation is not None)
+    repository.write("web/all.yaml", config_map("a", {"k": "new"}))
+    repository.commit("second")
+    await fleet.refresh("web")
+    first_digest = first.content.manifest_set.digest
+    found = await until(fleet, "web", lambda a: a["one"].content.manifest_set.digest != first_digest)
+    operation = found["one"].content.operation
+    assert operation is not None and operation.id == "op-1" and operation.manifest_set.digest == first_digest
+
+
+async def test_deleting_leaves_a_tombstone_until_the_agent_has_carried_it_out(
+    fleet: Fleet, repository: Repository
+) -> None:
+    await settled(fleet, repository, config_map("a"))
+    store = fleet.hub.store
+    found = await store.get_application(ApplicationId("argocd", "web"))
+    assert found is not None
+    deletion = Deletion(True, "foreground", "ada", datetime.now(UTC))
+    await store.put_application(replace(found, deletion=deletion))
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    assigned = await until(fleet, "web", lambda a: a["one"].content.deletion is not None)
+    assert await store.get_application(found.id) is not None
+    await store.unassign([(assigned["one"].cluster, "argocd/web")])
+    await fleet.hub.bus.publish("statuses")
+    deadline = time.monotonic() + 10
+    while await store.get_application(found.id) is not None:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_a_hard_refresh_renders_again(fleet: Fleet, repository: Repository) -> None:
+    await settled(fleet, repository, config_map("a"))
+    renderer = fleet.hub.renderer
+    assert renderer is not None
+    before = renderer.renders_total
+    await fleet.refresh("web", "hard")
+    deadline = time.monotonic() + 10
+    while renderer.renders_total == before:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_rewritten_history_is_followed(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    repository.write("web/all.yaml", config_map("b"))
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--amend", "--message", "rewritten")
+    await fleet.refresh("web")
+    found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
+    assert await names_in(fleet, found["one"]) == ["b"]
