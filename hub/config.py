@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     poll_jitter_seconds: float = Field(60.0, ge=0, description="at most this much is added to each interval, at random")
     render_workers: int = Field(2, ge=1, le=64, description="processes that render")
     render_timeout_seconds: float = Field(90.0, gt=0, description="time limit of one render")
-    render_memory_mb: int = Field(2048, ge=2048, description="memory limit of one render, MiB of address space")
+    render_memory_mb: int = Field(3072, ge=2048, description="memory limit of one render, MiB of address space")
     helm_binary: str = Field("", description="helm to use; a built-in library else")
     kustomize_binary: str = Field("", description="kustomize to use; kustomize or kubectl of PATH else")
     agent_certificate_hours: float = Field(24.0, gt=0, description="how long agents' certificates live")

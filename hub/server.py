@@ -57,6 +57,7 @@ from hub.render.renderer import Renderer, RendererSettings
 from hub.source.git import GitSource
 from hub.source.policy import SourcePolicy
 from hub.source.repository import GitRequest
+from hub.source.tree import GitTree
 from hub.store.bus import Bus
 from hub.store.contract import Store
 from hub.store.factory import open_store
@@ -243,6 +244,9 @@ class Hub:
             limits=limits,
             kustomize=settings.kustomize_binary,
             helm=settings.helm_binary,
+            preload=(GitTree,),
+            hidden=tuple(p for p in (settings.data_dir, settings.ssh_directory) if p is not None),
+            readable=(settings.data_dir / "repositories",),
         )
         renderer = self.renderer = Renderer(settings.data_dir / "render", renderer_settings)
         await renderer.start()

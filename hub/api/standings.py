@@ -11,13 +11,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hub.domain.cluster import Cluster, Liveness
 from hub.domain.status import HealthStatus, Rollup, SyncStatus, roll_up
 from hub.store.contract import Store
 
-MOST_CHANGES = 50_000
-"""More of them are read faster as a whole."""
+T = TypeVar("T")
+
+FEW_CHANGES = 1_000
+"""Up to these, what has changed is followed; also up to an eighth of all pairs. More are read faster as a whole."""
 COMPARED = 5_000
 """Assignments compared at each update, about."""
 _CLUSTERS_AT_ONCE = 50
@@ -131,7 +134,7 @@ class Table:
         for uid, ids in index.items():
             self.add((id, uid) for id in ids)
             column = self._columns.get(uid)
-            if column is None or column.assigned <= len(ids):
+            if column is None or column.assigned == sum(id in self._rows for id in ids):
                 continue
             for id, row in self._rows.items():
                 if id not in ids and row.put(column.number, _ABSENT) != _ABSENT:
@@ -168,7 +171,7 @@ class Standings:
         """Catch up. `sequence` was read before `applications` (id → uid) and `clusters`, which are all there are, so
         that what came in between is read again next time. Raises StoreUnavailable."""
         connected = {c.uid: c.connection.liveness is Liveness.CONNECTED for c in clusters}
-        if self._sequence < 0 or sequence - self._sequence > MOST_CHANGES:
+        if self._sequence < 0 or sequence - self._sequence > FEW_CHANGES + len(self.table) / 8:
             self.table = await self._loaded(applications, connected)
         else:
             size = len(applications) * len(clusters)
@@ -224,7 +227,7 @@ def _meaning(code: int) -> tuple[SyncStatus, HealthStatus, bool]:
     return (*_MEANINGS[(code & ~_CONNECTED) - 1], bool(code & _CONNECTED))
 
 
-async def _work(size: int, work: Callable[[object], None], argument: object) -> None:
+async def _work(size: int, work: Callable[[T], None], argument: T) -> None:
     if size > _IN_THREAD:
         await asyncio.to_thread(work, argument)
     else:

@@ -36,6 +36,8 @@ class Outcome:
     state: RefreshState | None = None
     retry: bool = False
     """Whether what failed may pass by itself."""
+    damaged: bool = False
+    """Whether a mirror cannot be read, and is to be fetched anew."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class _Look:
     revision: Revision = Revision()
     failed: bool = False
     retry: bool = False
+    damaged: bool = False
 
     def problem(self, type: ConditionType, message: str) -> None:
         self.conditions[(type, message)] = None
@@ -80,7 +83,7 @@ class Assigner:
         sets = await self._materialize_all(look, permitted, hard=hard)
         contents = await self._contents(look, project, permitted, sets)
         contents += self._left_over(look, targeting)
-        return Outcome(contents, self._state(look), look.retry)
+        return Outcome(contents, self._state(look), look.retry, look.damaged)
 
     # --- what is permitted
 
@@ -114,13 +117,15 @@ class Assigner:
         return result
 
     async def _materialize(self, look: _Look, target: Target, *, hard: bool) -> Materialized | None:
-        name = look.application.id.name
+        name, project = look.application.id.name, look.application.spec.project
+        capabilities = target.cluster.capabilities
         try:
             outcome = await self._materializer.materialize(
-                target.sources, name, target.namespace, target.cluster.capabilities, again=hard
+                target.sources, name, project, target.namespace, capabilities, again=hard
             )
         except (SourceError, RenderError) as error:
             look.failed = True
+            look.damaged = look.damaged or error.code == "mirror-damaged"
             look.retry = look.retry or error.retryable
             look.problem(ConditionType.COMPARISON_ERROR, error.message)
             return None

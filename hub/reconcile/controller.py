@@ -244,6 +244,8 @@ class Controller:
             )
             await self._write(outcome)
             retry = outcome.retry
+            if outcome.damaged:
+                self._start_polls(_repositories(application), force=True, anew=True)
         except asyncio.CancelledError:
             raise
         except HubError as error:

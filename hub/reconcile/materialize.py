@@ -51,6 +51,7 @@ class Materializer:
         self,
         sources: Sequence[Source],
         app_name: str,
+        project: str,
         namespace: str,
         capabilities: Capabilities,
         *,
@@ -60,7 +61,8 @@ class Materializer:
 
         Raises SourceError, RenderError, StoreUnavailable.
         """
-        request, revision = await self._request(sources, app_name, namespace, capabilities)
+        inputs, revision = await self._inputs(sources)
+        request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
         scan = await self._renderer.scan(request)
         record = None if again else await self._known(scan)
         rendered = record is None
@@ -78,9 +80,7 @@ class Materializer:
             rendered=rendered,
         )
 
-    async def _request(
-        self, sources: Sequence[Source], app_name: str, namespace: str, capabilities: Capabilities
-    ) -> tuple[RenderRequest, Revision]:
+    async def _inputs(self, sources: Sequence[Source]) -> tuple[tuple[SourceInput, ...], Revision]:
         inputs, commits = [], []
         for source in sources:
             if source.chart:
@@ -93,8 +93,7 @@ class Materializer:
             tree = self._git.tree(source.repo_url, commit.sha)
             inputs.append(SourceInput(source, tree, commit.sha))
             commits.append(_source_revision(source, commit))
-        request = RenderRequest(tuple(inputs), app_name, namespace, capabilities)
-        return request, Revision(tuple(commits))
+        return tuple(inputs), Revision(tuple(commits))
 
     async def _known(self, scan: Scan) -> RenderRecord | None:
         record = (await self._store.get_renders([scan.key])).get(scan.key)

@@ -37,6 +37,7 @@ class Holds(IntEnum):
     BOOLEAN = 5
     SCALAR = 6
     QUANTITY = 7
+    INTEGER = 8
 
 
 class Node:
@@ -83,6 +84,7 @@ OPEN: Final = Node(Shape.MAP, Holds.ANY)
 """Something nothing is known about: objects are merged key by key, lists replaced whole."""
 STRING: Final = Node(Shape.SCALAR, Holds.STRING)
 NUMBER: Final = Node(Shape.SCALAR, Holds.NUMBER)
+INTEGER: Final = Node(Shape.SCALAR, Holds.INTEGER)
 BOOLEAN: Final = Node(Shape.SCALAR, Holds.BOOLEAN)
 SCALAR: Final = Node(Shape.SCALAR, Holds.SCALAR)
 QUANTITY: Final = Node(Shape.SCALAR, Holds.QUANTITY)
@@ -106,16 +108,19 @@ _TEXTS: Final = {
     Holds.LIST: "list",
     Holds.STRING: "string",
     Holds.NUMBER: "numeric (int or float)",
+    Holds.INTEGER: "numeric (int or float)",
     Holds.BOOLEAN: "boolean",
     Holds.SCALAR: "scalar",
     Holds.QUANTITY: "scalar",
 }
+_NUMBERS: Final = (Holds.NUMBER, Holds.INTEGER)
 _TYPES: Final[Mapping[Holds, tuple[type, ...]]] = {
     Holds.ANY: (object,),
     Holds.OBJECT: (dict,),
     Holds.LIST: (list,),
     Holds.STRING: (str,),
     Holds.NUMBER: (int, float),
+    Holds.INTEGER: (int, float),
     Holds.BOOLEAN: (bool,),
     Holds.SCALAR: (str, int, float, bool),
     Holds.QUANTITY: (str, int, float),
@@ -131,7 +136,7 @@ def mismatch(value: Any, node: Node, *, strict: bool) -> tuple[str, str] | None:
     holds = node.holds
     if value is None or holds is Holds.ANY:
         return None
-    fits = isinstance(value, _TYPES[holds]) and not (holds is Holds.NUMBER and isinstance(value, bool))
+    fits = isinstance(value, _TYPES[holds]) and not (isinstance(value, bool) and holds in _NUMBERS)
     if not fits:
         return "", f"expected {_TEXTS[holds]}, got {type(value).__name__}"
     if holds is Holds.OBJECT:
@@ -147,6 +152,8 @@ def mismatch(value: Any, node: Node, *, strict: bool) -> tuple[str, str] | None:
                     return f".{key}{found[0]}", found[1]
     elif holds is Holds.LIST:
         return _element_mismatch(value, node, strict)
+    elif holds is Holds.INTEGER and type(value) is float and not value.is_integer():
+        return "", "cannot convert float64 to int32"
     return None
 
 
@@ -195,6 +202,8 @@ def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
             del value[key]
         elif (fields.get(key) or other).holds is Holds.QUANTITY:
             value[key] = _canonical(item, f"{path}.{key}")
+        elif kind is float and (fields.get(key) or other).holds is Holds.INTEGER:
+            value[key] = int(item)
     for key in node.bare:
         if key not in value and fields[key].holds is Holds.OBJECT:
             value[key] = {}

@@ -30,6 +30,7 @@ from agent.kube.client import Kind
 from agent.kube.simulated.schema import (
     ANY,
     BOOLEAN,
+    INTEGER,
     NUMBER,
     OPEN,
     QUANTITY,
@@ -45,7 +46,7 @@ from agent.kube.simulated.zeros import ZEROS
 _BASIC: Final = {
     "any": ANY,
     "boolean": BOOLEAN,
-    "integer": NUMBER,
+    "integer": INTEGER,
     "number": NUMBER,
     "quantity": QUANTITY,
     "scalar": SCALAR,

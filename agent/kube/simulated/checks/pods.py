@@ -20,9 +20,7 @@ def whole_number(value: Any, field: str, problems: Problems, least: int = 0, mos
     """Check a number that may be missing."""
     if value is None:
         return
-    if not isinstance(value, int):
-        problems.add(field, "cannot convert float64 to int32")
-    elif not least <= value <= most:
+    if not least <= value <= most:
         problems.invalid(field, value, f"must be between {least} and {most}, inclusive")
 
 

@@ -28,7 +28,9 @@ def reconcile_autoscaler(context: Context, tree: Object) -> None:
         set_condition(conditions, now, "AbleToScale", "False", "FailedGetScale", text)
         context.set_status(AUTOSCALER, tree, {"conditions": conditions, "currentReplicas": 0, "desiredReplicas": 0})
         return
-    current = target.get("spec", {}).get("replicas", 1)
+    current = (target.get("spec") or {}).get("replicas")
+    if not isinstance(current, int):
+        current = 1
     wanted = min(max(current, spec.get("minReplicas", 1)), spec["maxReplicas"])
     if wanted != current:
         context.change(group_kind, target, lambda t: t["spec"].update(replicas=wanted), "scale")

@@ -1,0 +1,68 @@
+"""The product's own programs, run as anybody would run them: what a bench says of their size is theirs alone."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.host import cpu_seconds, rss_mb
+from tests.controlplane.process import Process
+
+SAMPLE_SECONDS = 1.0
+
+
+def start_hub(root: Path, port: int, agent_port: int) -> Process:
+    """Run `escadre-hub serve` with its defaults on the data that a `HubHost` of the same root has left."""
+    options = {
+        "data-dir": root / "hub",
+        "host": "127.0.0.1",
+        "port": port,
+        "agent-port": agent_port,
+        "allow-file-repositories": root,
+    }
+    return _start("hub", "serve", root, options)
+
+
+def start_agent(root: Path, directory: Path, kubeconfig: Path) -> Process:
+    """Run `escadre-agent run` on a data directory that holds an identity."""
+    return _start("agent", "run", root, {"data-dir": directory, "kubeconfig": kubeconfig})
+
+
+def _start(module: str, command: str, root: Path, options: dict[str, object]) -> Process:
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return Process(module, [sys.executable, "-m", module, command, *flags], root)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    rss_mb: float
+    """The largest that was seen, children included."""
+    cpu_percent: float
+    """Of one core, on average."""
+
+
+async def size_at_rest(pid: int, seconds: float) -> Size:
+    """Watch a process and its children for so long."""
+    began, before = time.monotonic(), cpu_seconds(pid)
+    resident = [rss_mb(pid)]
+    while (left := began + seconds - time.monotonic()) > 0:
+        await asyncio.sleep(min(SAMPLE_SECONDS, left))
+        resident.append(rss_mb(pid))
+    used = cpu_seconds(pid) - before
+    return Size(round(max(resident), 1), round(100 * used / (time.monotonic() - began), 2))
+
+
+async def settled(pid: int, share: float = 0.1, longest: float = 120.0) -> None:
+    """Wait until a process has used little CPU for three seconds on end: what its start leaves to do is done."""
+    deadline = time.monotonic() + longest
+    recent: list[float] = []
+    while len(recent) < 3 or statistics.mean(recent[-3:]) > share:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"process {pid} has not come to rest within {longest:.0f} s")
+        before = cpu_seconds(pid)
+        await asyncio.sleep(1.0)
+        recent.append(cpu_seconds(pid) - before)
