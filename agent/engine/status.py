@@ -18,7 +18,9 @@ from agent.engine.operation import OperationState
 from agent.engine.resource import ResourceKey
 
 DETAILS_LIMIT = 1000
-"""Resources told in detail; more are counted. Keeps one report far below the link's message limit."""
+"""Resources told in detail; more are counted. This and the next keep a report far below the link's message limit."""
+DRIFT_BYTES = 1024 * 1024
+"""Fields told of them; beyond that a resource is told without its fields, which its drift report has."""
 
 
 class SyncStatus(StrEnum):
@@ -70,6 +72,14 @@ class ApplicationStatus:
     observed_ms: int = 0
     deleted: bool = False
     digest: str = ""
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes to tell."""
+        fields = sum(200 + len(d.live) + len(d.assigned) for r in self.resources for d in r.drift)
+        results = self.operation.results if self.operation is not None else ()
+        words = sum(300 + len(r.message) for r in self.resources) + sum(300 + len(r.message) for r in results)
+        return 1000 + fields + words
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +152,9 @@ def details(states: Mapping[ResourceKey, ResourceState]) -> tuple[ResourceState,
         badness = rank[state.health] if state.health is not None else 0
         return -badness, 0 if state.sync is SyncStatus.OUT_OF_SYNC else 1, state.key
 
-    return tuple(sorted(states.values(), key=order)[:DETAILS_LIMIT])
+    told, room = [], DRIFT_BYTES
+    for state in sorted(states.values(), key=order)[:DETAILS_LIMIT]:
+        size = sum(len(d.path) + len(d.assigned) + len(d.live) + 100 for d in state.drift)
+        room -= size
+        told.append(state if room >= 0 or not size else replace(state, drift=()))
+    return tuple(told)

@@ -278,9 +278,9 @@ class Link:
             while missing := self._receiver.missing(good, offered):
                 offered.update(await self._fetch(stub, missing))
         except _BlobsGone as error:
-            # The hub has moved on: a newer assignment is on its way.
-            log.info("assignment dropped: %s", error)
-            good = []
+            # The hub has moved on: a newer assignment is on its way. A tombstone is carried out all the same.
+            log.info("assignments dropped: blob %s is gone from the hub", error)
+            good = [a for a in good if a.deletion is not None]
         if good:
             arrivals += self._receiver.accept(good, offered)
         acknowledgements = [

@@ -32,6 +32,8 @@ class Waiting(Protocol):
 PROGRESS_SECONDS = 0.1
 BATCH_STATUSES = 200
 BATCH_DRIFTS = 100
+BATCH_BYTES = 4 * 1024 * 1024
+"""About as much as one report is to hold; a single status is below it by what it tells in detail."""
 BATCH_OPERATIONS = 50
 
 
@@ -138,15 +140,24 @@ class Outbox:
 
     def _take(self) -> Batch:
         batch = Batch()
+        room = BATCH_BYTES
         for application in list(self._dirty)[:BATCH_STATUSES]:
+            if room <= 0:
+                break
             forced = self._dirty.pop(application)
             known = self._current.get(application)
             status = self._make(application)
             if forced or known is None or known.digest != status.digest:
                 batch.statuses.append(status)
+                room -= status.weight
         if self._drifts:
-            batch.drifts = {decode(DriftReport, c).id: c for c in self._storage.drifts(BATCH_DRIFTS)}
-            self._drifts = len(batch.drifts) == BATCH_DRIFTS
+            waiting = self._storage.drifts(BATCH_DRIFTS)
+            for content in waiting:
+                room -= len(content)
+                if room <= 0 and batch.drifts:
+                    break
+                batch.drifts[decode(DriftReport, content).id] = content
+            self._drifts = len(batch.drifts) < len(waiting) or len(waiting) == BATCH_DRIFTS
         if self._operations:
             batch.operations = self._storage.unreported_operations(BATCH_OPERATIONS)
             self._operations = len(batch.operations) == BATCH_OPERATIONS

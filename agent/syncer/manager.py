@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from agent.engine.assignment import Assignment, Held, Revision
 from agent.engine.codec import decode
 from agent.engine.manifest_set import IncompleteSet, read_manifest_set
-from agent.engine.resource import Object, ResourceKey
+from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import inventory_digest
 from agent.errors import StorageError
 from agent.hubclient.link import Arrival, Question, QuestionFailed
@@ -95,12 +95,20 @@ class Syncer:
         """
         wanted: dict[str, None] = {}
         for assignment in assignments:
+            if assignment.deletion is not None:
+                wanted.update(self._needed_to_delete(assignment))
+                continue
             refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
             for ref in refs:
-                if ref.digest and assignment.deletion is None:
+                if ref.digest:
                     wanted.update(self._needs(ref.digest, ref.resources, offered))
         candidates = [d for d in wanted if d not in offered]
         return self._storage.missing_blobs(candidates) if candidates else []
+
+    def _needed_to_delete(self, assignment: Assignment) -> dict[str, None]:
+        """An agent that has lost its disk learns from the set which kinds it once applied."""
+        known = self._storage.kinds_of(assignment.application)
+        return {} if known or not assignment.manifest_set.digest else {assignment.manifest_set.digest: None}
 
     def _needs(self, digest: str, resources: int, offered: Mapping[str, bytes]) -> dict[str, None]:
         content = offered.get(digest) or self._storage.blob(digest)
@@ -230,12 +238,22 @@ class Syncer:
 
     async def _extra_kinds(self, application: str) -> frozenset[Kind]:
         """Return the kinds an application applied earlier, which may hold something to prune."""
-        applied = self._storage.kinds_of(application)
+        applied = self._storage.kinds_of(application) or self._assigned_kinds(application)
         if not applied:
             return frozenset()
         discovery = await self._client.discover()
         found = (discovery.preferred.get(gk) for gk in applied)
         return frozenset(k for k in found if k is not None)
+
+    def _assigned_kinds(self, application: str) -> frozenset[GroupKind]:
+        ref = self._loops[application].assignment.manifest_set
+        content = self._storage.blob(ref.digest) if ref.digest else None
+        if content is None:
+            return frozenset()
+        with contextlib.suppress(IncompleteSet):
+            entries = read_manifest_set(content, resources=ref.resources)
+            return frozenset(GroupKind(e.key.group, e.key.kind) for e in entries)
+        return frozenset()
 
     # --- housekeeping
 

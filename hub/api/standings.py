@@ -196,6 +196,9 @@ class Standings:
 
     async def _follow_changes(self) -> None:
         assignments = await self._store.assignments_since(self._sequence)
+        # A first generation may be of a pair that was there before, and whose status went with it.
+        first = [(a.content.application, a.cluster, _UNKNOWN) for a in assignments if a.generation == 1]
+        self.table.put(first)
         self.table.add((a.content.application, a.cluster) for a in assignments)
         position = self._sequence
         while True:

@@ -76,17 +76,21 @@ def print_item(output: str, item: Item, lines: Callable[[], Iterable[str]], *, n
 
 
 def print_value(output: str, value: Any) -> None:
-    if output == "yaml":
-        from hub.formats.dump import dump_yaml
+    click.echo(yaml_text(value) if output == "yaml" else json_text(value), nl=False)
 
-        click.echo(dump_yaml(value), nl=False)
-    else:
-        click.echo(json_text(value))
+
+def yaml_text(value: Any) -> str:
+    """Return one document in which nothing can steer a terminal."""
+    from hub.formats.dump import dump_yaml
+
+    text = dump_yaml(value)
+    # YAML leaves characters as they are that turn the direction of writing round; JSON is YAML, too, and escapes them.
+    return json_text(value) if _STEERING.search(text) else text
 
 
 def json_text(value: Any) -> str:
     """Return indented JSON in which nothing can steer a terminal."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
     return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -93,7 +93,11 @@ def fields(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name:<{size}}  {value}" for name, value in given]
 
 
-def age(at: str | None, now: datetime | None = None) -> str:
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def age(at: str | None) -> str:
     """Return how long ago an RFC 3339 time was, in its largest unit ("3m"); "" when there is none."""
     if not at:
         return ""
@@ -101,12 +105,11 @@ def age(at: str | None, now: datetime | None = None) -> str:
         then = datetime.fromisoformat(at)
     except ValueError:
         return clean(at)
-    seconds = max(0, int(((now or datetime.now(UTC)) - then.astimezone(UTC)).total_seconds()))
-    return duration(seconds)
+    return duration(max(0, int((now() - then.astimezone(UTC)).total_seconds())))
 
 
-def ago(at: str | None, now: datetime | None = None) -> str:
-    passed = age(at, now)
+def ago(at: str | None) -> str:
+    passed = age(at)
     return f"{passed} ago" if passed else ""
 
 

@@ -15,6 +15,7 @@ from escadre.v1 import agent_pb2 as pb
 from hub.domain.assignment import Assignment
 from hub.fleet import convert
 
+BLOBS_PER_MESSAGE = 4 * 1024 * 1024
 ASSIGNMENTS_PER_MESSAGE = 50
 """One message stays far below the link's limit, and the agent can begin with the first while more come."""
 
@@ -113,8 +114,7 @@ class Session:
         self._control.clear()
         if self.closing:
             return messages
-        blobs = b"".join(self._blobs.values())
-        self._blobs.clear()
+        blobs = self._take_blobs()
         assignments = list(self._mailbox.values())
         self._mailbox.clear()
         for start in range(0, len(assignments), ASSIGNMENTS_PER_MESSAGE):
@@ -123,6 +123,17 @@ class Session:
             messages.append(_wrapped(blobs + encoded))
             blobs = b""
         return messages
+
+    def _take_blobs(self) -> bytes:
+        """Return what goes along, up to a limit: what is left out the agent fetches."""
+        taken, size = [], 0
+        for message in self._blobs.values():
+            size += len(message)
+            if size > BLOBS_PER_MESSAGE:
+                break
+            taken.append(message)
+        self._blobs.clear()
+        return b"".join(taken)
 
 
 def _wrapped(assignments: bytes) -> bytes:

@@ -4,31 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hub.api.overview import Overview, Overviews, Tally, add_silent, tally_statuses
-from hub.domain.status import HealthStatus, SyncStatus, roll_up
+from hub.api.overview import Overview, Overviews
 from hub.errors import StoreUnavailable
 from tests.api.kit import World
-
-Row = tuple[SyncStatus, HealthStatus, bool, bool]
-"""(sync, health, connected, reported) of one cluster"""
-ROWS = st.lists(
-    st.tuples(st.sampled_from(SyncStatus), st.sampled_from(HealthStatus), st.booleans(), st.booleans()), max_size=30
-)
-
-
-@given(ROWS)
-def test_a_tally_rolls_up_as_the_clusters_themselves(rows: list[Row]) -> None:
-    connected = {f"u{n}": row[2] for n, row in enumerate(rows)}
-    reported = [("a", f"u{n}", str(s), str(h), 1) for n, (s, h, _, told) in enumerate(rows) if told]
-    tallies = tally_statuses(reported, connected)
-    places = {("a", there): sum(row[2] is there for row in rows) for there in (True, False)}
-    add_silent(tallies, {place: count for place, count in places.items() if count})
-    unknown = SyncStatus.UNKNOWN, HealthStatus.UNKNOWN
-    expected = roll_up([(*((s, h) if told else unknown), there) for s, h, there, told in rows])
-    assert (tallies.get("a") or Tally()).rollup() == expected
 
 
 async def made(overviews: Overviews, **cost: float) -> Overview:

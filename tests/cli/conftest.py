@@ -10,10 +10,11 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from hub.cli import config
+from hub.cli import config, text
 from hub.cli.config import Context, Contexts
 from hub.cli.main import cli
 from hub.cli.session import Session
+from tests.cli import samples
 from tests.cli.fakehub import FakeHub
 
 TOKEN = "esc_token"
@@ -56,9 +57,10 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("ESCADRE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setattr(text, "now", lambda: samples.NOW)
     for name in ("NO_COLOR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 

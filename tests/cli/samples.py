@@ -17,12 +17,13 @@ from hub.api.models.project import ProjectDetail
 from hub.api.models.resource import ClusterDiff, ClusterTree, DriftItem, ResourceItem
 
 UID = "00000000-0000-4000-8000-000000000001"
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 PIN = "sha256:" + "ab" * 32
 
 
 def at(**ago: float) -> str:
     """A time so long ago, as the API writes it; "ago" in tables is told from it."""
-    return (datetime.now(UTC) - timedelta(**ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (NOW - timedelta(**ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _checked(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def _checked(model: type[BaseModel], value: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(name: str = "web", **values: Any) -> dict[str, Any]:
-    given = {
+    given: dict[str, Any] = {
         "id": f"argocd/{name}",
         "name": name,
         "namespace": "argocd",
@@ -55,7 +56,7 @@ def summary(name: str = "web", **values: Any) -> dict[str, Any]:
 
 def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict[str, Any]:
     finished = phase in ("Succeeded", "Failed", "Error")
-    given = {
+    given: dict[str, Any] = {
         "id": id,
         "kind": "sync",
         "phase": phase,
@@ -75,7 +76,7 @@ def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict
 
 
 def row(cluster: str = "edge-1", **values: Any) -> dict[str, Any]:
-    given = {
+    given: dict[str, Any] = {
         "cluster": cluster,
         "labels": {"region": "eu"},
         "liveness": "Connected",
@@ -104,7 +105,7 @@ def row(cluster: str = "edge-1", **values: Any) -> dict[str, Any]:
 
 
 def resource(kind: str = "Deployment", name: str = "web", **values: Any) -> dict[str, Any]:
-    given = {
+    given: dict[str, Any] = {
         "group": "apps" if kind == "Deployment" else "",
         "kind": kind,
         "namespace": "web",

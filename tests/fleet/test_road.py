@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agent.engine.resource import ResourceKey
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map, deployment
@@ -36,9 +38,9 @@ async def test_drift_is_seen_by_the_hub_with_its_author(fleet: Fleet, repository
     await fleet.apply(application("web", repository.url, "web"))
     await fleet.synced("web", 1)
     await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "hacked"}})
-    await fleet.wait("web", lambda s: True)
-    drifts = []
+    drifts = await fleet.hub.store.drifts_of_application("argocd/web")
     while not any(d.healed_at for d in drifts):
+        await asyncio.sleep(0.02)
         drifts = await fleet.hub.store.drifts_of_application("argocd/web")
     assert [(f.path, f.assigned, f.live, f.manager) for f in drifts[0].fields] == [
         ("/data/k", '"1"', '"hacked"', "kubectl-edit")

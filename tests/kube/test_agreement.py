@@ -21,7 +21,7 @@ from agent.kube.simulated import SimulatedCluster
 from tests.controlplane.access import ClusterAccess
 from tests.kube import agreement, type_table
 from tests.kube.agreement import differences
-from tests.kube.contract import until
+from tests.kube.contract_steps import until
 from tests.kube.corpus import ODD, PLAIN, REFUSED
 from tests.kube.manifests import CRD, NAMESPACE, custom_kind, definition, manifest
 from tests.kube.planes import connect

@@ -11,7 +11,6 @@ from agent.kube.client import KubeClient
 from agent.kube.simulated import SimulatedCluster
 from tests.kube import contract
 from tests.kube.manifests import NAMESPACE, manifest
-from tests.kube.workload_contract import WorkloadContract
 
 
 @pytest.fixture
@@ -64,5 +63,5 @@ class TestCustomKinds(contract.CustomKindContract):
     pass
 
 
-class TestWorkloads(WorkloadContract):
+class TestWorkloads(contract.WorkloadContract):
     pass

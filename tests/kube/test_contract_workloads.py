@@ -9,8 +9,8 @@ import pytest
 from agent.kube.client import KubeClient
 from agent.kube.cluster import ClusterClient
 from tests.controlplane.access import ClusterAccess
+from tests.kube import contract
 from tests.kube.planes import connect
-from tests.kube.workload_contract import WorkloadContract
 
 pytestmark = pytest.mark.controlplane
 
@@ -22,5 +22,5 @@ async def kube(workload_plane: ClusterAccess) -> AsyncIterator[KubeClient]:
     await client.close()
 
 
-class TestWorkloads(WorkloadContract):
+class TestWorkloads(contract.WorkloadContract):
     pass

@@ -26,6 +26,7 @@ from agent.kube.simulated.storage import Record, Storage, Table
 
 NAMESPACE: Final = GroupKind("", "Namespace")
 
+STATUS: Final = "status"
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
 
 _APPLIED_METADATA: Final = ("labels", "annotations", "finalizers", "ownerReferences")
@@ -150,7 +151,7 @@ class Writer:
         before, tree = record.tree(), record.tree()
         change(tree)
         _keep_system_metadata(before, tree)
-        if subresource == "status":
+        if subresource == STATUS:
             tree = {**before, "status": tree.get("status", {}), "metadata": tree["metadata"]}
         elif resource.status and tree.get("status") != before.get("status"):
             tree.pop("status", None)
@@ -241,11 +242,14 @@ class Writer:
     def _update(self, write: Write, tree: Object, before: Object) -> Object:
         """Default, check and store the outcome of any other write."""
         resource, record = write.resource, write.record
-        admission.default(resource, tree)
+        # A status comes from the cluster's own controllers, and leaves the rest as it is.
+        if write.manager.subresource != STATUS:
+            admission.default(resource, tree)
         touched, removed = _compare(before, tree, resource)
         if record is None:
             touched, removed = without_bare(touched, tree, resource.rules), {}
-        admission.allocate(resource, tree)
+        if write.manager.subresource != STATUS:
+            admission.allocate(resource, tree)
         if record is not None and not touched and not removed and before == tree:
             return tree
         if resource.status and not write.manager.subresource:
@@ -264,7 +268,8 @@ class Writer:
             metadata = tree["metadata"]
             metadata["generation"] = metadata.get("generation", 0) + 1
             admission.revise(resource, tree, before)
-        admission.check(resource, tree, before)
+        if write.manager.subresource != STATUS:
+            admission.check(resource, tree, before)
         if write.dry_run:
             admission.encoded_size(tree)
             return tree

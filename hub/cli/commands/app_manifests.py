@@ -11,7 +11,7 @@ from hub.cli.apps import app_argument
 from hub.cli.client import application_path
 from hub.cli.command import command as declare
 from hub.cli.operations import some
-from hub.cli.printer import output_option, print_value
+from hub.cli.printer import output_option, print_value, yaml_text
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
 from hub.cli.values import CLUSTER
@@ -47,9 +47,8 @@ def command(
 
 
 def _documents(sets: list[Mapping[str, Any]]) -> Iterable[str]:
-    from hub.formats.dump import dump_documents
-
     for rendered in sets:
         if len(sets) > 1:
             yield f"# {clean(some(rendered['clusters']))}: {clean(rendered['revision'])}\n"
-        yield dump_documents(rendered["objects"])
+        for item in rendered["objects"]:
+            yield f"---\n{yaml_text(item)}"

@@ -12,7 +12,7 @@ from agent.engine.resource import Object, ResourceKey
 from agent.kube.client import Kind
 from agent.kube.errors import KubeError
 from agent.kube.simulated import SimulatedCluster
-from tests.kube.contract import until
+from tests.kube.contract_steps import until
 from tests.kube.manifests import (
     CRON_JOB,
     DEPLOYMENT,

@@ -10,7 +10,7 @@ from agent.engine.resource import Object
 from agent.kube.client import DeleteOptions, Kind
 from agent.kube.errors import Rejected
 from agent.kube.simulated import SimulatedCluster
-from tests.kube.contract import reference
+from tests.kube.contract_steps import reference
 from tests.kube.manifests import (
     CONFIG_MAP,
     CRD,

@@ -14,7 +14,7 @@ from agent.errors import StorageError
 from agent.kube.client import DeleteOptions
 from agent.kube.errors import Gone
 from agent.kube.simulated import SimulatedCluster, persistence
-from tests.kube.contract import reference, until
+from tests.kube.contract_steps import reference, until
 from tests.kube.manifests import (
     CONFIG_MAP,
     CRD,

@@ -1,4 +1,4 @@
-"""What every cluster must do with the workloads it is given. See `tests.kube.contract` for how it is run."""
+"""What every cluster must do with the workloads it is given. See `tests.kube.contract`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from agent.engine.resource import Object
 from agent.kube.client import DeleteOptions, Kind, KubeClient
 from agent.kube.errors import Rejected
-from tests.kube.contract import until, until_gone
+from tests.kube.contract_steps import until, until_gone
 from tests.kube.manifests import (
     DAEMON_SET,
     DEPLOYMENT,

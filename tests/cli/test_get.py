@@ -1,0 +1,241 @@
+"""The pages of single objects, whole: what `app get` says of an application that is well, and of one that is not."""
+
+from __future__ import annotations
+
+import json
+from textwrap import dedent
+from typing import Any
+
+from tests.cli import samples
+from tests.cli.conftest import Terminal
+from tests.cli.fakehub import FakeHub
+
+
+def page(text: str) -> str:
+    return dedent(text).lstrip("\n")
+
+
+def test_an_application_that_is_well(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/applications/web", samples.detail())
+    outcome = run("app", "get", "web")
+    assert outcome.code == 0
+    assert outcome.out == page("""
+        Name:         web
+        Project:      default
+        Source:       https://git.example/shop.git web @ main
+        Destination:  region=eu/web
+        Sync policy:  manual: it is synced when somebody asks for it
+        Revision:     c0ffee0  Serve more, Ada <ada@example.com>, 1h ago
+        Looked at:    60s ago
+        Sync:         Synced (1 of 1 cluster)
+        Health:       Healthy (1 of 1 cluster)
+
+        CLUSTER   AGENT       SYNC     HEALTH    REVISION   NOT FINE   LAST OPERATION
+        edge-1    Connected   Synced   Healthy   c0ffee0    0 of 3     sync Succeeded 3m ago
+        """)
+
+
+def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
+    failed = samples.operation(
+        phase="Failed",
+        message="one resource failed",
+        results=[
+            {"group": "apps", "kind": "Deployment", "namespace": "web", "name": "web", "version": "apps/v1"}
+            | {"status": "SyncFailed", "message": "quota exceeded"},
+            {"group": "", "kind": "Service", "namespace": "web", "name": "web", "version": "v1"}
+            | {"status": "Synced", "message": ""},
+        ],
+    )
+    drifted = samples.resource(drift=[samples.field_drift()], message="0 of 2 are available")
+    bad = samples.row(
+        "edge-1",
+        sync="OutOfSync",
+        health="Degraded",
+        message="Deployment web: 0 of 2 are available",
+        not_fine=2,
+        resources=[drifted, samples.resource("ConfigMap", "old", health="", requires_pruning=True)],
+        operation=failed,
+        conditions=[samples.condition("SharedResourceWarning", "db claims it, too")],
+    )
+    away = samples.row(
+        "edge-2", liveness="Unreachable", operation=None, last_drift=samples.drift(healed_at=samples.at(minutes=2))
+    )
+    refused = samples.row("edge-3", refusal="bad-signature: unknown key", held=True, deleting=True, operation=None)
+    counts = {"total": 3, "synced": 2, "healthy": 2, "unreachable": 1}
+    summary = samples.summary(sync="OutOfSync", health="Degraded", clusters=counts, labels={"team": "a"})
+    deletion = {"cascade": True, "propagation": "foreground", "requested_by": "ada", "requested_at": samples.at(days=2)}
+    detail = samples.detail(bad, away, refused, summary=summary, conditions=[samples.condition()], deletion=deletion)
+    hub.on("GET", "/applications/web", detail)
+    assert run("app", "get", "web").out == page("""
+        Name:         web
+        Project:      default
+        Labels:       team=a
+        Source:       https://git.example/shop.git web @ main
+        Destination:  region=eu/web
+        Sync policy:  manual: it is synced when somebody asks for it
+        Revision:     c0ffee0  Serve more, Ada <ada@example.com>, 1h ago
+        Looked at:    60s ago
+        Sync:         OutOfSync (2 of 3 clusters)
+        Health:       Degraded (2 of 3 clusters, 1 unreachable)
+        Deletion:     asked for by ada 2d ago, with all it put on clusters
+
+        Conditions:
+          ComparisonError: the repository cannot be read (since 9m ago)
+
+        CLUSTER   AGENT         SYNC        HEALTH     REVISION   NOT FINE   LAST OPERATION
+        edge-1    Connected     OutOfSync   Degraded   c0ffee0    2 of 3     sync Failed 3m ago
+        edge-2    Unreachable   Synced      Healthy    c0ffee0    0 of 3
+        edge-3    Connected     Synced      Healthy    c0ffee0    0 of 3
+
+        Cluster edge-1:
+          Degraded: Deployment web: 0 of 2 are available
+          sync Failed: one resource failed
+            apps/Deployment web/web: quota exceeded
+          SharedResourceWarning: db claims it, too (since 9m ago)
+          RESOURCE                  SYNC        HEALTH     MESSAGE
+          apps/Deployment web/web   OutOfSync   Degraded   0 of 2 are available
+          ConfigMap web/old         OutOfSync              to be pruned
+          Drift of apps/Deployment web/web:
+            .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+
+        Cluster edge-2:
+          unreachable 5h ago; what is shown is the last that was known
+          Last drift: apps/Deployment web/web modified, seen 2m ago, healed 2m ago
+            .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+
+        Cluster edge-3:
+          the agent refused the assignment: bad-signature: unknown key
+          held back: the hub was restored from a backup, and waits for a refresh
+          being removed from this cluster
+        """)
+
+
+def test_an_empty_automated_policy_is_told_as_what_it_is(hub: FakeHub, run: Terminal) -> None:
+    manifest: dict[str, Any] = {"spec": {"syncPolicy": {"automated": {}}}}
+    summary = samples.summary(sync_policy="automated")
+    hub.on("GET", "/applications/web", samples.detail(manifest=manifest, summary=summary))
+    told = (
+        "Sync policy:  automated: new commits are synced by themselves; nothing is pruned, and drift is left to be seen"
+    )
+    assert told in run("app", "get", "web").out
+
+
+def test_an_application_on_no_cluster(hub: FakeHub, run: Terminal) -> None:
+    counts = {"total": 0, "synced": 0, "healthy": 0, "unreachable": 0}
+    detail = samples.detail(summary=samples.summary(sync="Unknown", health="Unknown", clusters=counts))
+    hub.on("GET", "/applications/web", {**detail, "clusters": []})
+    assert run("app", "get", "web").out.endswith("Health:       Unknown\n\nOn no cluster.\n")
+
+
+def test_one_cluster_of_an_application(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/applications/web", samples.detail(samples.row("edge-1"), samples.row("edge-2")))
+    out = run("app", "get", "web", "--cluster", "edge-2", "-o", "json").out
+    assert [row["cluster"] for row in json.loads(out)["clusters"]] == ["edge-2"]
+    outcome = run("app", "get", "web", "--cluster", "edge-9")
+    assert outcome.code == 2
+    assert "web is not assigned to a cluster edge-9" in outcome.err
+
+
+def test_a_namespace_goes_beside_the_name(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/applications/web", samples.detail())
+    run("app", "get", "team-a/web")
+    assert hub.requests[-1].query == {"namespace": "team-a"}
+
+
+def test_a_refresh_is_asked_for_first(hub: FakeHub, run: Terminal) -> None:
+    hub.on("POST", "/applications/web/refresh", {"application": "argocd/web", "mode": "normal"})
+    hub.on("GET", "/applications/web", samples.detail())
+    assert run("app", "get", "web", "--refresh").code == 0
+    assert [request.method for request in hub.requests] == ["POST", "GET"]
+
+
+def test_a_tree_for_each_cluster(hub: FakeHub, run: Terminal) -> None:
+    nodes = [
+        samples.node("p2", "Pod", "web-1-b", "rs", health="Degraded", message="CrashLoopBackOff"),
+        samples.node("p1", "Pod", "web-1-a", "rs"),
+        samples.node("rs", "ReplicaSet", "web-1", "d"),
+        samples.node("d", "Deployment", "web"),
+        samples.node("c", "ConfigMap", "conf", health=""),
+        samples.node("x", "Pod", "loop", "x"),
+        samples.node("o", "Pod", "orphan", "unknown"),
+    ]
+    trees = [samples.tree("edge-1", *nodes), samples.tree("edge-2", error="the agent is not connected")]
+    hub.on("GET", "/applications/web/tree", {"items": trees})
+    assert run("app", "get", "web", "--tree").out == page("""
+        Cluster edge-1:
+          ConfigMap web/conf
+          Deployment web/web  Healthy
+          └─ ReplicaSet web/web-1  Healthy
+             ├─ Pod web/web-1-a  Healthy
+             └─ Pod web/web-1-b  Degraded  CrashLoopBackOff
+          Pod web/loop  Healthy
+          Pod web/orphan  Healthy
+
+        Cluster edge-2:
+          no answer: the agent is not connected
+        """)
+
+
+def test_a_tree_of_owners_that_own_each_other_ends(hub: FakeHub, run: Terminal) -> None:
+    nodes = [samples.node("a", "Pod", "a", "b"), samples.node("b", "Pod", "b", "a"), samples.node("r", "Pod", "r")]
+    hub.on("GET", "/applications/web/tree", {"items": [samples.tree("edge-1", *nodes)]})
+    assert run("app", "get", "web", "--tree").out == "Cluster edge-1:\n  Pod web/r  Healthy\n"
+
+
+def test_a_cluster(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/clusters/edge-1", samples.cluster(simulated=True))
+    assert run("cluster", "get", "edge-1").out == page(f"""
+        Name:           edge-1
+        Labels:         region=eu, tier=edge
+        Server:         https://10.0.0.1:6443
+        Agent:          Connected, since 5h ago
+        Last seen:      5s ago
+        Agent version:  0.1.0 (a simulated cluster)
+        Kubernetes:     v1.36.3
+        Applications:   2
+        Added:          3d ago
+        Uid:            {samples.UID}
+        """)
+
+
+def test_a_project(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/projects/shop", samples.project())
+    assert run("project", "get", "shop").out == page("""
+        Name:          shop
+        Description:   The shop
+        Applications:  3
+        Destination:   edge-*/web
+        Source:        https://git.example/*
+        """)
+
+
+def test_ones_account(hub: FakeHub, run: Terminal) -> None:
+    account = {"name": "ada", "role": "role:admin", "enabled": True, "created_at": samples.at(days=3)}
+    hub.on("GET", "/account", account)
+    assert run("account", "get").out == page(f"""
+        Account:  ada
+        Role:     role:admin
+        Enabled:  yes
+        Created:  3d ago
+        Hub:      https://{hub.address}
+        """)
+
+
+def test_manifests_are_bare_objects(hub: FakeHub, run: Terminal) -> None:
+    one = {"manifest_set": "ab" * 32, "revision": "c0ffee0", "clusters": ["edge-1"], "objects": [{"kind": "A"}]}
+    hub.on("GET", "/applications/web/manifests", {"items": [one]})
+    assert run("app", "manifests", "web", "--revision", "c0ff").out == "---\nkind: A\n"
+    assert hub.requests[-1].query == {"revision": "c0ff"}
+    other = one | {"clusters": [f"edge-{n}" for n in range(7)], "objects": [{"kind": "B"}, {"kind": "C"}]}
+    hub.on("GET", "/applications/web/manifests", {"items": [one, other]})
+    assert run("app", "manifests", "web").out == page("""
+        # edge-1: c0ffee0
+        ---
+        kind: A
+        # edge-0, edge-1, edge-2, edge-3, edge-4 and 2 more: c0ffee0
+        ---
+        kind: B
+        ---
+        kind: C
+        """)
+    assert json.loads(run("app", "manifests", "web", "-o", "json").out)["items"] == [one, other]
