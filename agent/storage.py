@@ -23,6 +23,7 @@ from agent.errors import StorageError
 FORMAT = 1
 _FINISHED_KEPT = 20
 _UNREPORTED_KEPT = 1000
+_REPORTED_NOTED = 100
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -55,6 +56,7 @@ class Storage:
         self.path = path
         self._kinds: dict[str, frozenset[GroupKind]] = {}
         """What `kinds_of` has read: it is asked at every turn of every application."""
+        self._reported: dict[str, None] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -246,6 +248,7 @@ class Storage:
         """Write how an operation stands; a finished one waits to be reported."""
         finished = int(state.phase.finished)
         with self._write() as db:
+            self._write_reported(db)
             db.execute(
                 "INSERT INTO operations (id, application, finished, started_ms, content) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, content = excluded.content",
@@ -273,14 +276,25 @@ class Storage:
         return {application: decode(OperationState, content) for application, content, _ in rows}
 
     def unreported_operations(self, limit: int = 100) -> list[OperationState]:
+        with self._write() as db:
+            self._write_reported(db)
         rows = self._rows(
             "SELECT content FROM operations WHERE finished = 1 AND reported = 0 ORDER BY started_ms LIMIT ?", (limit,)
         )
         return [decode(OperationState, content) for (content,) in rows]
 
     def mark_operations_reported(self, ids: Iterable[str]) -> None:
-        with self._write() as db:
-            db.executemany("UPDATE operations SET reported = 1 WHERE id = ?", [(i,) for i in ids])
+        """Note that the hub has these. Written with the next operation: should the agent be killed before that, the hub
+        is told of them once more, and takes them for what they are."""
+        self._reported.update(dict.fromkeys(ids))
+        if len(self._reported) >= _REPORTED_NOTED:
+            with self._write() as db:
+                self._write_reported(db)
+
+    def _write_reported(self, db: sqlite3.Connection) -> None:
+        if self._reported:
+            db.executemany("UPDATE operations SET reported = 1 WHERE id = ?", [(i,) for i in self._reported])
+            self._reported.clear()
 
     def save_drift(self, id: str, seen_ms: int, content: bytes) -> None:
         """Keep a drift report until the hub has it; beyond 1,000 the oldest give way."""

@@ -211,7 +211,8 @@ class ApplicationLoop:
     async def _automated(self, assignment: Assignment, targets: Targets) -> None:
         refusal = self._empty_refusal(assignment, targets)
         if self._attempts.parameters != attempt_parameters(assignment):
-            self._save_attempts(Attempts(parameters=attempt_parameters(assignment)))
+            # Not written: should the agent be killed, the operation on disk says that the attempt was under way.
+            self._attempts = Attempts(parameters=attempt_parameters(assignment))
         if refusal:
             self._standing.condition("SyncError", refusal)
             self._save_attempts(record_attempt(assignment, self._attempts, Phase.SUCCEEDED, self._clock.now_ms()))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
@@ -15,6 +21,10 @@ class Clock(Protocol):
         """Seconds that never jump, for delays."""
         ...
 
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call something in so many seconds, in the running event loop."""
+        ...
+
 
 class SystemClock:
     def now_ms(self) -> int:
@@ -22,3 +32,6 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def after(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, call)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from agent.engine.assignment import Assignment, Held, Revision
 from agent.engine.codec import decode
@@ -23,7 +24,7 @@ from agent.kube import errors
 from agent.kube.client import Kind, KubeClient
 from agent.storage import Storage
 from agent.syncer.application import ApplicationLoop
-from agent.syncer.clock import Clock, SystemClock
+from agent.syncer.clock import Clock, SystemClock, Timer
 from agent.syncer.live import LiveState
 from agent.syncer.questions import answer
 
@@ -48,7 +49,7 @@ class Syncer:
         self._held: dict[str, Held] = {}
         self._ready: dict[str, None] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers: dict[str, Timer] = {}
         self._again: set[str] = set()
         self._stopping = False
         self._collector: asyncio.Task[None] | None = None
@@ -234,7 +235,7 @@ class Syncer:
         if delay <= 0:
             self._ready[application] = None
         else:
-            self._timers[application] = asyncio.get_running_loop().call_later(delay, self._wake, application)
+            self._timers[application] = self._clock.after(delay, partial(self._wake, application))
 
     async def _extra_kinds(self, application: str) -> frozenset[Kind]:
         """Return the kinds an application applied earlier, which may hold something to prune."""

@@ -9,7 +9,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -121,12 +121,13 @@ class BoundedProtocol(H11Protocol):
 
     _headers_due: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base class has it
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        stream = cast(asyncio.Transport, transport)
         if len(self.connections) >= MOST_CONNECTIONS:
             log.warning("%d connections are open: one more was refused", MOST_CONNECTIONS)
-            transport.abort()
+            stream.abort()
             return
-        super().connection_made(transport)
+        super().connection_made(stream)
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:

@@ -23,7 +23,7 @@ from hub.store.contract import Store
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of manifests in one answer."""
-MOST_RESOURCES = 20_000
+MOST_RESOURCES = 5_000
 """Rows in one answer."""
 
 

@@ -6,7 +6,8 @@ import httpx2
 import pytest
 import yaml
 
-from hub.domain.application import ApplicationId
+from hub.domain.application import Application, ApplicationId
+from hub.errors import StoreUnavailable
 from tests.api.kit import World, manifest
 
 APPLY = "/api/v1/objects/apply"
@@ -55,6 +56,26 @@ async def test_nothing_is_stored_when_anything_is_not_permitted(world: World, re
     reply = await reader.post(APPLY, content=text(PROJECT, manifest("a")), headers=YAML)
     assert reply.status_code == 403
     assert await world.store.get_project("money") is None
+
+
+async def test_a_store_that_goes_away_in_the_middle(
+    world: World, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = world.store.put_application
+
+    async def once(application: Application, **options: Any) -> Application:
+        if application.id.name == "b":
+            raise StoreUnavailable("the database does not answer")
+        return await put(application, **options)
+
+    monkeypatch.setattr(world.store, "put_application", once)
+    body = text(manifest("a"), manifest("b"), manifest("c"))
+    reply = await admin.post(APPLY, content=body, headers=YAML)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (503, "store-unavailable")
+    assert "stored before that: a;" in reply.json()["error"]["message"]
+    monkeypatch.undo()
+    results = (await admin.post(APPLY, content=body, headers=YAML)).json()["results"]
+    assert [r["action"] for r in results] == ["unchanged", "created", "created"]
 
 
 async def test_a_dry_run_stores_nothing(world: World, admin: httpx2.AsyncClient) -> None:

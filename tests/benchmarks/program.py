@@ -34,7 +34,8 @@ def start_agent(root: Path, directory: Path, kubeconfig: Path) -> Process:
 
 def _start(module: str, command: str, root: Path, options: dict[str, object]) -> Process:
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return Process(module, [sys.executable, "-m", module, command, *flags], root)
+    # -P: a directory of a bench may be called what a package is.
+    return Process(module, [sys.executable, "-P", "-m", module, command, *flags], root)
 
 
 @dataclass(frozen=True, slots=True)

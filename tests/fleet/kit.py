@@ -7,6 +7,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ from typing import Any
 import yaml
 
 from agent.agent import Agent
+from agent.hubclient.enrol import Enroller
 from agent.hubclient.identity import Identity, LinkState
 from agent.hubclient.keys import create
 from agent.hubclient.link import LinkOptions
+from agent.hubclient.renewal import keep_renewed
 from agent.hubclient.trust import TrustBundle
 from agent.kube.client import KubeClient
 from agent.kube.simulated import SimulatedCluster
 from agent.storage import Storage
 from hub.config import Settings
+from hub.domain.access import Event
+from hub.domain.application import ApplicationId, Deletion
 from hub.domain.cluster import Cluster
 from hub.domain.status import ApplicationStatus
 from hub.formats.objects import parse_objects
@@ -76,6 +81,10 @@ class Fleet:
         self.settings = Settings.model_validate(defaults | settings)
         self.agents: dict[str, tuple[Agent, asyncio.Task[None], Storage]] = {}
         self.clients: dict[str, KubeClient] = {}
+        self.gateways: dict[str, str] = {}
+        """Cluster → host:port its agent dials instead of the hub's."""
+        self.renewing = False
+        """Whether agents keep their certificates fresh."""
 
     async def start(self) -> None:
         self.hub = Hub(self.settings)
@@ -88,11 +97,14 @@ class Fleet:
             await client.close()
         await self.hub.stop()
 
-    async def restart_hub(self) -> None:
-        """Stop the hub and start another on the same data and the same port."""
-        port = self.hub.agent_port
+    async def stop_hub(self) -> None:
+        """Stop the hub; `start` starts another on the same data and the same ports."""
+        ports = {"agent_port": self.hub.agent_port, "port": self.hub.api_port}
         await self.hub.stop()
-        self.settings = self.settings.model_copy(update={"agent_port": port})
+        self.settings = self.settings.model_copy(update=ports)
+
+    async def restart_hub(self) -> None:
+        await self.stop_hub()
         await self.start()
 
     async def add_cluster(self, name: str, labels: dict[str, str] | None = None) -> Cluster:
@@ -110,13 +122,21 @@ class Fleet:
         trust = TrustBundle(bundle.authorities, {k.id: k.public_key for k in bundle.signing_keys})
         gateway = f"localhost:{self.hub.agent_port}"
         record = issued.record
-        link = LinkState("localhost:1", gateway, cluster.name, cluster.uid, record.not_before, record.not_after)
+        hub = f"localhost:{self.hub.api_port or 1}"
+        link = LinkState(hub, gateway, cluster.name, cluster.uid, record.not_before, record.not_after)
         return Identity.install(directory, link, issued.pem, trust)
 
     async def add_agent(
-        self, name: str, labels: dict[str, str] | None = None, client: KubeClient | None = None
+        self,
+        name: str,
+        labels: dict[str, str] | None = None,
+        client: KubeClient | None = None,
+        *,
+        gateway: str = "",
     ) -> SimulatedCluster:
-        """Register a cluster, enrol its agent and run it."""
+        """Register a cluster, enrol its agent and run it. `gateway` is host:port to dial instead of the hub's."""
+        if gateway:
+            self.gateways[name] = gateway
         cluster = await self.add_cluster(name, labels)
         await self.enrol(cluster, self.root / name)
         simulated = SimulatedCluster()
@@ -127,9 +147,16 @@ class Fleet:
     def start_agent(self, name: str) -> None:
         identity = Identity.load(self.root / name)
         assert identity is not None
+        identity.gateway_override = self.gateways.get(name, "")
         storage = Storage(self.root / name / "agent.db")
         agent = Agent(self.clients[name], storage, identity, options=QUICK)
-        self.agents[name] = (agent, asyncio.create_task(agent.run()), storage)
+        self.agents[name] = (agent, asyncio.create_task(self._run_agent(agent, identity)), storage)
+
+    async def _run_agent(self, agent: Agent, identity: Identity) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(agent.run())
+            if self.renewing:
+                tasks.create_task(keep_renewed(Enroller("test"), identity, agent.link.reconnect))
 
     async def stop_agent(self, name: str) -> None:
         _, task, storage = self.agents.pop(name)
@@ -142,6 +169,14 @@ class Fleet:
             await self.hub.store.put_application(parsed.value)  # type: ignore[arg-type]
             await self.hub.bus.publish("applications", str(parsed.value.id))  # type: ignore[union-attr]
 
+    async def delete(self, name: str, *, cascade: bool = True) -> None:
+        id = ApplicationId("argocd", name)
+        found = await self.hub.store.get_application(id)
+        assert found is not None
+        deletion = Deletion(cascade, "foreground", "test", datetime.now(UTC))
+        await self.hub.store.put_application(replace(found, deletion=deletion))
+        await self.hub.bus.publish("applications", str(id))
+
     async def refresh(self, name: str, mode: str = "normal") -> None:
         await self.hub.store.request_refresh([f"argocd/{name}"], mode)
         await self.hub.bus.publish("refresh")
@@ -150,6 +185,14 @@ class Fleet:
         clusters = {c.uid: c.name for c in await self.hub.store.list_clusters()}
         found = await self.hub.store.statuses_of_application(f"argocd/{name}")
         return {clusters[s.cluster]: s for s in found}
+
+    async def conditions(self, name: str) -> dict[str, str]:
+        """Conditions of an application at the hub: type → message."""
+        state = (await self.hub.store.get_refresh_states([f"argocd/{name}"])).get(f"argocd/{name}")
+        return {c.type: c.message for c in state.conditions} if state is not None else {}
+
+    async def events(self, reason: str) -> list[Event]:
+        return [e for e in await self.hub.store.list_events(limit=1000) if e.reason == reason]
 
     async def wait(
         self, name: str, holds: Callable[[dict[str, ApplicationStatus]], bool], timeout: float = 20

@@ -14,7 +14,6 @@ from agent.engine.resource import Object
 from agent.kube.client import ApplyOptions, Kind, KubeClient
 from agent.kube.errors import FieldConflict, KubeError
 from tests.kube.corpus import CONTAINER, NS, SELECTOR
-from tests.kube.manifests import custom_kind
 
 _OWN = frozenset(
     {
@@ -223,8 +222,8 @@ def _random_container(chance: random.Random, name: str) -> Object:
     return {**CONTAINER, "name": name, "image": chance.choice(["i:1", "i:2", "j"]), **more}
 
 
-def random_custom(chance: random.Random) -> Object:
-    """An instance of the kind `Agreed` of the corpus."""
+def random_custom(kind: Kind, chance: random.Random) -> Object:
+    """An instance of a kind defined as `tests.kube.manifests.definition` does."""
     free: list[Object] = [{"a": {"b": 1}}, {"a": {"c": 2}}, {"l": [1]}, {"l": [2], "a": {"b": 1}}, {}, {"a": 1}]
 
     def items() -> list[Object]:
@@ -241,5 +240,4 @@ def random_custom(chance: random.Random) -> Object:
         free=lambda: chance.choice(free),
     )
     rest = _sometimes(chance, 0.8, spec=lambda: spec)
-    kind = custom_kind("Agreed")
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}, **rest}

@@ -273,7 +273,7 @@ PLAIN: list[Object] = [
     ),
     named("coordination.k8s.io/v1", "Lease", spec={"holderIdentity": "a"}),
     named("node.k8s.io/v1", "RuntimeClass", cluster=True, handler="x"),
-    definition("Agreed"),
+    definition("Plain"),
 ]
 
 ODD: list[Object] = [

@@ -7,18 +7,20 @@ A syncer gets `Cluster.client`, which counts every request and fails those it is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from agent.engine.resource import Object, ResourceKey, key_of, split_api_version
+from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, split_api_version
 from agent.kube import errors
 from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, KubeClient, ObjectList, WatchEvent
 
 T = TypeVar("T")
 
 WRITES = frozenset({"apply", "delete", "create", "replace"})
+_APPLY = ApplyOptions()
+_DELETE = DeleteOptions()
 LIMIT = 20.0
 """Seconds anything is waited for."""
 
@@ -52,6 +54,7 @@ class Tap:
         self.calls: list[Call] = []
         self.trouble: Trouble | None = None
         self.gate: Gate | None = None
+        self._discovery: Discovery | None = None
 
     @property
     def writes(self) -> list[Call]:
@@ -72,7 +75,10 @@ class Tap:
 
     async def discover(self, *, refresh: bool = False) -> Discovery:
         await self._pass("refresh" if refresh else "discover", None)
-        return await self._client.discover(refresh=refresh)
+        if refresh or self._discovery is None:
+            # Kept here: what people learn of the cluster is not for the syncer to know.
+            self._discovery = await self._client.discover(refresh=True)
+        return self._discovery
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         await self._pass("get", kind, namespace, name)
@@ -82,7 +88,7 @@ class Tap:
         await self._pass("list", kind, namespace)
         return await self._client.list(kind, namespace=namespace, selector=selector, limit=limit)
 
-    async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = ApplyOptions()) -> Object:  # noqa: B008 - frozen
+    async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:
         key = key_of(manifest)
         await self._pass("apply", kind, key.namespace, key.name, dry=options.dry_run)
         return await self._client.apply(kind, manifest, options)
@@ -97,7 +103,7 @@ class Tap:
         await self._pass("create", kind, key.namespace, key.name, dry=dry_run)
         return await self._client.create(kind, manifest, field_manager=field_manager, dry_run=dry_run)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = DeleteOptions()) -> bool:  # noqa: B008 - frozen
+    async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = _DELETE) -> bool:
         await self._pass("delete", kind, namespace, name, dry=options.dry_run)
         return await self._client.delete(kind, namespace, name, options)
 
@@ -118,7 +124,8 @@ class Tap:
             resource_version=resource_version,
             timeout_seconds=timeout_seconds,
         )
-        async with aclosing(stream) as events:  # type: ignore[type-var]  # both clients' are generators
+        assert isinstance(stream, AsyncGenerator)
+        async with aclosing(stream) as events:
             async for event in events:
                 yield event
 
@@ -140,11 +147,9 @@ class People:
 
         async def served() -> Kind | None:
             discovery = await self._client.discover()
-            found = discovery.preferred.get((group, kind))  # type: ignore[call-overload]  # a GroupKind is a tuple
-            if found is None:
+            if GroupKind(group, kind) not in discovery.preferred:
                 discovery = await self._client.discover(refresh=True)
-                found = discovery.preferred.get((group, kind))  # type: ignore[call-overload]
-            return found
+            return discovery.preferred.get(GroupKind(group, kind))
 
         found = await until(served, lambda k: k is not None)
         assert found is not None

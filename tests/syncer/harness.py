@@ -21,11 +21,13 @@ from agent.engine.assignment import (
     SourceRevision,
     SyncPolicy,
 )
+from agent.engine.operation import OperationState
 from agent.engine.resource import Object, ResourceKey
-from agent.engine.status import ApplicationStatus
+from agent.engine.status import ApplicationStatus, DriftReport
 from agent.hubclient.outbox import Outbox
 from agent.kube.client import KubeClient
 from agent.storage import Storage
+from agent.syncer.clock import Clock
 from agent.syncer.manager import Syncer
 
 Blobs = dict[str, bytes]
@@ -60,6 +62,13 @@ def deployment(name: str, replicas: int = 1, image: str = "app:1") -> Object:
     }
 
 
+def bad_deployment(name: str) -> Object:
+    """Return one that every API server refuses: its selector does not select its own pods."""
+    bad = deployment(name)
+    bad["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
+    return bad
+
+
 def manifest_set(objects: Sequence[Object]) -> tuple[ManifestSetRef, Blobs]:
     rows, blobs = [], {}
     for obj in objects:
@@ -76,22 +85,33 @@ def manifest_set(objects: Sequence[Object]) -> tuple[ManifestSetRef, Blobs]:
 
 
 class Hub:
-    """Assigns to one agent's syncer, and reads its outbox."""
+    """Assigns to one agent's syncer, and reads its outbox.
 
-    def __init__(self, client: KubeClient, path: Path) -> None:
+    Its applications are `<name>-<namespace>`: the clusters of a test run are shared, and a syncer watches all of one.
+    """
+
+    def __init__(
+        self, client: KubeClient, path: Path, *, namespace: str = "default", clock: Clock | None = None
+    ) -> None:
         self.client = client
         self.path = path
+        self.namespace = namespace
+        self._clock = clock
         self._generations = itertools.count(1)
-        self.statuses: dict[str, ApplicationStatus] = {}
-        self.changed = asyncio.Condition()
         self._operations = itertools.count(1)
+        self.statuses: dict[str, ApplicationStatus] = {}
+        self.told: list[ApplicationStatus] = []
+        """Every status, in order."""
+        self.drifts: list[DriftReport] = []
+        self.finished: list[OperationState] = []
+        self.changed = asyncio.Condition()
         self.open()
 
     def open(self) -> None:
         self.storage = Storage(self.path / "agent.db")
         self.outbox = Outbox(self.storage)
         self.outbox.connected = True
-        self.syncer = Syncer(self.client, self.storage, self.outbox)
+        self.syncer = Syncer(self.client, self.storage, self.outbox, self._clock)
 
     async def start(self) -> None:
         await self.syncer.start()
@@ -116,10 +136,25 @@ class Hub:
             async with self.changed:
                 for status in batch.statuses:
                     self.statuses[status.application] = status
-                self.drifts = [*getattr(self, "drifts", []), *batch.drift_reports()]
-                self.finished = [*getattr(self, "finished", []), *batch.operations]
+                self.told += batch.statuses
+                self.drifts += batch.drift_reports()
+                self.finished += batch.operations
                 self.changed.notify_all()
             self.outbox.acknowledged()
+
+    # --- names
+
+    def application(self, name: str = "app") -> str:
+        return f"argocd/{self.tracking(name)}"
+
+    def tracking(self, name: str = "app") -> str:
+        """Return an application's part of a tracking id."""
+        return f"{name}-{self.namespace}"
+
+    def key(self, kind: str, name: str, group: str = "") -> ResourceKey:
+        return ResourceKey(group, kind, self.namespace, name)
+
+    # --- what it asks for
 
     def assign(
         self,
@@ -127,18 +162,17 @@ class Hub:
         *,
         name: str = "app",
         policy: SyncPolicy = AUTOMATED,
-        namespace: str = "default",
         ignore: tuple[IgnoreDifference, ...] = (),
         **changes: Any,
     ) -> Assignment:
         ref, blobs = manifest_set(objects)
         assignment = Assignment(
-            application=f"argocd/{name}",
+            application=self.application(name),
             uid=f"uid-{name}",
             generation=next(self._generations),
             digest=sha(repr((ref, policy, changes)).encode()),
             project="default",
-            namespace=namespace,
+            namespace=self.namespace,
             manifest_set=ref,
             revision=Revision((SourceRevision("https://example.com/repo", ref.digest[:40]),)),
             policy=policy,
@@ -153,56 +187,75 @@ class Hub:
         """Assign with an operation asked for; `target` is what it syncs to, where that is not what is assigned."""
         ref, blobs = manifest_set(target if target is not None else objects)
         self.storage.save_blobs(blobs)
-        id = f"op-{next(self._operations)}"
+        id = options.pop("id", None) or f"op-{next(self._operations)}"
         kind = options.pop("kind", "sync")
         policy = options.pop("policy", MANUAL)
         request = OperationRequest(id, kind, ref, Revision(), "somebody", 1, **options)
         self.assign(objects, policy=policy, operation=request)
         return id
 
-    def delete(self, assignment: Assignment, *, cascade: bool = True) -> None:
+    def delete(self, assignment: Assignment, *, cascade: bool = True, propagation: str = "background") -> None:
         deleted = replace(
-            assignment, generation=next(self._generations), deletion=Deletion(cascade, "background"), digest="0" * 64
+            assignment, generation=next(self._generations), deletion=Deletion(cascade, propagation), digest="0" * 64
         )
         self.syncer.accept([deleted], {})
 
-    async def wait(
-        self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 10
-    ) -> ApplicationStatus:
-        """Wait until a status of the application satisfies a condition."""
-        application = f"argocd/{name}"
+    # --- what it waits for
+
+    async def until(self, holds: Callable[[], bool], what: str = "", timeout: float = 15) -> None:
+        """Wait until what the agent has told satisfies something."""
         async with self.changed:
             try:
                 async with asyncio.timeout(timeout):
-                    await self.changed.wait_for(
-                        lambda: application in self.statuses and holds(self.statuses[application])
-                    )
+                    await self.changed.wait_for(holds)
             except TimeoutError:
-                raise AssertionError(f"not reached; last status: {self.statuses.get(application)}") from None
+                raise AssertionError(f"not reached {what}; last statuses: {list(self.statuses.values())}") from None
+
+    async def wait(
+        self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 15
+    ) -> ApplicationStatus:
+        """Wait until a status of the application satisfies a condition."""
+        application = self.application(name)
+        await self.until(
+            lambda: application in self.statuses and holds(self.statuses[application]), name, timeout
+        )
         return self.statuses[application]
 
-    async def synced(self, name: str = "app", timeout: float = 10) -> ApplicationStatus:
+    async def synced(self, name: str = "app", timeout: float = 15) -> ApplicationStatus:
         return await self.wait(
             lambda s: s.sync == "Synced" and s.health == "Healthy" and s.synced_manifest_set == s.manifest_set,
             name,
             timeout,
         )
 
-    async def operation(self, id: str, timeout: float = 10) -> Any:
+    async def synced_to(self, assignment: Assignment, name: str = "app", timeout: float = 15) -> ApplicationStatus:
+        """Wait until exactly this assignment's manifests are in place."""
+        return await self.wait(
+            lambda s: (
+                (s.sync, s.health) == ("Synced", "Healthy")
+                and s.generation == assignment.generation
+                and s.synced_manifest_set == assignment.manifest_set.digest
+            ),
+            name,
+            timeout,
+        )
+
+    async def operation(self, id: str, timeout: float = 15) -> OperationState:
         """Wait until an operation has finished, and return its state."""
         status = await self.wait(
             lambda s: s.operation is not None and s.operation.id == id and s.operation.phase.finished, timeout=timeout
         )
+        assert status.operation is not None
         return status.operation
 
-    async def get(self, group: str, version: str, kind: str, name: str, namespace: str = "default") -> Object | None:
-        found = (await self.client.discover()).find(group, version, kind)
-        assert found is not None
-        return await self.client.get(found, namespace if found.namespaced else "", name)
-
-    async def config_map(self, name: str, namespace: str = "default") -> Object | None:
-        return await self.get("", "v1", "ConfigMap", name, namespace)
-
-
-def key(kind: str, name: str, namespace: str = "default", group: str = "") -> ResourceKey:
-    return ResourceKey(group, kind, namespace, name)
+    async def healed(self, count: int = 1, timeout: float = 15) -> DriftReport:
+        """Wait until so many drifts were healed and the application is Synced again; return the last one."""
+        await self.until(
+            lambda: (
+                len({d.id for d in self.drifts if d.healed_ms}) >= count
+                and all(s.sync == "Synced" for s in self.statuses.values())
+            ),
+            f"{count} healed",
+            timeout,
+        )
+        return [d for d in self.drifts if d.healed_ms][-1]

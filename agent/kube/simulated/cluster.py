@@ -98,7 +98,7 @@ class SimulatedCluster:
         if not self._ready:
             await self._prepare(kind)
         resource = self._registry.resource(kind)
-        record = self._storage.find(resource.kind.group_kind, namespace if kind.namespaced else "", name)
+        record = self._storage.find(kind.group_kind, namespace if resource.kind.namespaced else "", name)
         return load(record, kind) if record else None
 
     async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
@@ -138,8 +138,9 @@ class SimulatedCluster:
         """Delete an object. Returns False when there was none."""
         if not self._ready:
             await self._prepare(kind)
-        table = self._storage.table(self._registry.resource(kind))
-        record = table.find(namespace if kind.namespaced else "", name)
+        resource = self._registry.resource(kind)
+        table = self._storage.table(resource)
+        record = table.find(namespace if resource.kind.namespaced else "", name)
         if record is None:
             return False
         self._collector.delete(table, record, options)

@@ -73,7 +73,7 @@ class Writer:
     def apply(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Object:
         """Server-side apply. Returns the object as it is, or under dry_run would be."""
         resource = self._registry.resource(kind)
-        namespace, name = admission.address(kind, manifest)
+        namespace, name = admission.address(resource.kind, manifest)
         admission.check_types(manifest, resource, applied=True)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
@@ -94,7 +94,7 @@ class Writer:
         """Create an object. Raises Conflict when there is one of that name."""
         resource = self._registry.resource(kind)
         manifest = self._named(manifest)
-        namespace, name = admission.address(kind, manifest)
+        namespace, name = admission.address(resource.kind, manifest)
         admission.check_types(manifest, resource, applied=False)
         if manifest["metadata"].get("resourceVersion"):
             raise Rejected("resourceVersion should not be set on objects to be created", ("metadata.resourceVersion",))
@@ -111,7 +111,7 @@ class Writer:
     def replace(self, kind: Kind, manifest: Object, field_manager: str, dry_run: bool = False) -> Object:
         """Put a whole object in the place of the one there. Raises NotFound, and Conflict when it changed meanwhile."""
         resource = self._registry.resource(kind)
-        namespace, name = admission.address(kind, manifest)
+        namespace, name = admission.address(resource.kind, manifest)
         admission.check_types(manifest, resource, applied=False)
         table = self._storage.table(resource)
         record = table.find(namespace, name)

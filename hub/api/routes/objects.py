@@ -16,7 +16,7 @@ from hub.api.store_apps import Change, carry_out, prepare, project_warnings, sou
 from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
-from hub.errors import Invalid
+from hub.errors import HubError, Invalid
 from hub.formats import application as application_format
 from hub.formats import project as project_format
 from hub.formats.objects import Parsable, parse_objects
@@ -72,12 +72,24 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
         else:
             changes.append(await _prepare_project(api, caller, value))
             warnings.append(item.warnings)
-    results = []
+    results: list[ApplyResult] = []
     for change, told in zip(changes, warnings, strict=True):
         if not dry_run:
-            await _carry_out(api, caller, change)
+            try:
+                await _carry_out(api, caller, change)
+            except HubError as error:
+                raise _after(error, results) from error
         results.append(_result(change, told, dry_run=dry_run))
     return ApplyReply(results=results)
+
+
+def _after(error: HubError, stored: Sequence[ApplyResult]) -> HubError:
+    """Return the error with what the caller has to know about a text that was stored in part: somebody else has
+    changed an object meanwhile, or the store went away."""
+    if stored:
+        names = ", ".join(result.name for result in stored[:20]) + (", …" if len(stored) > 20 else "")
+        error.message += f" (stored before that: {names}; apply the text again for the rest)"
+    return error
 
 
 class _ProjectChange:

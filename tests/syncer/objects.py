@@ -1,0 +1,45 @@
+"""Objects that tests of the syncer assign, beside those of the harness. Cluster-wide ones are named after the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.engine.resource import Object
+
+
+def namespace(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def group_of(test: str) -> str:
+    """Return the API group of a test's own kind, by its namespace."""
+    return f"{test}.example.com"
+
+
+def crd(test: str, scope: str = "Namespaced") -> Object:
+    """Return the definition of a test's own kind Widget, which takes any field."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group_of(test)}"},
+        "spec": {
+            "group": group_of(test),
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "scope": scope,
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def widget(test: str, name: str, **spec: Any) -> Object:
+    return {
+        "apiVersion": f"{group_of(test)}/v1",
+        "kind": "Widget",
+        "metadata": {"name": name},
+        "spec": spec or {"size": 1},
+    }
+
+
+def secret(name: str, **data: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
