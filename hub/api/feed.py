@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,18 +60,19 @@ class Feed:
         """End every stream: the server stops."""
         self._closing.set()
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """Take one of the watchers' places. Raises TooManyRequests when there is none left."""
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[AsyncGenerator[float, None]]:
+        """Take one of the watchers' places, and give its `moments`. Raises TooManyRequests when there is none left."""
         if self._watchers >= self._limit:
             raise TooManyRequests(f"{self._limit} event streams are open already", code="busy", retry_after=30.0)
         self._watchers += 1
         try:
-            yield
+            async with contextlib.aclosing(self._moments()) as moments:
+                yield moments
         finally:
             self._watchers -= 1
 
-    async def moments(self) -> AsyncIterator[float]:
+    async def _moments(self) -> AsyncGenerator[float, None]:
         """Yield the monotonic time up to which a look has to see, whenever it is time for one: at once, when
         something has changed, and at every heartbeat. Ends when the server stops."""
         async with self._bus.subscribe("applications", "statuses", "assignments", "clusters") as subscription:

@@ -68,24 +68,26 @@ class EventStream(Response):
             # What is refused is refused with the first chunk, while that can still be told.
             first = await anext(chunks, b"")
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": first, "more_body": True})
             gone = asyncio.create_task(_disconnect(receive))
             try:
-                await self._send_all(chunks, gone, send)
+                await self._send_all(first, chunks, gone, send)
+            except TimeoutError:
+                log.info("an event stream's reader takes nothing: let go")
             except HubError as error:
                 log.info("an event stream ends: %s", error.message)
             finally:
                 gone.cancel()
                 await asyncio.gather(gone, return_exceptions=True)
 
-    async def _send_all(self, chunks: AsyncGenerator[bytes, None], gone: asyncio.Task[None], send: Send) -> None:
-        while (chunk := await _next_unless(chunks, gone)) is not None:
-            try:
-                async with asyncio.timeout(STALLED_SECONDS):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            except TimeoutError:
-                log.info("an event stream's reader takes nothing; let go")
-                return
+    async def _send_all(
+        self, first: bytes, chunks: AsyncGenerator[bytes, None], gone: asyncio.Task[None], send: Send
+    ) -> None:
+        """Raises TimeoutError when the reader stops reading."""
+        chunk: bytes | None = first
+        while chunk is not None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            chunk = await _next_unless(chunks, gone)
         if not gone.done():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -96,8 +98,8 @@ async def watch_all(api: Api, caller: Caller, wanted: Filter, last_id: int | Non
     number = await api.feed.operations.newest()
     gone = await _deleted_since(api, last_id)
     session = _SessionCheck(caller)
-    with api.feed.place():
-        async for moment in api.feed.moments():
+    async with api.feed.watching() as moments:
+        async for moment in moments:
             try:
                 if not await session.holds():
                     return
@@ -129,8 +131,8 @@ async def watch_one(api: Api, caller: Caller, id: ApplicationId) -> AsyncGenerat
     """Yield the stream of one application; it ends when the application is gone."""
     picture = _Picture()
     session = _SessionCheck(caller)
-    with api.feed.place():
-        async for _ in api.feed.moments():
+    async with api.feed.watching() as moments:
+        async for _ in moments:
             try:
                 if not await session.holds():
                     return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -207,3 +209,25 @@ async def test_an_idle_watcher_costs_no_backlog(world: World) -> None:
     await world.report(shop, "uid-paris", operation=operation(world.clock))
     assert len(await operations.after(number)) == 1
     assert await operations.after(number + 1) == []
+
+
+async def test_a_reader_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "STALLED_SECONDS", 0.01)
+    closed = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b": x\n\n"
+        finally:
+            closed.set()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    await streams.EventStream(chunks())({"type": "http"}, receive, send)
+    assert closed.is_set()

@@ -182,8 +182,9 @@ def _prune_object(live: Object, node: Node, last: FieldSet, kept: FieldSet) -> N
             del live[key]
         elif before:
             item = live[key]
+            filled = bool(item)
             prune(item, child(node, key), before, now or {})
-            if item == {} or item == []:
+            if filled and not item:
                 live[key] = None
             elif has(last, element, named) and _blank(item, child(node, key)):
                 del live[key]

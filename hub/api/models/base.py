@@ -25,8 +25,8 @@ Time = Annotated[
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_max_length=64 * 1024)
+    model_config = ConfigDict(extra="forbid", str_max_length=64 * 1024, use_attribute_docstrings=True)
 
 
 class Reply(BaseModel):
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.proxy import Proxy, proxy_to
+from tests.faults.scene import Scene
+from tests.fleet.kit import Fleet, Repository
+
+
+@pytest.fixture
+async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A hub that learns of commits only when it is told, with heartbeats every second."""
+    fleet = Fleet(tmp_path, poll_seconds=3600.0, heartbeat_seconds=1.0)
+    await fleet.start()
+    yield fleet
+    await fleet.stop()
+
+
+@pytest.fixture
+async def wire(fleet: Fleet) -> AsyncIterator[Proxy]:
+    """To the gateway."""
+    async with proxy_to(fleet.hub.agent_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def scene(fleet: Fleet, repository: Repository) -> Scene:
+    return Scene(fleet, repository)
