@@ -28,7 +28,9 @@ def main() -> int:
     )
     parser.add_argument("--kubeconfig", type=Path, help="the kubeconfig, where it is not the usual one")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Set for SIGINT too: a shell that starts this in the background has it ignored.
+        signal.signal(number, _interrupt)
     steps = Steps()
     began = time.monotonic()
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import trustme
@@ -22,14 +23,25 @@ def paused() -> list[float]:
     return []
 
 
+Connect = Callable[..., HubApi]
+
+
 @pytest.fixture
-def api(hub: FakeHub, paused: list[float]) -> HubApi:
-    return connect(hub, paused)
+def connect(paused: list[float]) -> Iterator[Connect]:
+    with contextlib.ExitStack() as stack:
+
+        def connected(address: str, *, ca: str = "", timeout: float = 2, token: str = "t") -> HubApi:
+            context = Context("c", f"https://{address}", ca=ca, token=token)
+            api = HubApi(context, timeout=timeout, pause=paused.append)
+            stack.callback(api.close)
+            return api
+
+        yield connected
 
 
-def connect(hub: FakeHub, paused: list[float], *, ca: str | None = None, host: str = "127.0.0.1") -> HubApi:
-    server = f"https://{host}:{hub.address.rpartition(':')[2]}"
-    return HubApi(Context("c", server, ca=hub.ca if ca is None else ca, token="t"), timeout=2, pause=paused.append)
+@pytest.fixture
+def api(hub: FakeHub, connect: Connect) -> HubApi:
+    return connect(hub.address, ca=hub.ca)
 
 
 def test_a_reply(hub: FakeHub, api: HubApi) -> None:
@@ -142,45 +154,45 @@ def test_a_list_that_does_not_end_is_cut_off(hub: FakeHub, api: HubApi, monkeypa
         api.items("/x")
 
 
-def test_a_slow_hub_is_told(hub: FakeHub, paused: list[float]) -> None:
+def test_a_slow_hub_is_told(hub: FakeHub, connect: Connect) -> None:
     def slow(_: Request) -> Reply:
         hub.stopping.wait(10)
         return Reply(drop=True)
 
     hub.on("POST", "/x", slow)
-    api = HubApi(Context("c", f"https://{hub.address}", ca=hub.ca), timeout=0.2, pause=paused.append)
+    api = connect(hub.address, ca=hub.ca, timeout=0.2)
     with pytest.raises(HubAway, match="did not answer in time; see --request-timeout"):
         api.post("/x")
 
 
-def test_nobody_there(paused: list[float]) -> None:
+def test_nobody_there(connect: Connect) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        api = HubApi(Context("c", f"https://127.0.0.1:{port}"), timeout=2, pause=paused.append)
+        api = connect(f"127.0.0.1:{port}")
         with pytest.raises(HubAway, match=f"127.0.0.1:{port} cannot be reached: .*Check the address"):
             api.get("/x")
 
 
-def test_a_hub_that_another_authority_vouches_for(hub: FakeHub, paused: list[float]) -> None:
+def test_a_hub_that_another_authority_vouches_for(hub: FakeHub, connect: Connect) -> None:
     other = trustme.CA().cert_pem.bytes().decode()
     with pytest.raises(NotTrusted, match="was not signed by the authority trusted at login"):
-        connect(hub, paused, ca=other).get("/x")
+        connect(hub.address, ca=other).get("/x")
     assert hub.requests == []
 
 
-def test_a_hub_that_the_system_does_not_trust(hub: FakeHub, paused: list[float]) -> None:
+def test_a_hub_that_the_system_does_not_trust(hub: FakeHub, connect: Connect) -> None:
     with pytest.raises(NotTrusted, match="was signed by no authority this system trusts"):
-        connect(hub, paused, ca="").get("/x")
+        connect(hub.address).get("/x")
 
 
-def test_a_certificate_for_another_name(make_hub: Callable[..., FakeHub], paused: list[float]) -> None:
+def test_a_certificate_for_another_name(make_hub: Callable[..., FakeHub], connect: Connect) -> None:
     hub = make_hub("hub.example.com")
-    with pytest.raises(NotTrusted, match="certificate is not for 127.0.0.1.*--server-names"):
-        connect(hub, paused).get("/x")
+    with pytest.raises(NotTrusted, match=r"certificate is not for 127.0.0.1.*--server-names"):
+        connect(hub.address, ca=hub.ca).get("/x")
 
 
-def test_a_port_that_speaks_no_tls(paused: list[float]) -> None:
+def test_a_port_that_speaks_no_tls(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -191,7 +203,7 @@ def test_a_port_that_speaks_no_tls(paused: list[float]) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        api = HubApi(Context("c", f"https://127.0.0.1:{server.getsockname()[1]}"), timeout=2, pause=paused.append)
+        api = connect(f"127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(HubAway, match="no TLS with"):
             api.post("/x")
         thread.join()
@@ -209,9 +221,8 @@ def test_paths_hold_no_more_than_a_name() -> None:
     assert query({"a": None, "b": "", "c": False, "d": 0}) == {"c": "false", "d": "0"}
 
 
-def test_no_token_is_in_any_error(hub: FakeHub, paused: list[float]) -> None:
-    context = Context("c", f"https://{hub.address}", ca=hub.ca, token="s3cret")
-    api = HubApi(context, timeout=2, pause=paused.append)
+def test_no_token_is_in_any_error(hub: FakeHub, connect: Connect) -> None:
+    api = connect(hub.address, ca=hub.ca, token="s3cret")
     for number, reply in enumerate([Reply(drop=True), Reply(content=b"x"), refused(401, "unauthenticated", "no")]):
         hub.on("POST", f"/{number}", reply)
         with pytest.raises(CliError) as caught:

@@ -98,8 +98,9 @@ def test_a_damaged_file_is_told(tmp_path: Path, content: str) -> None:
 def test_a_directory_in_the_way_is_told(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match="cannot be read"):
         load(tmp_path)
+    (tmp_path / "a").mkdir()
     with pytest.raises(Misuse, match="cannot be written"):
-        write_private(tmp_path / "a", b"x") if (tmp_path / "a").mkdir() else write_private(tmp_path / "a", b"x")
+        write_private(tmp_path / "a", b"x")
     assert os.listdir(tmp_path) == ["a"]
 
 

@@ -25,7 +25,7 @@ Time = Annotated[
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_max_length=64 * 1024, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", str_max_length=512 * 1024, use_attribute_docstrings=True)
 
 
 class Reply(BaseModel):
