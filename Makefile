@@ -2,7 +2,11 @@
 PY := .venv/bin/python
 ARGS ?=
 
-.PHONY: demo test check bench proto lock format setup test-setup clean
+UV ?= uv
+PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url
+
+.PHONY: demo test check bench docs proto lock format setup test-setup clean
 
 # A hub, three agents and a Git repository on this machine, and what a commit does. ARGS=--help tells the options.
 demo: setup
@@ -23,14 +27,22 @@ check: setup
 bench: setup
 	@$(PY) -m tests.benchmarks $(ARGS)
 
+# What of docs/ and deploy/agent is made from the code.
+docs: setup
+	@$(PY) -m hub.cli.docs
+	@$(PY) -m hub.cli.agent_objects
+	@$(PY) -m tests.docs.reference
+
 # The Python code of the wire contract, from proto/**/*.proto.
 proto: setup
 	@$(PY) -m tests.protocompile
 
-# The pins of everything in pyproject.toml. ARGS=--upgrade moves them. Needs uv.
+# The pins of everything in pyproject.toml, and of what the two images hold. ARGS=--upgrade moves them. Needs uv:
+# `pip install uv`, and UV=PATH where it is not on PATH.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url pyproject.toml --group dev --output-file requirements.lock $(ARGS)
+	$(PIN) pyproject.toml --group dev --output-file requirements.lock $(ARGS)
+	$(PIN) pyproject.toml --constraints requirements.lock --output-file deploy/hub.lock
+	$(PIN) deploy/agent.in --constraints requirements.lock --output-file deploy/agent.lock
 
 format: setup
 	@$(PY) -m ruff check --fix --exit-zero --quiet .

@@ -25,6 +25,7 @@ from hub.access.audit import Audit
 from hub.access.roles import BuiltInRoles
 from hub.access.sessions import Sessions
 from hub.config import Settings
+from hub.domain.operation import OperationState
 from hub.errors import Invalid, StoreUnavailable
 from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
@@ -100,6 +101,7 @@ class Hub:
         self.controller: Controller | None = None
         self._gateway: Gateway | None = None
         self._git_observer: Callable[[GitRequest], None] = lambda request: None
+        self._operation_observer: Callable[[str, str, OperationState], None] = lambda *_: None
 
     async def start(self) -> None:
         """Open the store, then start every role of this process. Raises HubError; what was started is stopped."""
@@ -189,7 +191,7 @@ class Hub:
     async def _start_gateway(self) -> None:
         settings = self.settings
         dispatcher = self.dispatcher = Dispatcher(self.store, self.bus, self.registry)
-        reports = self.reports = Reports(self.store, self.bus)
+        reports = self.reports = Reports(self.store, self.bus, lambda *ended: self._operation_observer(*ended))
         replica = await self._gateway_name()
         liveness = Liveness(self.store, self.bus, self.registry, replica, settings.heartbeat_seconds)
         desk = Desk(self.store, self.bus, self.registry)
@@ -279,6 +281,7 @@ class Hub:
         settings = self.settings
         telemetry = Telemetry()
         self._git_observer = telemetry.git_request
+        self._operation_observer = telemetry.operation_finished
         audit = Audit(self.store, now)
         accounts = Accounts(self.store, audit, now)
         async with self._turn("first-account"):

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from agent.engine.assignment import Assignment, Retry, Revision
+from agent.engine.assignment import Assignment, Retry, Revision, SyncPolicy
 from agent.engine.codec import encode
 from agent.engine.resource import ResourceKey
 
@@ -32,6 +32,10 @@ class ResultStatus(StrEnum):
     SYNC_FAILED = "SyncFailed"
     PRUNED = "Pruned"
     PRUNE_SKIPPED = "PruneSkipped"
+
+
+UNCHANGED = "unchanged"
+"""The message of a result that changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,18 @@ class Attempts:
     count: int = 0
     next_ms: int = 0
     """When the next attempt may begin, Unix milliseconds."""
+    uncounted: int = 0
+    """How many of them did not count: the cluster could not even be asked."""
+    over: bool = False
+    """No further attempt is made, however the last one ended."""
 
 
 def attempt_parameters(assignment: Assignment) -> str:
     """Name what an automated sync would do: the same name is attempted once."""
     policy = assignment.policy
-    parts = (assignment.uid, assignment.manifest_set.digest, assignment.namespace, policy.prune, policy.sync_options)
-    return hashlib.sha256(encode(parts)).hexdigest()
+    set_ = assignment.manifest_set.digest
+    options = (policy.prune, policy.allow_empty, policy.sync_options)
+    return hashlib.sha256(encode((assignment.uid, set_, assignment.namespace, *options))).hexdigest()
 
 
 def retry_delay(retry: Retry, failures: int) -> float:
@@ -97,29 +106,36 @@ def retry_delay(retry: Retry, failures: int) -> float:
     return min(delay, retry.max_seconds)
 
 
-def automated_attempt(assignment: Assignment, attempts: Attempts, now_ms: int) -> float | None:
-    """Say when an automated sync may begin: seconds from now, or None when it has had its turn."""
-    if not assignment.policy.automated:
+def automated_attempt(policy: SyncPolicy, parameters: str, attempts: Attempts, now_ms: int) -> float | None:
+    """Say when an automated sync may begin: seconds from now, or None when it has had its turn.
+
+    `parameters` are those of what is assigned now.
+    """
+    if not policy.automated:
         return None
-    if attempts.parameters != attempt_parameters(assignment):
+    if attempts.parameters != parameters or attempts.phase is None:
+        # New, or it had begun when the agent was killed: it goes on.
         return 0.0
-    if attempts.phase is None:
-        # It had begun when the agent was killed: it goes on.
-        return 0.0
-    if attempts.phase is Phase.SUCCEEDED:
+    if attempts.over or attempts.phase is Phase.SUCCEEDED:
         return None
-    limit = assignment.policy.retry.limit
-    if 0 <= limit <= attempts.count - 1:
+    if 0 <= policy.retry.limit <= attempts.count - attempts.uncounted - 1:
         return None
     return max(0.0, (attempts.next_ms - now_ms) / 1000)
 
 
-def record_attempt(assignment: Assignment, attempts: Attempts, phase: Phase, now_ms: int) -> Attempts:
-    """Note the outcome of an automated attempt."""
-    parameters = attempt_parameters(assignment)
-    count = attempts.count + 1 if attempts.parameters == parameters else 1
-    delay = retry_delay(assignment.policy.retry, count)
-    return Attempts(parameters, phase, count, now_ms + int(delay * 1000))
+def record_attempt(
+    retry: Retry, parameters: str, attempts: Attempts, phase: Phase, now_ms: int, *, counts: bool = True
+) -> Attempts:
+    """Note the outcome of an automated attempt. One that does not count delays the next, and is no step to the limit."""
+    again = attempts.parameters == parameters
+    count = attempts.count + 1 if again else 1
+    uncounted = (attempts.uncounted if again else 0) + (0 if counts else 1)
+    return Attempts(parameters, phase, count, now_ms + int(retry_delay(retry, count) * 1000), uncounted)
+
+
+def no_more_attempts(parameters: str, attempts: Attempts, phase: Phase) -> Attempts:
+    """Note that what is assigned now is not tried by itself any more."""
+    return replace(attempts, parameters=parameters, phase=phase, over=True)
 
 
 HEAL_BASE_SECONDS = 2.0

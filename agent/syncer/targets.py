@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 import orjson
 
 from agent.engine.assignment import Assignment, ManifestSetRef
 from agent.engine.manifest_set import Entry, IncompleteSet, read_manifest_set
-from agent.engine.reconcile import Target
+from agent.engine.reconcile import Pair, Target
 from agent.engine.resource import (
     MANAGED_LABEL,
     TRACKING_ANNOTATION,
@@ -22,6 +23,9 @@ from agent.engine.resource import (
 from agent.kube.client import Discovery, Kind
 from agent.storage import Storage
 from agent.syncer.live import HOOK_ANNOTATIONS
+
+MANIFESTS_KEPT = 200
+"""Of one operation, in memory."""
 
 CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 
@@ -120,6 +124,35 @@ def _is_hook(manifest: bytes) -> bool:
 
 
 _HOOK_BYTES = tuple(a.encode() for a in HOOK_ANNOTATIONS)
+
+
+class Manifests:
+    """The manifests of one operation. The first ones are read together, and parsed once for dry run and apply."""
+
+    def __init__(self, storage: Storage, tracking_name: str) -> None:
+        self._storage = storage
+        self._tracking_name = tracking_name
+        self._ahead: dict[ResourceKey, Object] = {}
+
+    def read_ahead(self, pairs: Iterable[Pair]) -> None:
+        """Read the first ones: one question to the disk instead of one each."""
+        targets = [p.target for p in islice(pairs, MANIFESTS_KEPT) if p.target is not None]
+        contents = self._storage.blobs({t.digest for t in targets})
+        for target in targets:
+            content = contents.get(target.digest)
+            if content is not None:
+                self._ahead[target.key] = manifest_of(content, target, self._tracking_name)
+
+    def get(self, pair: Pair) -> Object:
+        """Return the manifest to apply. Raises IncompleteSet when it is not on disk."""
+        manifest = self._ahead.get(pair.key)
+        if manifest is not None:
+            return manifest
+        assert pair.target is not None
+        content = self._storage.blob(pair.target.digest)
+        if content is None:
+            raise IncompleteSet(f"the manifest of {pair.key} is not on this agent's disk")
+        return manifest_of(content, pair.target, self._tracking_name)
 
 
 def manifest_of(content: bytes, target: Target, application: str) -> Object:

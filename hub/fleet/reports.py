@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -43,9 +43,13 @@ class _Gathered:
 class Reports:
     """One per gateway."""
 
-    def __init__(self, store: Store, bus: Bus) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, observe: Callable[[str, str, OperationState], None] = lambda *_: None
+    ) -> None:
+        """`observe` is told of every operation that has ended: (cluster, application, state)."""
         self._store = store
         self._bus = bus
+        self._observe = observe
         self._next = _Gathered()
         self._wake = asyncio.Event()
         self.statuses_written = 0
@@ -125,6 +129,8 @@ class Reports:
             await self._store.put_statuses(statuses[start : start + STATUSES_PER_WRITE])
         if gathered.operations:
             await self._store.put_operations([(c, a, state) for (c, a, _), state in gathered.operations.items()])
+            for (cluster, application, _), state in gathered.operations.items():
+                self._observe(cluster, application, state)
         if gathered.drifts:
             await self._store.put_drifts(gathered.drifts.values())
         if gathered.buried:
