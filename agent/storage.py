@@ -22,7 +22,7 @@ from agent.errors import StorageError
 
 FORMAT = 1
 _FINISHED_KEPT = 20
-_UNREPORTED_KEPT = 1000
+_DRIFTS_KEPT = 1000
 _REPORTED_NOTED = 100
 
 _SCHEMA = """
@@ -44,7 +44,11 @@ CREATE TABLE operations (
     started_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX operations_application ON operations (application, started_ms);
 CREATE INDEX operations_unreported ON operations (reported) WHERE finished = 1 AND reported = 0;
-CREATE TABLE drifts (id TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE drifts (
+    id TEXT PRIMARY KEY, application TEXT NOT NULL, seen_ms INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
+    standing INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX drifts_unreported ON drifts (seen_ms) WHERE reported = 0;
+CREATE INDEX drifts_standing ON drifts (application) WHERE standing = 1;
 """
 
 
@@ -57,6 +61,7 @@ class Storage:
         self._kinds: dict[str, frozenset[GroupKind]] = {}
         """What `kinds_of` has read: it is asked at every turn of every application."""
         self._reported: dict[str, None] = {}
+        self._drifts_saved = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -159,6 +164,8 @@ class Storage:
             db.execute("UPDATE assignments SET deleted = 1 WHERE application = ?", (application,))
             for table in ("kinds", "judged", "attempts", "synced"):
                 db.execute(f"DELETE FROM {table} WHERE application = ?", (application,))  # noqa: S608 - constant names
+            db.execute("UPDATE drifts SET standing = 0 WHERE application = ?", (application,))
+            db.execute("DELETE FROM drifts WHERE application = ? AND reported = 1", (application,))
 
     def blob(self, digest: str) -> bytes | None:
         rows = self._rows("SELECT content FROM blobs WHERE digest = ?", (digest,))
@@ -296,23 +303,37 @@ class Storage:
             db.executemany("UPDATE operations SET reported = 1 WHERE id = ?", [(i,) for i in self._reported])
             self._reported.clear()
 
-    def save_drift(self, id: str, seen_ms: int, content: bytes) -> None:
-        """Keep a drift report until the hub has it; beyond 1,000 the oldest give way."""
+    def save_drift(self, id: str, application: str, seen_ms: int, content: bytes, *, standing: bool) -> None:
+        """Keep a drift report until the hub has it, and for as long as it stands. Beyond 1,000 the oldest give way."""
+        self._drifts_saved += 1
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO drifts VALUES (?, ?, ?)", (id, seen_ms, content))
             db.execute(
-                "DELETE FROM drifts WHERE id IN (SELECT id FROM drifts ORDER BY seen_ms DESC LIMIT -1 OFFSET ?)",
-                (_UNREPORTED_KEPT,),
+                "INSERT OR REPLACE INTO drifts (id, application, seen_ms, standing, content) VALUES (?, ?, ?, ?, ?)",
+                (id, application, seen_ms, int(standing), content),
             )
+            if self._drifts_saved > _DRIFTS_KEPT / 10:
+                self._drifts_saved = 0
+                db.execute(
+                    "DELETE FROM drifts WHERE id IN (SELECT id FROM drifts ORDER BY seen_ms DESC LIMIT -1 OFFSET ?)",
+                    (_DRIFTS_KEPT,),
+                )
 
     def drifts(self, limit: int = 200) -> list[bytes]:
         """Return drift reports the hub has not acknowledged, oldest first."""
-        return [content for (content,) in self._rows("SELECT content FROM drifts ORDER BY seen_ms LIMIT ?", (limit,))]
+        rows = self._rows("SELECT content FROM drifts WHERE reported = 0 ORDER BY seen_ms LIMIT ?", (limit,))
+        return [content for (content,) in rows]
+
+    def standing_drifts(self, application: str) -> list[bytes]:
+        """Return the reports of an application's drifts that were not healed yet."""
+        rows = self._rows("SELECT content FROM drifts WHERE application = ? AND standing = 1", (application,))
+        return [content for (content,) in rows]
 
     def forget_drifts(self, reported: Mapping[str, bytes]) -> None:
-        """Remove reports the hub has acknowledged, but those that changed since they were sent."""
+        """The hub has these: they go, but those that still stand, and those that changed since they were sent."""
+        rows = list(reported.items())
         with self._write() as db:
-            db.executemany("DELETE FROM drifts WHERE id = ? AND content = ?", list(reported.items()))
+            db.executemany("DELETE FROM drifts WHERE id = ? AND content = ? AND standing = 0", rows)
+            db.executemany("UPDATE drifts SET reported = 1 WHERE id = ? AND content = ?", rows)
 
     # --- odds and ends
 

@@ -24,6 +24,9 @@ from tests.postgres.server import find_program
 INSTALL_LIMIT = 15 * 60.0
 """Seconds apt-get may take, with a slow mirror."""
 
+BESIDE_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where servers are, and ordinary accounts do not look."""
+
 Say = Callable[[str], None]
 
 
@@ -54,8 +57,8 @@ NEEDS = (
 
 
 def find(program: str) -> str | None:
-    """Where a program is, or None: on PATH, and where Debian puts what is not on everybody's PATH."""
-    found = shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
+    """Return where a program is, or None: on PATH, beside it, or where Debian keeps PostgreSQL's."""
+    found = shutil.which(program) or shutil.which(program, path=BESIDE_PATH)
     if found is None:
         try:
             found = find_program(program)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from agent.engine.assignment import Assignment
-from agent.engine.codec import encode
+from agent.engine.codec import decode, encode
 from agent.engine.operation import HealRecord, heal_delay, record_heal
 from agent.engine.reconcile import Judged
 from agent.engine.resource import ResourceKey
@@ -19,12 +19,20 @@ from agent.syncer.judge import Verdict
 
 
 class DriftLog:
-    def __init__(self, storage: Storage, outbox: Outbox, clock: Clock) -> None:
+    """Reports are on disk: an agent that starts again goes on with those that still stand."""
+
+    def __init__(self, storage: Storage, outbox: Outbox, clock: Clock, application: str) -> None:
         self._storage = storage
         self._outbox = outbox
         self._clock = clock
-        self._open: dict[ResourceKey, DriftReport] = {}
+        reports = (decode(DriftReport, content) for content in storage.standing_drifts(application))
+        self._open: dict[ResourceKey, DriftReport] = {report.key: report for report in reports}
         self._heals: dict[ResourceKey, HealRecord] = {}
+
+    @property
+    def open(self) -> list[ResourceKey]:
+        """The objects that are told to have drifted."""
+        return list(self._open)
 
     def seen(self, assignment: Assignment, key: ResourceKey, verdict: Verdict, known: Judged | None) -> None:
         """Report a departure from what had been in place; a revision not applied yet is no drift."""
@@ -42,7 +50,7 @@ class DriftLog:
             kind=kind,
             fields=verdict.drift,
             seen_ms=before.seen_ms if before is not None else self._clock.now_ms(),
-            hub_away=not self._outbox.connected,
+            hub_away=before.hub_away if before is not None else not self._outbox.connected,
         )
         self._open[key] = report
         self._save(report)
@@ -53,8 +61,14 @@ class DriftLog:
         if report is not None:
             self._save(replace(report, healed_ms=self._clock.now_ms()))
 
+    def keep_only(self, keys: Collection[ResourceKey]) -> None:
+        """Close the reports of objects that are not assigned any more: nothing is there to depart from."""
+        for key in [key for key in self._open if key not in keys]:
+            self.restored(key)
+
     def _save(self, report: DriftReport) -> None:
-        self._storage.save_drift(report.id, report.seen_ms, encode(report))
+        standing = not report.healed_ms
+        self._storage.save_drift(report.id, report.application, report.seen_ms, encode(report), standing=standing)
         self._outbox.drift_changed()
 
     # --- when to heal

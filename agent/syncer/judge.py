@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from agent.engine.drift import FieldDrift, attribute, compare, content_hash
 from agent.engine.ignore import IgnoreRules
 from agent.engine.reconcile import Target
-from agent.engine.resource import MANAGED_LABEL, Object, ResourceKey
+from agent.engine.resource import MANAGED_LABEL, Object
 from agent.kube.client import ApplyOptions, Kind, KubeClient
 
 DRY_RUN = ApplyOptions(dry_run=True)
@@ -24,6 +24,7 @@ class Verdict:
     digest: str
     content_hash: bytes
     missing: bool = False
+    resource_version: str = ""
     drift: tuple[FieldDrift, ...] = ()
     label_removed: bool = False
 
@@ -35,26 +36,32 @@ class Verdict:
 async def judge(
     client: KubeClient, kind: Kind, target: Target, manifest: Object, live: Object | None, ignore: IgnoreRules
 ) -> Verdict:
-    """Compare one live object (None: there is none) with its assigned manifest. Raises KubeError."""
+    """Compare the live object with its assigned manifest. Raises KubeError.
+
+    `live` is the object as the watch has just brought it, None when it has to be asked for. It is asked for as well when
+    it is in another version of its kind, and when the answer is about a later state than the watch has told of.
+    """
+    if live is None or live["apiVersion"] != kind.api_version:
+        live = await client.get(kind, target.key.namespace, target.key.name)
     if live is None:
         return Verdict(target.digest, b"", missing=True)
     predicted = await client.apply(kind, manifest, DRY_RUN)
+    if predicted["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"):
+        live = await client.get(kind, target.key.namespace, target.key.name)
     return compare_with(predicted, live, target, ignore)
 
 
-def compare_with(predicted: Object, live: Object, target: Target, ignore: IgnoreRules) -> Verdict:
+def compare_with(predicted: Object, live: Object | None, target: Target, ignore: IgnoreRules) -> Verdict:
     """Judge from a dry run's answer. Pure."""
-    if predicted["metadata"].get("uid") != live["metadata"].get("uid"):
+    if live is None or predicted["metadata"].get("uid") != live["metadata"].get("uid"):
         # The object was replaced between reading and asking: what is live is not what the answer is about.
         return Verdict(target.digest, b"", missing=True)
     hash_ = content_hash(live)
+    version = live["metadata"].get("resourceVersion", "")
     if content_hash(predicted) == hash_:
-        return Verdict(target.digest, hash_)
+        return Verdict(target.digest, hash_, resource_version=version)
     differences = compare(predicted, live, ignore.for_object(target.key))
     drift = attribute(differences, live["metadata"].get("managedFields") or [])
     labels = live["metadata"].get("labels") or {}
-    return Verdict(target.digest, hash_, drift=tuple(drift), label_removed=labels.get(MANAGED_LABEL) != "true")
-
-
-async def fetch(client: KubeClient, kind: Kind, key: ResourceKey) -> Object | None:
-    return await client.get(kind, key.namespace, key.name)
+    unlabelled = labels.get(MANAGED_LABEL) != "true"
+    return Verdict(target.digest, hash_, resource_version=version, drift=tuple(drift), label_removed=unlabelled)

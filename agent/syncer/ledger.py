@@ -49,6 +49,8 @@ class Ledger:
         """Of the resources that failed: whether that may pass by itself."""
         self.judged: dict[ResourceKey, Judged | None] = {}
         """Verdicts the operation arrived at; None forgets one."""
+        self.touched = False
+        """Whether it got as far as the first step that changes anything."""
         self.shared: dict[ResourceKey, str] = {}
         """Objects left alone because another application has them, with its tracking name."""
         self.state = OperationState(
@@ -105,6 +107,7 @@ class Ledger:
         done = min(len(self._results), total)
         self.state = replace(self.state, message=message, total=total, done=done)
         if write:
+            self.touched = True
             changed = {k: r for k, r in self._results.items() if r.message != UNCHANGED}
             self._storage.save_operation(replace(self.state, results=self._in_order({**self._earlier, **changed})))
         self._on_progress(self.state)

@@ -22,7 +22,8 @@ from agent.engine.resource import (
     split_api_version,
     tracked_by,
 )
-from agent.kube.client import EventType, Kind, KubeClient, WatchEvent
+from agent.kube.client import Discovery, EventType, Kind, KubeClient, WatchEvent
+from agent.kube.errors import Gone, KubeError
 from agent.kube.reflector import Reflector
 
 SELECTOR = f"{MANAGED_LABEL}=true"
@@ -64,9 +65,11 @@ def live_of(obj: Object) -> Live:
 class LiveState:
     """The managed objects of a cluster, kept up to date by watches."""
 
-    def __init__(self, client: KubeClient, observer: Observer) -> None:
+    def __init__(self, client: KubeClient, observer: Observer, on_listed: Callable[[GroupKind], None]) -> None:
+        """`on_listed` is called when all objects of a kind are known, for the first time or after they were not."""
         self._client = client
         self._observer = observer
+        self._on_listed = on_listed
         self._reflectors: dict[GroupKind, Reflector] = {}
         self._tasks: dict[GroupKind, asyncio.Task[None]] = {}
         self.records: dict[ResourceKey, Record] = {}
@@ -87,29 +90,19 @@ class LiveState:
                 self._reflectors[kind.group_kind] = reflector
                 self._tasks[kind.group_kind] = asyncio.create_task(reflector.run())
 
-    async def unwatch(self, needed: set[GroupKind]) -> None:
-        """End the watches of kinds nothing needs any more, and forget their objects."""
-        for group_kind in [k for k in self._reflectors if k not in needed]:
+    async def forget_unserved(self, discovery: Discovery) -> None:
+        """End the watches of kinds the cluster serves no more, and forget their objects: they went with the kind."""
+        for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
             del self._reflectors[group_kind]
             await _end([self._tasks.pop(group_kind)])
             for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
                 self._forget(key)
 
-    async def wait_synced(self, kinds: Iterable[Kind], timeout: float) -> list[tuple[Kind, str]]:
-        """Wait until all kinds have been listed once; return those that could not be, with the reason."""
-        kinds = list(kinds)
-        waiting = [r for k in kinds if (r := self._reflectors.get(k.group_kind)) is not None and not r.synced]
-        if waiting:
-            tasks = [asyncio.create_task(r.wait_synced()) for r in waiting]
-            _, late = await asyncio.wait(tasks, timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return self._unsynced(kinds)
-
-    def _unsynced(self, kinds: Iterable[Kind]) -> list[tuple[Kind, str]]:
-        reflectors = ((k, self._reflectors.get(k.group_kind)) for k in kinds)
-        return [(k, _reason(r)) for k, r in reflectors if r is not None and not r.synced]
+    def unlisted(self, kinds: Iterable[Kind]) -> list[tuple[Kind, KubeError | None]]:
+        """Return those of the watched kinds whose objects are not all known, with what stands against it, if anything
+        but time does."""
+        found = ((kind, self._reflectors.get(kind.group_kind)) for kind in kinds)
+        return [(kind, _obstacle(r)) for kind, r in found if r is not None and not r.synced]
 
     async def stop(self) -> None:
         tasks = list(self._tasks.values())
@@ -131,11 +124,12 @@ class LiveState:
         gone = [key for key in self.records if key not in found and GroupKind(key.group, key.kind) == kind.group_kind]
         for key in gone:
             self._lost(key)
+        self._on_listed(kind.group_kind)
 
     def on_event(self, kind: Kind, event: WatchEvent) -> None:
         if event.type is EventType.DELETED:
             self._lost(key_of(event.object))
-        elif event.type is not EventType.BOOKMARK:
+        elif event.type is not EventType.BOOKMARK and not self._overtaken(event.object):
             self._saw(event.object)
 
     def on_gone(self, kind: Kind) -> None:
@@ -145,6 +139,14 @@ class LiveState:
             name = self.records[key].live.application
             if name:
                 self._observer(name, key, None)
+
+    def _overtaken(self, obj: Object) -> bool:
+        """Say whether an event tells of an object as it was before this agent's own last write of it."""
+        known = self.records.get(key_of(obj))
+        if known is None or known.live.uid != obj["metadata"].get("uid"):
+            return False
+        before, now = known.live.resource_version, obj["metadata"].get("resourceVersion", "")
+        return before.isdigit() and now.isdigit() and int(now) < int(before)
 
     def _saw(self, obj: Object) -> None:
         key = key_of(obj)
@@ -190,5 +192,6 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _reason(reflector: Reflector) -> str:
-    return str(reflector.last_error) if reflector.last_error else "not listed yet"
+def _obstacle(reflector: Reflector) -> KubeError | None:
+    # Gone is how a watch ends whose version has aged; the list that follows is a matter of moments.
+    return None if isinstance(reflector.last_error, Gone) else reflector.last_error

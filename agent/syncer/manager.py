@@ -21,12 +21,14 @@ from agent.errors import StorageError
 from agent.hubclient.link import Arrival, Question, QuestionFailed
 from agent.hubclient.outbox import Outbox
 from agent.kube import errors
-from agent.kube.client import Kind, KubeClient
+from agent.kube.client import KubeClient
 from agent.storage import Storage
 from agent.syncer.application import ApplicationLoop
 from agent.syncer.clock import Clock, SystemClock, Timer
+from agent.syncer.context import Context
 from agent.syncer.live import LiveState
 from agent.syncer.questions import answer
+from agent.syncer.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,9 @@ class Syncer:
         self._storage = storage
         self._outbox = outbox
         self._clock = clock or SystemClock()
-        self.live = LiveState(client, self._changed)
+        self.live = LiveState(client, self._changed, self._listed)
+        served = Served(client, self.live, self._clock)
+        self._context = Context(client, storage, self.live, served, outbox, self._clock, self._is_assigned)
         self._loops: dict[str, ApplicationLoop] = {}
         self._by_tracking: dict[str, str] = {}
         self._held: dict[str, Held] = {}
@@ -153,7 +157,7 @@ class Syncer:
         if loop is not None and not loop.buried:
             loop.assign(assignment)
             return loop
-        loop = ApplicationLoop(self._client, self._storage, self.live, self._outbox, self._clock, assignment)
+        loop = ApplicationLoop(self._context, assignment)
         self._loops[application] = loop
         self._by_tracking[assignment.tracking_name] = application
         return loop
@@ -172,6 +176,10 @@ class Syncer:
         except errors.KubeError as error:
             raise QuestionFailed("cluster", f"the cluster's API: {error}") from error
 
+    def _is_assigned(self, tracking_name: str) -> bool:
+        application = self._by_tracking.get(tracking_name)
+        return application is not None and not self._loops[application].buried
+
     # --- scheduling
 
     def _changed(self, tracking_name: str, key: ResourceKey, obj: Object | None) -> None:
@@ -179,6 +187,11 @@ class Syncer:
         if application is not None:
             self._loops[application].note(key, obj)
             self._wake(application)
+
+    def _listed(self, group_kind: GroupKind) -> None:
+        for application, loop in self._loops.items():
+            if loop.waits_for(group_kind):
+                self._wake(application)
 
     def _wake(self, application: str) -> None:
         timer = self._timers.pop(application, None)
@@ -201,7 +214,6 @@ class Syncer:
         loop = self._loops[application]
         delay: float | None = None
         try:
-            loop.extra_kinds = await self._extra_kinds(application)
             delay = await loop.tick()
         except StorageError as error:
             log.error("application %s: %s", application, error)
@@ -236,25 +248,6 @@ class Syncer:
             self._ready[application] = None
         else:
             self._timers[application] = self._clock.after(delay, partial(self._wake, application))
-
-    async def _extra_kinds(self, application: str) -> frozenset[Kind]:
-        """Return the kinds an application applied earlier, which may hold something to prune."""
-        applied = self._storage.kinds_of(application) or self._assigned_kinds(application)
-        if not applied:
-            return frozenset()
-        discovery = await self._client.discover()
-        found = (discovery.preferred.get(gk) for gk in applied)
-        return frozenset(k for k in found if k is not None)
-
-    def _assigned_kinds(self, application: str) -> frozenset[GroupKind]:
-        ref = self._loops[application].assignment.manifest_set
-        content = self._storage.blob(ref.digest) if ref.digest else None
-        if content is None:
-            return frozenset()
-        with contextlib.suppress(IncompleteSet):
-            entries = read_manifest_set(content, resources=ref.resources)
-            return frozenset(GroupKind(e.key.group, e.key.kind) for e in entries)
-        return frozenset()
 
     # --- housekeeping
 

@@ -18,11 +18,9 @@ from agent.engine.reconcile import Judged, Pair, reconcile
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.tasks import Plan, make_plan
 from agent.kube import errors
-from agent.kube.client import ApplyOptions, DeleteOptions, Kind, KubeClient
-from agent.storage import Storage
-from agent.syncer.clock import Clock
+from agent.kube.client import ApplyOptions, DeleteOptions, Kind
+from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger, StepFailed
-from agent.syncer.live import LiveState
 from agent.syncer.orders import Order
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
@@ -40,28 +38,19 @@ class Runner:
 
     def __init__(
         self,
-        client: KubeClient,
-        storage: Storage,
-        live: LiveState,
-        clock: Clock,
+        context: Context,
         assignment: Assignment,
         order: Order,
         ledger: Ledger,
-        assigned: Callable[[str], bool],
     ) -> None:
-        """`assigned` says of a tracking name whether an application of that name is assigned to this cluster."""
-        self._client = client
-        self._storage = storage
-        self._live = live
-        self._clock = clock
+        self._client, self._storage, self._live = context.client, context.storage, context.live
+        self._clock = context.clock
         self._assignment = assignment
         self._order = order
-        self._patience = Patience(clock)
-        self._manifests = Manifests(storage, assignment.tracking_name)
+        self._patience = Patience(context.clock)
+        self._manifests = Manifests(context.storage, assignment.tracking_name)
         self.ledger = ledger
-        self._preflight = Preflight(
-            client, self._patience, ledger, self._manifests, order, assignment.tracking_name, assigned
-        )
+        self._preflight = Preflight(context, self._patience, ledger, self._manifests, order, assignment.tracking_name)
         self.terminated = False
         """Whether it ended because somebody asked for that."""
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from agent.engine.assignment import Assignment, ManifestSetRef, OperationRequest, Revision
-from agent.engine.operation import OperationState
+from agent.engine.operation import OperationState, Phase
 from agent.engine.resource import ResourceKey
 
 
@@ -49,10 +49,9 @@ def requested_order(assignment: Assignment, request: OperationRequest) -> Order:
 
 
 def automated_order(assignment: Assignment, last: OperationState | None) -> Order:
-    """An automated sync; one that was running when the agent died goes on under its id."""
-    running = last is not None and not last.phase.finished and last.initiated_by == "automated" and last.kind == "sync"
+    """An automated sync; one to the same set that was running when the agent died goes on under its id."""
     return Order(
-        id=last.id if running and last is not None else str(uuid.uuid4()),
+        id=_goes_on(last, "sync", assignment.manifest_set.digest) or str(uuid.uuid4()),
         kind="sync",
         initiated_by="automated",
         ref=assignment.manifest_set,
@@ -78,17 +77,44 @@ def heal_order(assignment: Assignment, keys: frozenset[ResourceKey]) -> Order:
     )
 
 
-def deletion_order(propagation: str) -> Order:
+def deletion_order(assignment: Assignment, last: OperationState | None) -> Order:
+    """Delete everything; a deletion that was running when the agent died goes on under its id."""
     return Order(
-        id=str(uuid.uuid4()),
+        id=_goes_on(last, "delete", "") or str(uuid.uuid4()),
         kind="delete",
         initiated_by="automated",
         ref=ManifestSetRef("", "", "", 0),
         revision=Revision(),
         prune=True,
-        propagation=propagation,
+        propagation=assignment.deletion.propagation if assignment.deletion is not None else "foreground",
         checked=True,
     )
+
+
+def withdrawn(assignment: Assignment, request: OperationRequest, now_ms: int) -> OperationState:
+    """Return the end of an operation that was terminated before it began."""
+    return OperationState(
+        id=request.id,
+        application=assignment.application,
+        uid=assignment.uid,
+        kind=request.kind,
+        phase=Phase.FAILED,
+        message="terminated on request, before it began",
+        manifest_set=request.manifest_set.digest,
+        revision=request.revision,
+        initiated_by=request.initiated_by,
+        started_ms=now_ms,
+        finished_ms=now_ms,
+        dry_run=request.dry_run,
+        partial=bool(request.resources),
+    )
+
+
+def _goes_on(last: OperationState | None, kind: str, manifest_set: str) -> str:
+    """Return the id of the operation that was running when the agent died, if it is this one."""
+    if last is None or last.phase.finished or last.initiated_by != "automated":
+        return ""
+    return last.id if (last.kind, last.manifest_set) == (kind, manifest_set) else ""
 
 
 def _creates_namespace(assignment: Assignment, extra: tuple[str, ...]) -> bool:

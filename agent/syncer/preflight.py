@@ -13,7 +13,8 @@ from agent.engine.operation import UNCHANGED, ResultStatus
 from agent.engine.reconcile import Pair
 from agent.engine.resource import GroupKind, Object, ResourceKey, tracked_by
 from agent.kube import errors
-from agent.kube.client import Kind, KubeClient
+from agent.kube.client import Kind
+from agent.syncer.context import Context
 from agent.syncer.judge import DRY_RUN
 from agent.syncer.ledger import Ledger
 from agent.syncer.orders import Order
@@ -28,21 +29,20 @@ class Preflight:
 
     def __init__(
         self,
-        client: KubeClient,
+        context: Context,
         patience: Patience,
         ledger: Ledger,
         manifests: Manifests,
         order: Order,
         mine: str,
-        assigned: Callable[[str], bool],
     ) -> None:
-        self._client = client
+        self._client = context.client
         self._patience = patience
         self._ledger = ledger
         self._manifests = manifests
         self._order = order
         self._mine = mine
-        self._assigned = assigned
+        self._assigned = context.assigned
         self._targets: Targets | None = None
         self._coming_namespaces: frozenset[str] = frozenset()
         self._coming_kinds: frozenset[GroupKind] = frozenset()

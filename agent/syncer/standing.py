@@ -47,6 +47,8 @@ class Standing:
         """What is to be judged, with the object where the watch has just brought it."""
         self.shared: dict[ResourceKey, str] = {}
         """Objects left to the application that has them, with its tracking name."""
+        self.listed = False
+        """Whether all objects of the kinds in question are known."""
         self.operation: OperationState | None = None
         self.synced: tuple[str, Revision] = ("", Revision())
         """The manifest set last synced in full, and its revision."""
@@ -100,6 +102,14 @@ class Standing:
             and judged.content_hash == record.live.content_hash
         )
 
+    def watched_hash(self, key: ResourceKey, verdict: Verdict) -> bytes:
+        """Return the hash a verdict holds for: of the object as the watch has it, which may be in another version of
+        the kind than the one that is assigned."""
+        record = self._live.records.get(key)
+        if record is not None and record.live.resource_version == verdict.resource_version:
+            return record.live.content_hash
+        return verdict.content_hash
+
     def keep_judged(self, judged: Mapping[ResourceKey, Judged | None]) -> None:
         """Keep verdicts, in memory and on disk; None forgets one."""
         for key, verdict in judged.items():
@@ -144,6 +154,8 @@ class Standing:
             return ResourceState(key, version, out, None, f"belongs to application {owner}")
         if key not in self.targets.kinds:
             return ResourceState(key, version, out, HealthStatus.MISSING, "the cluster does not serve this kind")
+        if record is not None and record.live.deleting:
+            return ResourceState(key, version, out, status, message or "being deleted")
         verdict = self.drifted.get(key)
         if verdict is not None and verdict.missing:
             return ResourceState(key, version, out, HealthStatus.MISSING, "not there")
@@ -160,6 +172,8 @@ class Standing:
             return None
         status = record.health.status if record.health is not None else None
         text = "no longer assigned; a sync with pruning removes it"
+        if record.live.deleting:
+            text = "no longer assigned; it is being deleted"
         return ResourceState(key, record.live.version, SyncStatus.OUT_OF_SYNC, status, text, requires_pruning=True)
 
     # --- the whole
@@ -169,10 +183,16 @@ class Standing:
         """Whether everything was judged, and found as assigned."""
         return (
             self.targets is not None
+            and self.listed
             and not self.pending
             and not self.drifted
             and all(s.sync is SyncStatus.SYNCED for s in self._states.values())
         )
+
+    @property
+    def troubled(self) -> bool:
+        """Whether there is something to tell people of."""
+        return bool(self._conditions)
 
     def condition(self, type: str, message: str) -> None:
         known = self._conditions.get(type)
@@ -190,7 +210,7 @@ class Standing:
     def status(self) -> ApplicationStatus:
         """Return how the application stands, with the digest of that."""
         assignment = self.assignment
-        comparable = self.targets is not None
+        comparable = self.targets is not None and self.listed
         any_live = bool(self._live.keys_of(assignment.tracking_name))
         health, reason = overall_health(self._states, any_live=any_live, comparable=comparable)
         status = ApplicationStatus(

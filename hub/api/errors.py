@@ -67,7 +67,7 @@ CATALOGUE: Mapping[str, Meaning] = {
     ),
     "too-many-logins": Meaning(429, "too many failed logins", "try again after Retry-After seconds"),
     "too-many-requests": Meaning(429, "this address asks too often", "try again after Retry-After seconds"),
-    "authority-expired": Meaning(500, "the fleet's authority has expired", "rotate it: `escadre-hub authority`"),
+    "authority-expired": Meaning(500, "the fleet's authority has expired", "rotate it: `escadre-hub ca prepare`"),
     "internal": Meaning(500, "an error inside the hub", "look for the request's id in the hub's log"),
     "unsupported": Meaning(501, "the hub does not do this", "see the message"),
     "store-unavailable": Meaning(503, "the database does not answer, or its disk is full", "try again later"),

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from hub.cli.session import Session
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _LONGEST = 366 * 24 * 3600.0
 _NAME = r"[a-z0-9][-a-z0-9.]{0,252}"
 _COMPLETION_SECONDS = 2.0
@@ -72,7 +72,7 @@ def display_name(summary: Mapping[str, Any]) -> str:
 
 def parse_duration(text: str) -> float | None:
     """Return seconds; None when the text is no duration, or a longer one than a year."""
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         seconds = float(text)
     elif len(text) <= 50 and re.fullmatch(f"(?:{_PART.pattern})+", text):
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))

@@ -42,7 +42,7 @@ class Liveness:
         self._dirty[session.cluster] = self._connection(session)
 
     def disconnected(self, session: Session) -> None:
-        self._dirty.pop(session.cluster, None)
+        # A session that was brief is written all the same, so that it is known when it ended.
         self._gone[(session.cluster, session.id)] = datetime.now(UTC)
 
     async def run(self) -> None:

@@ -80,7 +80,7 @@ def _read_repository(fields: Fields, *, chart: bool) -> str:
     elif holds_password(url):
         fields.problems.notes.append(
             f"{fields.at('repoURL')} holds a password, which everyone who may read the application sees: "
-            "give it with `escadre repo add` instead"
+            "use an ssh address and the keys of the hub instead"
         )
     return url
 

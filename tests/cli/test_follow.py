@@ -1,4 +1,4 @@
-"""Following operations and waiting: by events, by asking where there are none, and through a hub that comes and goes."""
+"""Following operations and waiting: by events, by asking where there are none, through a hub that comes and goes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Story:
         hub.on("POST", SYNC, Reply({"operation_id": "ours"}, 202))
         hub.on("GET", WATCH, refused(404, "not-found", "no stream here"))
 
-    def details(self, *details: dict[str, Any]) -> None:
+    def details(self, *details: dict[str, Any] | Reply) -> None:
         self.hub.on("GET", APP, *details)
 
     def streams(self, *streams: list[bytes]) -> None:
@@ -158,21 +158,17 @@ def test_a_failed_sync_names_what_failed(story: Story, run: Terminal) -> None:
     story.details(before("edge-1", "edge-2"), samples.detail(bad, ours("edge-2")))
     outcome = run("app", "sync", "web")
     assert outcome.code == 1
-    assert (
-        outcome.out.splitlines()
-        == [
-            "CLUSTER   OUTCOME     REVISION   MESSAGE",
-            "edge-1    Failed      c0ffee0    one resource failed",
-            "edge-2    Succeeded   c0ffee0    synced",
-            "",
-            "edge-1:",
-            "  RESOURCE          STATUS       MESSAGE",
-            "  Service web/web   SyncFailed   port 0 is invalid",
-            "  ConfigMap web/old   Pruned".replace("web/old   Pruned", "web/old   Pruned"),
-            "web: sync succeeded on 1 of 2 clusters.",
-        ]
-        or "ConfigMap web/old   Pruned" in outcome.out
-    )
+    assert outcome.out.splitlines() == [
+        "CLUSTER   OUTCOME     REVISION   MESSAGE",
+        "edge-1    Failed      c0ffee0    one resource failed",
+        "edge-2    Succeeded   c0ffee0    synced",
+        "",
+        "edge-1:",
+        "  RESOURCE            STATUS       MESSAGE",
+        "  Service web/web     SyncFailed   port 0 is invalid",
+        "  ConfigMap web/old   Pruned",
+        "web: sync succeeded on 1 of 2 clusters.",
+    ]
     assert outcome.err.splitlines()[-1] == "error: sync of web failed on edge-1"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hub.cli.progress import State, Tracker, Wanted, is_over, lacking
@@ -100,7 +102,7 @@ def test_it_is_over_when_every_cluster_is() -> None:
         ({"health": "Suspended"}, "Suspended"),
     ],
 )
-def test_what_is_lacking(values: dict[str, object], lack: str) -> None:
+def test_what_is_lacking(values: dict[str, Any], lack: str) -> None:
     assert lacking(samples.row(**values), ALL) == lack
 
 

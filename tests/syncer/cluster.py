@@ -64,7 +64,9 @@ class Tap:
         """Return "Kind/name" of every request of a verb, in order."""
         return [f"{c.kind}/{c.name}" for c in self.calls if c.verb == verb and c.dry_run == dry_run]
 
-    async def _pass(self, verb: str, kind: Kind | None, namespace: str = "", name: str = "", *, dry: bool = False) -> None:
+    async def _pass(
+        self, verb: str, kind: Kind | None, namespace: str = "", name: str = "", *, dry: bool = False
+    ) -> None:
         call = Call(verb, kind.kind if kind else "", namespace, name, dry)
         if self.gate is not None:
             await self.gate(call)

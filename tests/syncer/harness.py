@@ -216,9 +216,7 @@ class Hub:
     ) -> ApplicationStatus:
         """Wait until a status of the application satisfies a condition."""
         application = self.application(name)
-        await self.until(
-            lambda: application in self.statuses and holds(self.statuses[application]), name, timeout
-        )
+        await self.until(lambda: application in self.statuses and holds(self.statuses[application]), name, timeout)
         return self.statuses[application]
 
     async def synced(self, name: str = "app", timeout: float = 15) -> ApplicationStatus:

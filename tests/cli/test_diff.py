@@ -1,0 +1,84 @@
+"""`app diff`: what it prints, and that its exit code can be relied upon."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli import samples
+from tests.cli.conftest import Terminal
+from tests.cli.fakehub import FakeHub, refused
+
+PATH = "/applications/web/diff"
+
+
+def test_no_difference(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, {"items": [samples.cluster_diff()]})
+    outcome = run("app", "diff", "web", "--cluster", "edge-1")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert hub.requests[-1].query == {"cluster": "edge-1"}
+
+
+def test_a_difference_is_a_unified_diff_and_exit_1(hub: FakeHub, run: Terminal) -> None:
+    pruned = samples.diff(kind="ConfigMap", group="", name="old", change="prune", diff="", message="no longer assigned")
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff(), pruned)]})
+    outcome = run("app", "diff", "web")
+    assert outcome.code == 1
+    assert outcome.out.splitlines() == [
+        "===== edge-1: apps/Deployment web/web: update =====",
+        "--- live",
+        "+++ assigned",
+        "@@ -1 +1 @@",
+        "-replicas: 5",
+        "+replicas: 2",
+        "===== edge-1: ConfigMap web/old: prune =====",
+        "no longer assigned",
+    ]
+    assert run("app", "diff", "web", "--exit-code=false").code == 0
+
+
+def test_clusters_with_the_same_difference_share_it(hub: FakeHub, run: Terminal) -> None:
+    items = [samples.cluster_diff(f"edge-{n}", samples.diff()) for n in range(7)]
+    hub.on("GET", PATH, {"items": [*items, samples.cluster_diff("other", samples.diff(diff="-a\n"))]})
+    heads = [line for line in run("app", "diff", "web").out.splitlines() if line.startswith("=====")]
+    assert heads == [
+        "===== edge-0, edge-1, edge-2, edge-3, edge-4 and 2 more: apps/Deployment web/web: update =====",
+        "===== other: apps/Deployment web/web: update =====",
+    ]
+
+
+@pytest.mark.parametrize("resources", [[], [samples.diff()]])
+def test_a_cluster_without_an_answer_is_an_error_whatever_the_others_say(
+    hub: FakeHub, run: Terminal, resources: list[dict[str, str]]
+) -> None:
+    away = samples.cluster_diff("edge-2", error="the agent is not connected")
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", *resources), away]})
+    outcome = run("app", "diff", "web", "--exit-code=false")
+    assert (outcome.code, outcome.err) == (3, "error: no answer from edge-2 (the agent is not connected)\n")
+
+
+def test_a_resource_without_an_answer_is_an_error(hub: FakeHub, run: Terminal) -> None:
+    bad = samples.diff(change="error", diff="", message="Forbidden: no")
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", bad)]})
+    outcome = run("app", "diff", "web")
+    assert outcome.code == 3
+    assert "no answer from edge-1 about apps/Deployment web/web" in outcome.err
+    assert "Forbidden: no" in outcome.out
+
+
+def test_an_application_that_is_not_there_is_no_difference(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, refused(404, "not-found", "there is no application web"))
+    assert run("app", "diff", "web").code == 2
+
+
+def test_as_json(hub: FakeHub, run: Terminal) -> None:
+    value = {"items": [samples.cluster_diff("edge-1", samples.diff())]}
+    hub.on("GET", PATH, value)
+    outcome = run("app", "diff", "web", "-o", "json")
+    assert (outcome.code, json.loads(outcome.out)) == (1, value)
+
+
+def test_a_diff_cannot_steer_the_terminal(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff(diff="+a\x1b[2J\r\n\t+b\n"))]})
+    assert run("app", "diff", "web").out.splitlines()[1:] == ["+a\N{REPLACEMENT CHARACTER}[2J", "\t+b"]

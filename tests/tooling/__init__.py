@@ -1,0 +1,1 @@
+"""What builds, checks and packs the project is tested like the rest of it."""
