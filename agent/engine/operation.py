@@ -126,7 +126,7 @@ def automated_attempt(policy: SyncPolicy, parameters: str, attempts: Attempts, n
 def record_attempt(
     retry: Retry, parameters: str, attempts: Attempts, phase: Phase, now_ms: int, *, counts: bool = True
 ) -> Attempts:
-    """Note the outcome of an automated attempt. One that does not count delays the next, but is no step to the limit."""
+    """Note the outcome of an automated attempt. One that does not count delays the next, and brings no limit nearer."""
     again = attempts.parameters == parameters
     count = attempts.count + 1 if again else 1
     uncounted = (attempts.uncounted if again else 0) + (0 if counts else 1)

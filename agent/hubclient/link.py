@@ -283,18 +283,21 @@ class Link:
             good = [a for a in good if a.deletion is not None]
         if good:
             arrivals += self._receiver.accept(good, offered)
-        acknowledgements = [
-            pb.AcknowledgedGeneration(
+        # What was taken needs no word of its own: the next status names its generation, and by that acknowledges it.
+        refusals = [
+            pb.Refusal(
                 application=a.application,
                 uid=a.uid,
                 generation=a.generation,
-                refusal=a.refusal,
+                code=a.refusal,
                 message=a.message,
                 held_generation=a.held_generation,
             )
             for a in arrivals
+            if a.refusal
         ]
-        await session.outgoing.put(pb.AgentMessage(acknowledgement=pb.Acknowledgement(items=acknowledgements)))
+        if refusals:
+            await session.outgoing.put(pb.AgentMessage(refusals=pb.Refusals(items=refusals)))
 
     def _vouched(self, assignment: Assignment) -> bool:
         """Check the hub's signature over every manifest set the assignment names."""

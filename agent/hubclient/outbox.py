@@ -29,7 +29,7 @@ class Waiting(Protocol):
     def mark_operations_reported(self, ids: Iterable[str]) -> None: ...
 
 
-PROGRESS_SECONDS = 0.5
+PROGRESS_SECONDS = 1.0
 BATCH_STATUSES = 200
 BATCH_DRIFTS = 100
 BATCH_BYTES = 4 * 1024 * 1024

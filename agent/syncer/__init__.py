@@ -2,8 +2,12 @@
 
 Syncer (manager)      every application on this cluster, woken one by one, and the intake of assignments
 ├── LiveState         what is there: one watch a kind, only managed objects, only what judging needs
+├── Served            what the cluster serves
 └── ApplicationLoop   one application: operate, judge, heal, tell
-    ├── Targets       what is assigned, resolved against what the cluster serves
-    ├── Judge         one object: as assigned or not, who changed it, when
-    └── Runner        one operation, its state on disk before each step
+    ├── Standing      its books: how it stands, object by object, and rolled up
+    ├── Preparation   has what is assigned resolved (Targets), and all that is there listed
+    ├── Automation    when an automated sync is due
+    ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
+    └── Runner        one operation (Order): dry run of everything (Preflight), then applies, then prunes;
+                      its state on disk before each step (Ledger)
 """

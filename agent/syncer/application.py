@@ -65,6 +65,8 @@ class ApplicationLoop:
         terminate = request is not None and request.terminate and not heard
         if self._runner is not None and (terminate or assignment.deletion is not None):
             self._runner.terminate()
+        # The next status acknowledges the assignment: it is due even while an operation runs.
+        self._tell(soon=False)
 
     def restore(self, operation: OperationState | None, synced: tuple[str, Revision] | None) -> None:
         """Take what the disk remembers, after a start of the agent. What ran then and is not to go on has ended."""
@@ -112,7 +114,7 @@ class ApplicationLoop:
         """Do what is next. Returns the seconds after which to call again, None to wait for news."""
         if self.buried:
             return None
-        assignment, before = self.assignment, self._standing.targets
+        assignment = self.assignment
         if assignment.deletion is not None:
             return await self._delete(assignment)
         targets, again = await self._preparation.targets(assignment)
@@ -121,8 +123,7 @@ class ApplicationLoop:
             if self._standing.troubled:
                 self._tell()
             return again
-        if targets is not before:
-            self._inspection.begin(targets)
+        self._inspection.begin(targets)
         order = self._requested(assignment)
         if order is not None:
             return await self._operate(assignment, targets, order)

@@ -1,4 +1,4 @@
-"""Judging the objects of one application: what changed is compared, what departed is reported, what is back is closed."""
+"""Judging the objects of one application: what changed is compared, what departed is reported, what is back is not."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ class Inspection:
         self._client = context.client
         self._storage = context.storage
         self._standing = standing
+        self._targets: Targets | None = None
         application = standing.assignment.application
         self.drifts = DriftLog(context.storage, context.outbox, context.clock, application)
 
     def begin(self, targets: Targets) -> None:
         """Take up new targets: what was reported of objects that are none of them, or are as assigned, is closed."""
+        if targets is self._targets:
+            return
+        self._targets = targets
         self.drifts.keep_only(targets.resources)
         for key in self.drifts.open:
             if self._standing.settled(key):

@@ -38,8 +38,8 @@ async def judge(
 ) -> Verdict:
     """Compare the live object with its assigned manifest. Raises KubeError.
 
-    `live` is the object as the watch has just brought it, None when it has to be asked for. It is asked for as well when
-    it is in another version of its kind, and when the answer is about a later state than the watch has told of.
+    `live` is the object as the watch has just brought it, None when it has to be asked for. It is asked for as well
+    when it is in another version of its kind, and when the answer is about a later state than the watch has told of.
     """
     if live is None or live["apiVersion"] != kind.api_version:
         live = await client.get(kind, target.key.namespace, target.key.name)

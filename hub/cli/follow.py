@@ -26,7 +26,7 @@ Judge = Callable[["Picture"], T | None]
 
 POLL_SECONDS = 2.0
 REREAD_SECONDS = 20.0
-"""The stream tells of changes only: what is no more, and what is true of the hub itself, is read now and then."""
+"""The stream tells of changes only: what is no more is read now and then."""
 SILENT_SECONDS = 45.0
 """A stream without as much as a heartbeat for so long is dead; the hub sends one every 15."""
 AWAY_SECONDS = 60.0
@@ -63,6 +63,12 @@ class Picture:
         return [f"{c['type']}: {c['message']}" for c in conditions if str(c["type"]).endswith("Error")]
 
     @property
+    def is_stale(self) -> bool:
+        """Whether what the stream does not tell is known to have changed, or waited for."""
+        known = len(self.detail.get("conditions", ()))
+        return not self.is_settled or self.summary.get("condition_count", 0) != known
+
+    @property
     def is_settled(self) -> bool:
         """Whether the hub has assigned what the application says now."""
         refresh = self.detail.get("refresh", {})
@@ -70,9 +76,12 @@ class Picture:
 
 
 class Follower:
-    def __init__(self, api: HubApi, application: str, *, timeout: float, request_timeout: float) -> None:
-        """`timeout` in seconds; 0: none."""
+    def __init__(
+        self, api: HubApi, application: str, *, timeout: float, request_timeout: float, may_be_gone: bool = False
+    ) -> None:
+        """`timeout` in seconds; 0: none. `may_be_gone`: that there is no such application is no mistake."""
         self._api = api
+        self._may_be_gone = may_be_gone
         self._application = application
         self._timeout = timeout
         self._request_timeout = request_timeout
@@ -127,7 +136,7 @@ class Follower:
                 self._picture.detail = await self._get(client)
                 break
             except Refused as error:
-                if error.code != "not-found" or not self._picture.detail:
+                if error.code != "not-found" or not (self._picture.detail or self._may_be_gone):
                     raise
                 self._picture.deleted = True
                 return self._now()
@@ -160,14 +169,15 @@ class Follower:
                 if not response.is_success:
                     answer(response, await response.aread())
                 events = aiter(httpx2.EventSource(response, max_event_size=_LARGEST_EVENT))
-                async with contextlib.aclosing(_ticking(events, REREAD_SECONDS)) as ticks:
+                async with contextlib.aclosing(_ticking(events, POLL_SECONDS)) as ticks:
                     async for event in ticks:
                         if event is not None:
                             self._take(event)
                             yield self._now()
                         if self._picture.deleted:
                             return
-                        if time.monotonic() - self._read_at > REREAD_SECONDS:
+                        patience = POLL_SECONDS if self._picture.is_stale else REREAD_SECONDS
+                        if time.monotonic() - self._read_at >= patience:
                             yield await self._read(client)
         except httpx2.HTTPError as error:
             raise transport_error(error, self._api.context) from error

@@ -79,6 +79,7 @@ class Installer:
 def installer(context: str, kubeconfig: Path | None) -> Iterator[Installer]:
     """Open a cluster of the kubeconfig. Raises Misuse when there is no such context, ClusterFault."""
     import urllib3
+    import yaml
     from kubernetes.client.exceptions import ApiException
 
     # Untyped, and slow to import.
@@ -90,7 +91,8 @@ def installer(context: str, kubeconfig: Path | None) -> Iterator[Installer]:
         client = config.new_client_from_config(
             config_file=str(kubeconfig) if kubeconfig else None, context=context, persist_config=False
         )
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        # The loader trusts the file to be well-formed.
         raise Misuse(f"the kubeconfig has no usable context {context!r}: {' '.join(str(error).split())}") from error
     client.configuration.retries = 1
     with client, tempfile.TemporaryDirectory() as directory:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.access import Event
 from hub.errors import HubError
+from hub.fleet.convert import generation_of
 from hub.fleet.dispatch import Dispatcher
 from hub.fleet.session import Session
 from hub.store.bus import Bus
@@ -23,6 +24,8 @@ from hub.store.contract import Store
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.02
+NAME_LENGTH = 100
+"""How much of a name that an agent made up is repeated."""
 
 Index = Mapping[str, tuple[int, str, bool]]
 """application → (generation, digest, held)"""
@@ -60,10 +63,13 @@ class Agreement:
         return agree
 
     async def settle(self, session: Session, inventory: pb.Inventory) -> None:
-        """Send the assignments the agent lacks or holds otherwise. Nothing is ever deleted because it was not named."""
+        """Send the assignments the agent lacks or holds otherwise. Nothing is ever deleted because it was not named.
+        Raises Malformed."""
         cluster = session.cluster
         index, _ = await self._indexes(cluster)
         held = {h.application: h for h in inventory.held}
+        for each in inventory.held:
+            generation_of(each.generation)
         assignments = {a.content.application: a for a in await self._store.assignments_of_cluster(cluster)}
         to_send, buried = [], []
         for application, assignment in assignments.items():
@@ -105,7 +111,7 @@ class Agreement:
         await self._bus.publish("refresh")
 
     async def _record_unknown(self, session: Session, applications: list[str]) -> None:
-        names = ", ".join(sorted(applications)[:10])
+        names = ", ".join(name[:NAME_LENGTH] for name in sorted(applications)[:10])
         message = (
             f"the agent of {session.name} runs {len(applications)} applications that this hub does not know: {names};"
             " they are left as they are (apply them again to take them over)"

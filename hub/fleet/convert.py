@@ -28,6 +28,9 @@ from hub.domain.status import (
 )
 
 
+GENERATION_LIMIT = 2**53
+
+
 class Malformed(ValueError):
     """An agent sent a value that the vocabulary does not have."""
 
@@ -44,6 +47,13 @@ def from_millis(value: int) -> datetime | None:
         return datetime.fromtimestamp(value / 1000, UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise Malformed(f"time {value}") from error
+
+
+def generation_of(value: int) -> int:
+    """Check a generation an agent named. Raises Malformed for one that no hub has reached, and databases cannot hold."""
+    if value > GENERATION_LIMIT:
+        raise Malformed(f"generation {value}")
+    return value
 
 
 # --- to agents
@@ -189,7 +199,7 @@ def status_from_proto(status: pb.ApplicationStatus, cluster: str) -> Application
         application=status.application,
         cluster=cluster,
         application_uid=status.uid,
-        generation=status.generation,
+        generation=generation_of(status.generation),
         sync=_sync(status.sync),
         health=_health(status.health),
         health_message=status.health_message,

@@ -40,6 +40,8 @@ HELLO_SECONDS = 20.0
 CHUNK_BYTES = 512 * 1024
 FETCH_LIMIT = 10_000
 FETCH_BATCH_BYTES = 4 * 1024 * 1024
+GOODBYE_SECONDS = 2.0
+"""How long a stream that was closed may take to say so."""
 
 Context = Any
 """grpc.aio.ServicerContext; the stubs of grpc give it no useful type."""
@@ -88,26 +90,30 @@ class Gateway:
         self._registry.add(session)
         self._liveness.connected(session)
         writer = asyncio.create_task(self._write(session, context))
-        reader: asyncio.Task[None] | None = None
+        overdue = asyncio.create_task(session.overdue(GOODBYE_SECONDS))
+        reader = asyncio.create_task(self._converse(session, hello, cluster, context))
         try:
-            await self._greet(session, hello, cluster)
-            # Only now is it known what this cluster may report on.
-            reader = asyncio.create_task(self._read(session, context))
-            done, _pending = await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except HubError as error:
-            log.warning("stream of %s: %s", session.name, error.message)
-            session.close("unavailable", error.message)
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(asyncio.shield(writer), 2)
+            await asyncio.wait((writer, reader, overdue), return_when=asyncio.FIRST_COMPLETED)
+            if session.closing and not writer.done():
+                # The goodbye says when to come back.
+                await asyncio.wait((writer, overdue), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            tasks = [writer, *([reader] if reader is not None else [])]
+            tasks = (writer, reader, overdue)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._registry.remove(session):
                 self._liveness.disconnected(session)
+
+    async def _converse(self, session: Session, hello: pb.Hello, cluster: Cluster, context: Context) -> None:
+        """Greet the agent, then take in what it says, until the stream or the session ends."""
+        try:
+            await self._greet(session, hello, cluster)
+            # Only now is it known what this cluster may report on.
+            await self._read(session, context)
+        except HubError as error:
+            log.warning("stream of %s: %s", session.name, error.message)
+            session.close("unavailable", error.message)
 
     async def _identify(self, context: Context) -> PeerIdentity:
         if self.draining:
@@ -193,9 +199,8 @@ class Gateway:
         match message.WhichOneof("body"):
             case "status":
                 self._reports.take(session, message.status)
-            case "acknowledgement":
-                stale = self._reports.acknowledge(session, message.acknowledgement.items)
-                for item in stale:
+            case "refusals":
+                for item in self._reports.refuse(session, message.refusals.items):
                     await self._store.hold_back(session.cluster, item.application, item.held_generation)
             case "inventory":
                 await self._agreement.settle(session, message.inventory)

@@ -68,6 +68,7 @@ class Reports:
                 gathered.statuses.pop(pair, None)
             else:
                 gathered.statuses[pair] = convert.status_from_proto(message, session.cluster)
+                gathered.acknowledged[pair] = (message.generation, "")
         for drift in report.drifts:
             if drift.application in session.assigned:
                 gathered.drifts[drift.id] = convert.drift_report_from_proto(drift, session.cluster)
@@ -80,20 +81,14 @@ class Reports:
         gathered.receipts[session] = report.sequence
         self._wake.set()
 
-    def acknowledge(
-        self, session: Session, items: Iterable[pb.AcknowledgedGeneration]
-    ) -> list[pb.AcknowledgedGeneration]:
-        """Take acknowledgements in; return those that say the agent holds a newer generation than it was sent."""
-        stale = []
-        for item in items:
-            if item.application not in session.assigned:
-                continue
-            if item.refusal == "stale-generation":
-                stale.append(item)
-            refusal = f"{item.refusal}: {item.message}"[:500] if item.refusal else ""
-            self._next.acknowledged[(session.cluster, item.application)] = (item.generation, refusal)
+    def refuse(self, session: Session, items: Iterable[pb.Refusal]) -> list[pb.Refusal]:
+        """Take refusals in; return those that say the agent holds a newer generation than it was sent."""
+        mine = [item for item in items if item.application in session.assigned]
+        for item in mine:
+            words = f"{item.code}: {item.message}"[:500]
+            self._next.acknowledged[(session.cluster, item.application)] = (item.generation, words)
         self._wake.set()
-        return stale
+        return [item for item in mine if item.code == "stale-generation"]
 
     async def run(self) -> None:
         """Write until cancelled."""

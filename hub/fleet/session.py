@@ -69,6 +69,10 @@ class Session:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     closing: str = ""
     """Why the stream is about to end; set by `close`."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by `close`."""
+    reports_under_way: int = 0
+    """Reports taken and not yet in the store."""
 
     def put_assignments(self, assignments: Iterable[Assignment]) -> None:
         """Newest value per application; an older generation never replaces a newer one."""
@@ -87,21 +91,35 @@ class Session:
         self._wake.set()
 
     def put_control(self, key: str, message: pb.HubMessage) -> None:
-        """Send a control message; a newer one of the same key replaces one that has not been sent yet."""
+        """Send a control message; a newer one of the same key replaces one that has not been sent yet. Nothing comes
+        after the goodbye."""
+        if self.closing:
+            return
         self._control[key] = message
         self._wake.set()
 
     def put_first(self, key: str, message: pb.HubMessage) -> None:
         """Send a control message before all others that wait."""
+        if self.closing:
+            return
         self._control = {key: message, **self._control}
         self._wake.set()
 
     def close(self, reason: str, message: str = "", retry_after: float = 0.0) -> None:
-        """Say goodbye, then end the stream."""
+        """Say goodbye, then end the stream. Of several reasons the first counts."""
+        if self.closing:
+            return
         goodbye = pb.Goodbye(reason=reason, message=message, retry_after_seconds=retry_after)
         self._control = {"goodbye": pb.HubMessage(goodbye=goodbye)}
         self.closing = reason
+        self.ended.set()
         self._wake.set()
+
+    async def overdue(self, grace: float) -> None:
+        """Return once the stream should have ended: `grace` seconds after it was closed. Its writer may be stuck with
+        what an agent does not take, and would never come to the goodbye."""
+        await self.ended.wait()
+        await asyncio.sleep(grace)
 
     async def outgoing(self) -> list[pb.HubMessage | bytes]:
         """Wait for something to send and return all of it, in an order that makes sense to the agent."""
@@ -114,9 +132,10 @@ class Session:
         self._control.clear()
         if self.closing:
             return messages
-        blobs = self._take_blobs()
         assignments = list(self._mailbox.values())
         self._mailbox.clear()
+        # Without assignments they wait for those they are to go along with.
+        blobs = self._take_blobs() if assignments else b""
         for start in range(0, len(assignments), ASSIGNMENTS_PER_MESSAGE):
             items = [convert.assignment_to_proto(a) for a in assignments[start : start + ASSIGNMENTS_PER_MESSAGE]]
             encoded = pb.Assignments(items=items).SerializeToString()

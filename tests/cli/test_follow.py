@@ -337,7 +337,7 @@ def test_at_a_terminal_deletion_is_asked_about(deleting: Story, run: Terminal) -
 
 def test_deletion_can_be_waited_for(deleting: Story, run: Terminal) -> None:
     going = samples.detail(samples.row(deleting=True))
-    deleting.details(going, going, going, refused(404, "not-found", "there is no application web"))
+    deleting.details(going, going, refused(404, "not-found", "there is no application web"))
     outcome = deletion(run, "-y", "--wait", "--propagation-policy", "background")
     assert outcome.code == 0, outcome.err
     assert outcome.out.splitlines()[-1] == "web is gone."

@@ -1,4 +1,4 @@
-"""The command line against a real hub, with agents on simulated clusters: everything between the user and the cluster."""
+"""The command line against a real hub with agents on simulated clusters: all there is between user and cluster."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 
 from agent.engine.resource import ResourceKey
@@ -35,7 +36,9 @@ class Shell:
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
+async def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    # The hub's log would go where the command line prints.
+    monkeypatch.setattr("hub.api.guard.access_log", structlog.wrap_logger(structlog.testing.CapturingLogger()))
     settings = {"roles": ("api", "gateway", "controller"), "initial_password_file": tmp_path / "password"}
     fleet = Fleet(tmp_path, address="127.0.0.1:8443", agent_address="127.0.0.1:8444", **settings)
     await fleet.start()
@@ -132,8 +135,7 @@ async def test_drift_is_told_with_its_author(
     cluster = await fleet.add_agent("one")
     await shell.good("apply", "-f", write(tmp_path / "web.yaml", manual(repository.url)))
     await shell.good("app", "sync", "web", "--timeout", "30s")
-    key = ResourceKey("", "ConfigMap", "default", "settings")
-    await cluster.edit(key, lambda obj: {**obj, "data": {"k": "9"}}, manager="kubectl-edit")
+    await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "9"}})
     outcome = await eventually(shell, ("app", "get", "web"), lambda outcome: "Drift of" in outcome.out)
     assert "by kubectl-edit" in outcome.out
     assert '"1" → "9"' in outcome.out
@@ -144,9 +146,8 @@ async def test_drift_is_told_with_its_author(
 async def test_the_words_of_create_and_set(fleet: Fleet, shell: Shell, repository: Repository) -> None:
     await fleet.add_agent("one", {"region": "eu"})
     flags = ("--repo", repository.url, "--path", "web", "--revision", "main", "--dest-namespace", "default")
-    assert (
-        await shell.good("app", "create", "web", *flags, "--dest-selector", "region=eu") == "application/web created\n"
-    )
+    out = await shell.good("app", "create", "web", *flags, "--dest-selector", "region=eu")
+    assert out == "application/web created\n"
     again = await shell("app", "create", "web", *flags, "--dest-name", "one")
     assert (again.code, "escadre app set" in again.err) == (2, True)
     await shell.good("app", "set", "web", "--sync-policy", "auto", "--self-heal", "--label", "team=a")

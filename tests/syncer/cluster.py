@@ -7,6 +7,7 @@ A syncer gets `Cluster.client`, which counts every request and fails those it is
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ class People:
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client = client
         self.namespace = namespace
-        self._left: list[Object] = []
+        self._left: builtins.list[Object] = []
         """Objects without a namespace, to be removed after the test."""
 
     async def kind(self, group: str, kind: str) -> Kind:
@@ -162,6 +163,10 @@ class People:
 
     async def get(self, key: ResourceKey) -> Object | None:
         return await self._client.get(await self.kind(key.group, key.kind), key.namespace, key.name)
+
+    async def list(self, group: str, kind: str) -> builtins.list[Object]:
+        """Return what there is of a kind in the test's namespace."""
+        return (await self._client.list(await self.kind(group, kind), namespace=self.namespace)).items
 
     async def edit(self, key: ResourceKey, patch: Object, manager: str = "kubectl-edit") -> Object:
         """Change an object as a person would; `patch` is a JSON merge patch."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from hub.cli.apps import app_argument
-from hub.cli.client import application_path
 from hub.cli.command import command as declare
-from hub.cli.errors import Failed, Refused, TimedOut
+from hub.cli.errors import Failed, TimedOut
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.operations import cluster_option, some
@@ -70,15 +69,7 @@ def command(
 
 def wait_deleted(session: Session, app: str, timeout: float) -> None:
     """Return once the application is gone. Raises TimedOut, CliError."""
-    path, params = application_path(app)
-    try:
-        session.api.get(path, **params)
-    except Refused as error:
-        if error.code != "not-found":
-            raise
-        click.echo(f"{app} is gone.")
-        return
-    follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout)
+    follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout, may_be_gone=True)
     with Display(f"deletion of {app}") as display:
 
         def judge(picture: Picture) -> bool | None:

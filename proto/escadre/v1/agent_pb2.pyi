@@ -7,18 +7,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AgentMessage(_message.Message):
-    __slots__ = ("hello", "inventory", "acknowledgement", "status", "heartbeat")
+    __slots__ = ("hello", "inventory", "refusals", "status", "heartbeat")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     INVENTORY_FIELD_NUMBER: _ClassVar[int]
-    ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     inventory: Inventory
-    acknowledgement: Acknowledgement
+    refusals: Refusals
     status: StatusReport
     heartbeat: Heartbeat
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., inventory: _Optional[_Union[Inventory, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., status: _Optional[_Union[StatusReport, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., inventory: _Optional[_Union[Inventory, _Mapping]] = ..., refusals: _Optional[_Union[Refusals, _Mapping]] = ..., status: _Optional[_Union[StatusReport, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class HubMessage(_message.Message):
     __slots__ = ("welcome", "assignments", "status_receipt", "heartbeat", "query", "trust", "goodbye", "inventory_request", "status_request")
@@ -278,27 +278,27 @@ class Deletion(_message.Message):
     propagation: str
     def __init__(self, cascade: _Optional[bool] = ..., propagation: _Optional[str] = ...) -> None: ...
 
-class Acknowledgement(_message.Message):
+class Refusals(_message.Message):
     __slots__ = ("items",)
     ITEMS_FIELD_NUMBER: _ClassVar[int]
-    items: _containers.RepeatedCompositeFieldContainer[AcknowledgedGeneration]
-    def __init__(self, items: _Optional[_Iterable[_Union[AcknowledgedGeneration, _Mapping]]] = ...) -> None: ...
+    items: _containers.RepeatedCompositeFieldContainer[Refusal]
+    def __init__(self, items: _Optional[_Iterable[_Union[Refusal, _Mapping]]] = ...) -> None: ...
 
-class AcknowledgedGeneration(_message.Message):
-    __slots__ = ("application", "uid", "generation", "refusal", "message", "held_generation")
+class Refusal(_message.Message):
+    __slots__ = ("application", "uid", "generation", "code", "message", "held_generation")
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
-    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     HELD_GENERATION_FIELD_NUMBER: _ClassVar[int]
     application: str
     uid: str
     generation: int
-    refusal: str
+    code: str
     message: str
     held_generation: int
-    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., refusal: _Optional[str] = ..., message: _Optional[str] = ..., held_generation: _Optional[int] = ...) -> None: ...
+    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ..., held_generation: _Optional[int] = ...) -> None: ...
 
 class StatusReport(_message.Message):
     __slots__ = ("sequence", "applications", "drifts", "finished_operations")
