@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; SQLite in the data directory else"
     )
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(
-        ROLES, description="which of api, gateway and controller this process is"
+        ROLES, min_length=1, description="which of api, gateway and controller this process is"
     )
     host: str = Field("0.0.0.0", description="address both ports are bound to")  # noqa: S104 - a server
     port: int = Field(8443, ge=0, le=65535, description="HTTPS port of the REST API, and of agents that enrol")

@@ -9,24 +9,23 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.core import Metric
 
-from hub.access.accounts import Accounts
+from hub.access.accounts import ADMIN_NAME, Accounts
 from hub.access.audit import Audit
 from hub.access.roles import BuiltInRoles
 from hub.access.sessions import Sessions
 from hub.config import Settings
+from hub.datadir import own, write_private
 from hub.domain.operation import OperationState
-from hub.errors import Invalid, StoreUnavailable
+from hub.errors import StoreUnavailable
 from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
 from hub.fleet.dispatch import Dispatcher
@@ -144,7 +143,7 @@ class Hub:
 
     async def _open(self) -> None:
         settings = self.settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._stack.enter_context(own(settings.data_dir))
         url = settings.database_url.get_secret_value()
         self.store, self.bus = await open_store(url, data_dir=settings.data_dir)
         self._stack.push_async_callback(self.store.close)
@@ -217,9 +216,11 @@ class Hub:
         """Return the replica's name, the same after every start on this data directory: what a killed gateway left
         as connected is its own to correct."""
         path = self.settings.data_dir / "replica"
-        if not path.exists():
-            path.write_text(self._replica, "utf-8")
-        return path.read_text("utf-8").strip()
+        name = path.read_text("utf-8").strip() if path.exists() else ""
+        if not name:
+            name = self._replica
+            write_private(path, name)
+        return name
 
     def _agent_identity(self) -> Any:
         current = [self._server_identity()]
@@ -328,10 +329,13 @@ class Hub:
         return f"{host}:{self.agent_port or settings.agent_port}"
 
     async def _first_password(self, accounts: Accounts) -> None:
+        path = self.settings.initial_password_file
+        if path is not None and await self.store.get_account(ADMIN_NAME) is None:
+            # What cannot be written must be known before the account is made, or its password is lost.
+            write_private(path, "")
         password = await accounts.ensure_admin()
         if not password:
             return
-        path = self.settings.initial_password_file
         if path is None:
             banner = f"\nThe account admin was made, with the password\n\n    {password}\n\nIt is shown this once.\n\n"
             os.write(2, banner.encode())
@@ -347,17 +351,6 @@ def source_policy(settings: Settings) -> SourcePolicy:
         ssh_auth_socket=settings.ssh_auth_socket,
         ca_file=settings.git_ca_file,
     )
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file only its owner can read. Raises Invalid when it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise Invalid(f"{path} cannot be written: {error.strerror}") from error
 
 
 def host_of(address: str) -> str:

@@ -16,20 +16,26 @@ settings.load_profile("default")
 
 SLOW = (
     # Real Git, real SSH, and whole hubs with agents.
+    "tests/cli/test_with_hub.py",
+    "tests/e2e",
+    "tests/faults",
+    "tests/fleet",
+    "tests/reconcile",
+    "tests/render/test_with_git.py",
     "tests/source/test_damage.py",
     "tests/source/test_git.py",
     "tests/source/test_servers.py",
-    "tests/fleet",
-    "tests/e2e",
-    "tests/faults",
-    # Processes that are killed, run out of memory or hang.
+    # Processes that are killed, run out of memory or hang, and time that has to pass.
+    "tests/hubclient/test_keys.py",
     "tests/render/test_workers.py",
+    "tests/store/test_leases.py",
     "tests/store/test_sqlite.py",
-    # Long searches.
+    # Long searches, and measurements.
     "tests/api/test_fuzz.py",
     "tests/kube/simulated/test_apply_properties.py",
+    "tests/kube/simulated/test_footprint.py",
 )
-"""Files and folders, from the root, whose tests `make check` leaves to `make test`. One test alone is marked in place."""
+"""Files and folders, from the root: `make check` leaves their tests to `make test`. One test is marked in its place."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

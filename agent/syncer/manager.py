@@ -176,6 +176,11 @@ class Syncer:
         except errors.KubeError as error:
             raise QuestionFailed("cluster", f"the cluster's API: {error}") from error
 
+    @property
+    def idle(self) -> bool:
+        """Whether no application is worked on, or to be worked on at once."""
+        return not self._busy and not self._ready
+
     def _is_assigned(self, tracking_name: str) -> bool:
         application = self._by_tracking.get(tracking_name)
         return application is not None and not self._loops[application].buried

@@ -14,7 +14,7 @@ from typing import Any
 from agent.engine.assignment import Assignment
 from agent.engine.drift import content_hash
 from agent.engine.operation import OperationState, Phase, ResultStatus
-from agent.engine.reconcile import Judged, Pair, reconcile
+from agent.engine.reconcile import Judged, Live, Pair, reconcile
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.tasks import Plan, make_plan
 from agent.kube import errors
@@ -159,7 +159,7 @@ class Runner:
         try:
             return await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
         except errors.Rejected as error:
-            if not (self._order.force and "immutable" in error.message):
+            if not self._order.replaces_after(error.message):
                 raise
         await self._client.delete(kind, pair.key.namespace, pair.key.name, DeleteOptions("background"))
         if not await self._patience.until(self._reading(kind, pair.key), lambda o: o is None, GONE_TIMEOUT_SECONDS):
@@ -176,10 +176,21 @@ class Runner:
         kind = (await self._client.discover()).find(group, live.version, kind_name)
         if kind is None:
             raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
-        options = DeleteOptions(self._order.propagation, uid=live.uid)
-        await self._patience.request(lambda: self._client.delete(kind, pair.key.namespace, pair.key.name, options))
+        deleted = await self._patience.request(lambda: self._delete(kind, live))
         self.ledger.judged[pair.key] = None
-        self.ledger.record(pair, ResultStatus.PRUNED, "pruned")
+        self.ledger.record(pair, ResultStatus.PRUNED, "pruned" if deleted else "was gone already")
+
+    async def _delete(self, kind: Kind, live: Live) -> bool:
+        """Delete exactly this object. False when it was gone, whatever has its name now."""
+        key = live.key
+        try:
+            options = DeleteOptions(self._order.propagation, uid=live.uid)
+            return await self._client.delete(kind, key.namespace, key.name, options)
+        except errors.Conflict:
+            found = await self._client.get(kind, key.namespace, key.name)
+            if found is not None and found["metadata"].get("uid") == live.uid:
+                raise
+            return False
 
     async def _wait_established(self, kind: Kind, key: ResourceKey) -> None:
         def established(found: Object | None) -> bool:

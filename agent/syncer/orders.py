@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 
@@ -30,6 +31,19 @@ class Order:
     """The one attempt that is made by itself for a revision and its parameters."""
     checked: bool = False
     """The manifests have just been through a dry run: self-heal needs no second one."""
+
+    def replaces_after(self, refusal: str) -> bool:
+        """Say whether an object is to be deleted and made anew, since it was refused to change it: under force, and only
+        if the object as such was found good."""
+        return self.force and _FIXED.search(refusal) is not None
+
+
+_FIXED = re.compile(
+    r"immutable|may not (be )?changed?\b|cannot be (changed|updated)|updates? to .* (is|are) forbidden"
+    r"|pod updates may not",
+    re.IGNORECASE,
+)
+"""How API servers say that a field cannot be changed once it is set."""
 
 
 def requested_order(assignment: Assignment, request: OperationRequest) -> Order:

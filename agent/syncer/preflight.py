@@ -72,10 +72,13 @@ class Preflight:
         manifest = self._manifests.get(pair)
         try:
             predicted = await self._patience.request(lambda: self._client.apply(kind, manifest, DRY_RUN))
-        except errors.Permanent:
+        except errors.Permanent as error:
             if pair.live is None and await self._left_to_another(kind, pair):
                 return
-            raise
+            if not self._order.replaces_after(error.message):
+                raise
+            self._note(pair, "would be replaced")
+            return
         # Of an object that is not there yet, a dry run gives no version.
         there = bool(predicted["metadata"].get("resourceVersion"))
         if pair.live is None and there and await self._left_to_another(kind, pair):
@@ -96,8 +99,11 @@ class Preflight:
         live, hash_ = pair.live, content_hash(predicted)
         if live is not None and live.content_hash == hash_ and not live.deleting:
             self._ledger.settle(pair, pair.target.digest, hash_, UNCHANGED)
-        elif self._order.dry_run:
-            message = "would be created" if live is None else "would be changed"
+        else:
+            self._note(pair, "would be created" if live is None else "would be changed")
+
+    def _note(self, pair: Pair, message: str) -> None:
+        if self._order.dry_run:
             self._ledger.record(pair, ResultStatus.SYNCED, message)
 
 

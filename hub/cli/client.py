@@ -12,7 +12,7 @@ import httpx2
 import orjson
 
 from hub import __version__
-from hub.cli.config import Context
+from hub.cli.config import Context, is_token
 from hub.cli.errors import CliError, HubAway, NotLoggedIn, NotTrusted, Refused
 
 PREFIX = "/api/v1"
@@ -98,7 +98,10 @@ class HubApi:
 
 
 def client_options(context: Context, timeout: float) -> dict[str, Any]:
-    """Return how both kinds of HTTP client are made. Raises NotTrusted when the context's authority is unreadable."""
+    """Return how both kinds of HTTP client are made. Raises NotTrusted when the context's authority is unreadable,
+    NotLoggedIn when its token is."""
+    if context.token and not is_token(context.token):
+        raise NotLoggedIn(f"the token kept for {context.server} is damaged: log in again")
     headers = {"User-Agent": f"escadre/{__version__}", "Accept": "application/json"}
     if context.token:
         headers["Authorization"] = f"Bearer {context.token}"

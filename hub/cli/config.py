@@ -22,7 +22,6 @@ DEFAULT_PORT = 8443
 """The hub's own default; a https:// address without a port means 443, as everywhere."""
 _VERSION = 1
 _LARGEST = 4 * 1024 * 1024
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 
 
@@ -88,6 +87,14 @@ def load(path: Path) -> Contexts:
         raise Misuse(f"{path} is not a file of escadre's contexts: move it away and log in again") from error
 
 
+def is_open_to_others(path: Path) -> bool:
+    """Tell whether somebody else on this machine may read or write the file of contexts."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
 def save(path: Path, contexts: Contexts) -> None:
     """Write the file in one step, readable by its owner only. Raises Misuse."""
     items = {name: _fields(context) for name, context in contexts.items.items()}
@@ -121,7 +128,7 @@ def choose(contexts: Contexts, name: str = "", environ: Mapping[str, str] = os.e
     if chosen is None:
         raise NotLoggedIn("no hub is known here: log in with `escadre login HOST:PORT`, or set ESCADRE_HUB")
     if token := environ.get("ESCADRE_TOKEN", "").strip():
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             raise Misuse("ESCADRE_TOKEN is no token: it holds spaces or characters that no token has")
         chosen = replace(chosen, token=token, username="", expires_at="")
     if file := environ.get("ESCADRE_CA_FILE"):
@@ -157,6 +164,11 @@ def server_address(text: str) -> str:
         raise Misuse(problem)
     host = f"[{host}]" if ":" in host else host
     return f"https://{host}:{port or (443 if has_scheme else DEFAULT_PORT)}"
+
+
+def is_token(text: str) -> bool:
+    """Tell whether a text can stand in a header."""
+    return re.fullmatch(r"[\x21-\x7e]{1,8192}", text) is not None
 
 
 def context_name(text: str) -> str:

@@ -34,7 +34,10 @@ class Session:
     @cached_property
     def contexts(self) -> config.Contexts:
         """Raises Misuse."""
-        return config.load(self.path)
+        contexts = config.load(self.path)
+        if any(context.token for context in contexts.items.values()) and config.is_open_to_others(self.path):
+            click.echo(f"warning: {self.path} holds tokens and is open to others: chmod 600 {self.path}", err=True)
+        return contexts
 
     @cached_property
     def context(self) -> config.Context:

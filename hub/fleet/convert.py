@@ -27,8 +27,8 @@ from hub.domain.status import (
     SyncStatus,
 )
 
-
 GENERATION_LIMIT = 2**53
+"""No hub comes to so many changes, and every database and reader of JSON can hold the number."""
 
 
 class Malformed(ValueError):
@@ -50,7 +50,7 @@ def from_millis(value: int) -> datetime | None:
 
 
 def generation_of(value: int) -> int:
-    """Check a generation an agent named. Raises Malformed for one that no hub has reached, and databases cannot hold."""
+    """Return a generation that an agent named. Raises Malformed for one beyond GENERATION_LIMIT."""
     if value > GENERATION_LIMIT:
         raise Malformed(f"generation {value}")
     return value

@@ -23,6 +23,10 @@ from hub.store.contract import Store
 
 log = logging.getLogger(__name__)
 
+QUESTION_LIMIT = 6000
+"""Bytes, as JSON: it goes over the bus."""
+REFUSAL_LIMIT = 1000
+"""Characters of an agent's own words that go over the bus."""
 ANSWER_LIMIT = 32 * 1024 * 1024
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 2.0
@@ -51,7 +55,7 @@ class Desk:
 
     async def ask(self, question: Question) -> bytes:
         """Return the answer (JSON). Raises Unavailable when the cluster is away or does not answer in time, HubError
-        with the agent's own code when it has no answer."""
+        with the agent's own code when it has no answer, TooLarge for parameters beyond all measure."""
         id = str(uuid.uuid4())
         payload = json.dumps(
             {
@@ -63,6 +67,8 @@ class Desk:
                 "seconds": question.seconds,
             }
         )
+        if len(payload) > QUESTION_LIMIT:
+            raise TooLarge(f"a question of {len(payload)} bytes is too long for a cluster: {QUESTION_LIMIT} are taken")
         async with self._bus.subscribe("answers") as subscription:
             await self._bus.publish("queries", payload)
             try:
@@ -119,16 +125,20 @@ class Desk:
         content = bytearray()
         id = error = message = ""
         async for chunk in chunks:
+            if self._put.get(chunk.id) != cluster or (id and chunk.id != id):
+                log.warning("an answer nobody asked cluster %s for was dropped", cluster)
+                return
             id = chunk.id
             error, message = chunk.error or error, chunk.message or message
             content += chunk.content
             if len(content) > ANSWER_LIMIT:
                 raise TooLarge(f"an answer of more than {ANSWER_LIMIT} bytes")
-        if self._put.pop(id, None) != cluster:
-            log.warning("an answer nobody asked cluster %s for was dropped", cluster)
+        if self._put.pop(id, None) is None:
+            # Its time was over before the last chunk, or there was none.
             return
         if error:
-            value = json.dumps({"code": error[:64], "message": message[:2000]}).encode()
+            words = {"code": _printable(error)[:32], "message": _printable(message)[:REFUSAL_LIMIT]}
+            value = json.dumps(words, ensure_ascii=False).encode()
             await self._bus.publish("answers", f"{id} !{base64.b64encode(value).decode()}")
             return
         digest = digest_of(bytes(content))
@@ -138,6 +148,10 @@ class Desk:
             log.error("an answer could not be kept: %s", failure.message)
             return
         await self._bus.publish("answers", f"{id} {digest}")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text[: REFUSAL_LIMIT * 2])
 
 
 def _refusal(code: str, message: str) -> HubError:

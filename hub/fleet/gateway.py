@@ -19,7 +19,7 @@ import grpc
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.access import Event
 from hub.domain.cluster import Cluster
-from hub.errors import HubError, NotFound, Unauthenticated, Unavailable
+from hub.errors import HubError, Invalid, NotFound, TooLarge, TooManyRequests, Unauthenticated, Unavailable
 from hub.fleet import convert
 from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
@@ -39,7 +39,11 @@ OLDEST_PROTOCOL = 1
 HELLO_SECONDS = 20.0
 CHUNK_BYTES = 512 * 1024
 FETCH_LIMIT = 10_000
+FETCH_BATCH = 200
 FETCH_BATCH_BYTES = 4 * 1024 * 1024
+"""About as much of the store's content as one call holds at a time."""
+REPORTS_UNDER_WAY = 16
+"""Reports of one agent that wait to be written. Agents send the next when the last was acknowledged."""
 GOODBYE_SECONDS = 2.0
 """How long a stream that was closed may take to say so."""
 
@@ -181,7 +185,8 @@ class Gateway:
     async def _read(self, session: Session, context: Context) -> None:
         while True:
             message = await context.read()
-            if message is grpc.aio.EOF:
+            if message is grpc.aio.EOF or session.closing:
+                # What is still sent on a stream that was ended, because it was revoked, say, is not heard.
                 return
             now = time.monotonic()
             session.heard = now
@@ -190,6 +195,8 @@ class Gateway:
                 return
             try:
                 await self._handle(session, message)
+                if session.reports_under_way > REPORTS_UNDER_WAY:
+                    raise convert.Malformed(f"{session.reports_under_way} reports without waiting for a receipt")
             except convert.Malformed as error:
                 await self._record("MalformedReport", f"{session.name} sent {error}", session.cluster)
                 session.close("protocol", f"not understood: {error}", retry_after=60)
@@ -201,7 +208,8 @@ class Gateway:
                 self._reports.take(session, message.status)
             case "refusals":
                 for item in self._reports.refuse(session, message.refusals.items):
-                    await self._store.hold_back(session.cluster, item.application, item.held_generation)
+                    held = convert.generation_of(item.held_generation)
+                    await self._store.hold_back(session.cluster, item.application, held)
             case "inventory":
                 await self._agreement.settle(session, message.inventory)
             case _:
@@ -223,9 +231,13 @@ class Gateway:
         digests = [d.hex() for d in request.digests]
         if len(digests) > FETCH_LIMIT:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"at most {FETCH_LIMIT} digests a request")
-        for start in range(0, len(digests), 200):
-            batch = digests[start : start + 200]
-            found = await self._store.get_blobs(batch)
+        start, count = 0, 1
+        while start < len(digests):
+            batch = digests[start : start + count]
+            try:
+                found = await self._store.get_blobs(batch)
+            except HubError as error:
+                await _abort(context, error)
             for digest in batch:
                 content = found.get(digest)
                 if content is None:
@@ -234,11 +246,18 @@ class Gateway:
                 self._dispatcher.blobs_sent += 1
                 for chunk in _chunks(digest, content):
                     yield chunk
+            start += len(batch)
+            # Manifests of one set are about as large as one another.
+            mean = sum(map(len, found.values())) // len(batch)
+            count = min(FETCH_BATCH, count * 8, max(1, FETCH_BATCH_BYTES // max(mean, 1)))
 
     async def answer(self, chunks: AsyncIterator[pb.AnswerChunk], context: Context) -> pb.AnswerReceipt:
         """Take the answer to a question that was put to this cluster."""
         peer = await self._identify(context)
-        await self._desk.take_answer(peer.cluster, chunks)
+        try:
+            await self._desk.take_answer(peer.cluster, chunks)
+        except HubError as error:
+            await _abort(context, error)
         return pb.AnswerReceipt()
 
     async def renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
@@ -267,6 +286,9 @@ def _chunks(digest: str, content: bytes) -> list[pb.BlobChunk]:
 _STATUS = {
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     NotFound: grpc.StatusCode.NOT_FOUND,
+    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    TooManyRequests: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
 }
 

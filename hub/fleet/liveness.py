@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.cluster import Connection
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 SEEN_SECONDS = 60.0
 """How exact "last seen" is in the store: written for all at once, this often."""
+SILENT_SECONDS = 3 * SEEN_SECONDS
+"""A gateway that has not written for so long is dead, and nobody is connected to it."""
 
 
 class Liveness:
@@ -52,13 +54,21 @@ class Liveness:
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
             self._beat(now)
-            if now - seen > SEEN_SECONDS:
+            due = now - seen > SEEN_SECONDS
+            if due:
                 seen = now
                 self._dirty.update({s.cluster: self._connection(s) for s in self._registry})
             try:
                 await self.flush()
+                if due:
+                    await self._give_up_dead_gateways()
             except HubError as error:
                 log.error("liveness cannot be written: %s; tried again", error.message)
+
+    async def _give_up_dead_gateways(self) -> None:
+        for cluster in await self._store.disconnect_silent(datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS)):
+            log.warning("cluster %s was connected to a gateway that is gone", cluster)
+            await self._bus.publish("clusters", cluster)
 
     def _beat(self, now: float) -> None:
         beat = pb.HubMessage(heartbeat=pb.Heartbeat(sent_ms=time.time_ns() // 1_000_000))

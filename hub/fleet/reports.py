@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from escadre.v1 import agent_pb2 as pb
 from hub.domain.access import Event
 from hub.domain.operation import OperationState
 from hub.domain.status import ApplicationStatus, DriftReport
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
 from hub.fleet import convert
 from hub.fleet.session import Session
 from hub.store.bus import Bus
@@ -27,17 +28,33 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 STATUSES_PER_WRITE = 500
+NAME_LENGTH = 100
+"""How much of a name that an agent made up is repeated."""
 
 
 @dataclass(slots=True)
 class _Gathered:
     statuses: dict[tuple[str, str], ApplicationStatus] = field(default_factory=dict)
-    buried: dict[tuple[str, str], None] = field(default_factory=dict)
-    drifts: dict[str, DriftReport] = field(default_factory=dict)
+    buried: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(cluster, application) → uid of the application whose tombstone was carried out."""
+    drifts: dict[tuple[str, str], DriftReport] = field(default_factory=dict)
     operations: dict[tuple[str, str, str], OperationState] = field(default_factory=dict)
-    receipts: dict[Session, int] = field(default_factory=dict)
+    receipts: dict[Session, tuple[int, int]] = field(default_factory=dict)
+    """session → (sequence of its newest report, how many reports)"""
     events: list[Event] = field(default_factory=list)
     acknowledged: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+
+    def apart(self) -> list[_Gathered]:
+        """Return the same, by cluster."""
+        parts: defaultdict[str, _Gathered] = defaultdict(_Gathered)
+        for name in ("statuses", "buried", "drifts", "operations", "acknowledged"):
+            for key, value in getattr(self, name).items():
+                getattr(parts[key[0]], name)[key] = value
+        for session, receipt in self.receipts.items():
+            parts[session.cluster].receipts[session] = receipt
+        for event in self.events:
+            parts[event.cluster].events.append(event)
+        return list(parts.values())
 
 
 class Reports:
@@ -64,29 +81,33 @@ class Reports:
                 continue
             pair = (session.cluster, message.application)
             if message.deleted:
-                gathered.buried[pair] = None
+                gathered.buried[pair] = message.uid
                 gathered.statuses.pop(pair, None)
             else:
                 gathered.statuses[pair] = convert.status_from_proto(message, session.cluster)
                 gathered.acknowledged[pair] = (message.generation, "")
         for drift in report.drifts:
             if drift.application in session.assigned:
-                gathered.drifts[drift.id] = convert.drift_report_from_proto(drift, session.cluster)
+                gathered.drifts[(session.cluster, drift.id)] = convert.drift_report_from_proto(drift, session.cluster)
         for operation in report.finished_operations:
             if operation.application in session.assigned:
                 state = convert.operation_from_proto(operation)
                 gathered.operations[(session.cluster, operation.application, operation.id)] = state
         if refused:
             gathered.events.append(_refusal(session, refused))
-        gathered.receipts[session] = report.sequence
+        _, number = gathered.receipts.get(session, (0, 0))
+        gathered.receipts[session] = (report.sequence, number + 1)
+        session.reports_under_way += 1
         self._wake.set()
 
     def refuse(self, session: Session, items: Iterable[pb.Refusal]) -> list[pb.Refusal]:
-        """Take refusals in; return those that say the agent holds a newer generation than it was sent."""
+        """Take refusals in; return those that say the agent holds a newer generation than it was sent. Raises
+        Malformed."""
         mine = [item for item in items if item.application in session.assigned]
         for item in mine:
             words = f"{item.code}: {item.message}"[:500]
-            self._next.acknowledged[(session.cluster, item.application)] = (item.generation, words)
+            generation = convert.generation_of(item.generation)
+            self._next.acknowledged[(session.cluster, item.application)] = (generation, words)
         self._wake.set()
         return [item for item in mine if item.code == "stale-generation"]
 
@@ -111,9 +132,18 @@ class Reports:
             try:
                 await self._write(gathered)
                 return
-            except HubError as error:
+            except Unavailable as error:
                 log.error("reports cannot be written: %s; tried again", error.message)
                 await asyncio.sleep(RETRY_SECONDS)
+            except HubError as error:
+                parts = gathered.apart()
+                if len(parts) == 1:
+                    _refuse_part(parts[0], error)
+                    return
+                # What one agent sent cannot be stored. The others' can.
+                for part in parts:
+                    await self._write_until_done(part)
+                return
 
     async def _write(self, gathered: _Gathered) -> None:
         if gathered.acknowledged:
@@ -124,24 +154,42 @@ class Reports:
             await self._store.put_statuses(statuses[start : start + STATUSES_PER_WRITE])
         if gathered.operations:
             await self._store.put_operations([(c, a, state) for (c, a, _), state in gathered.operations.items()])
-            for (cluster, application, _), state in gathered.operations.items():
-                self._observe(cluster, application, state)
         if gathered.drifts:
             await self._store.put_drifts(gathered.drifts.values())
         if gathered.buried:
-            await self._store.unassign(gathered.buried)
+            await self._bury(gathered.buried)
         if gathered.events:
             await self._store.add_events(gathered.events)
-        for session, sequence in gathered.receipts.items():
+        for (cluster, application, _), state in gathered.operations.items():
+            self._observe(cluster, application, state)
+        for session, (sequence, number) in gathered.receipts.items():
+            session.reports_under_way -= number
             receipt = pb.StatusReceipt(sequence=sequence)
             session.put_control("receipt", pb.HubMessage(status_receipt=receipt))
         if statuses or gathered.buried or gathered.operations or gathered.drifts:
             self.statuses_written += len(statuses)
             await self._bus.publish("statuses")
 
+    async def _bury(self, buried: Mapping[tuple[str, str], str]) -> None:
+        """Remove assignments whose tombstones were carried out. One that was made since, for another application of
+        the name, stays."""
+        gone = []
+        for application in {application for _, application in buried}:
+            for assignment in await self._store.assignments_of_application(application):
+                uid = buried.get((assignment.cluster, application))
+                if assignment.content.deletion is not None and assignment.content.application_uid == uid:
+                    gone.append((assignment.cluster, application))
+        await self._store.unassign(gone)
+
+
+def _refuse_part(part: _Gathered, error: HubError) -> None:
+    for session in part.receipts:
+        log.error("a report of %s cannot be stored: %s; its stream ends", session.name, error.message)
+        session.close("protocol", "a report cannot be stored", retry_after=60)
+
 
 def _refusal(session: Session, applications: list[str]) -> Event:
-    names = ", ".join(applications[:5])
+    names = ", ".join(name[:NAME_LENGTH] for name in applications[:5])
     message = f"the agent of {session.name} reported on applications that are not assigned to it: {names}; refused"
     log.warning("%s", message)
     return Event(datetime.now(UTC), "warning", "ForeignReport", message, cluster=session.cluster)

@@ -74,7 +74,9 @@ class Controller:
         self.looks = 0
 
     async def run(self) -> None:
-        """Control until cancelled."""
+        """Control until cancelled; may be run again after that. What was known is read anew: another replica was the
+        controller meanwhile."""
+        self._forget()
         async with self._bus.subscribe("applications", "refresh", "clusters", "statuses") as subscription:
             try:
                 await self._take_up()
@@ -82,6 +84,14 @@ class Controller:
                     await self._round(subscription)
             finally:
                 await self._stop()
+
+    def _forget(self) -> None:
+        self._known = _Known()
+        for memory in (self._ready, self._again, self._failures, self._timers, self._poll_again, self._waiting):
+            memory.clear()
+        self._polled_for.clear()
+        self._writes.clear()
+        self._stopping = False
 
     async def _stop(self) -> None:
         self._stopping = True

@@ -120,7 +120,8 @@ class ClusterStore(ABC):
 
     @abstractmethod
     async def put_connections(self, connections: Mapping[str, Connection]) -> None:
-        """Write many clusters' connections at once; unknown uids are passed over."""
+        """Write many clusters' connections at once; unknown uids are passed over. MUST leave one that stands and began
+        later: a gateway that still holds a dead stream does not know that the agent has come back to another."""
 
     @abstractmethod
     async def disconnect(self, uid: str, session: str, at: datetime) -> None:
@@ -129,6 +130,11 @@ class ClusterStore(ABC):
     @abstractmethod
     async def disconnect_replica(self, replica: str, at: datetime) -> None:
         """Mark every cluster held by this gateway replica unreachable: it starts, or was found dead."""
+
+    @abstractmethod
+    async def disconnect_silent(self, seen_before: datetime) -> list[str]:
+        """Mark every cluster last seen before that unreachable since it was seen: its gateway died and did not come
+        back. Returns their uids."""
 
     @abstractmethod
     async def put_capabilities(self, uid: str, capabilities: Capabilities, server: str) -> None:

@@ -170,6 +170,22 @@ def test_what_shows_no_authority_is_no_hub(hub: FakeHub, stranger: Terminal, aut
     assert len(outcome.err.splitlines()) == 1
 
 
+def test_a_file_of_tokens_that_others_can_read_is_warned_about(hub: FakeHub, stranger: Terminal) -> None:
+    stranger.knows(hub)
+    stranger.config.chmod(0o644)
+    assert "is open to others: chmod 600" in stranger("version").err
+    stranger.config.chmod(0o600)
+    assert stranger("version").err == ""
+
+
+def test_a_damaged_token_is_not_repeated(hub: FakeHub, stranger: Terminal) -> None:
+    stranger.knows(hub, token="esc_\nsecret")
+    outcome = stranger("app", "list")
+    assert (outcome.code, "is damaged: log in again" in outcome.err) == (3, True)
+    assert "secret" not in outcome.err
+    assert hub.requests == []
+
+
 def test_logging_out_ends_the_session_at_both_ends(hub: FakeHub, stranger: Terminal) -> None:
     stranger.knows(hub)
     hub.on("DELETE", "/session", Reply(status=204))

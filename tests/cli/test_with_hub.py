@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,7 @@ async def test_from_a_file_to_the_cluster_and_back_again(
     fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
 ) -> None:
     one, two = [await fleet.add_agent(name, {"region": "eu"}) for name in ("one", "two")]
+    await eventually(shell, ("cluster", "list"), lambda outcome: outcome.out.count(" Connected ") == 2)
     file = write(tmp_path / "web.yaml", manual(repository.url))
     assert await shell.good("apply", "-f", file, "--dry-run") == "application/web would-create\n"
     assert await shell.good("apply", "-f", file) == "application/web created\n"
@@ -133,6 +136,7 @@ async def test_drift_is_told_with_its_author(
     fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
 ) -> None:
     cluster = await fleet.add_agent("one")
+    await eventually(shell, ("cluster", "list"), lambda outcome: " Connected " in outcome.out)
     await shell.good("apply", "-f", write(tmp_path / "web.yaml", manual(repository.url)))
     await shell.good("app", "sync", "web", "--timeout", "30s")
     await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "9"}})
@@ -188,6 +192,24 @@ async def test_a_cluster_from_adding_to_removing(fleet: Fleet, shell: Shell, tmp
     await shell.good("cluster", "rm", "edge-1", "-y")
     assert (await shell("cluster", "get", "edge-1")).code == 2
     assert "ClusterRemoved" in await shell.good("events")
+
+
+async def test_the_command_that_adding_prints_starts_an_agent(fleet: Fleet, shell: Shell, tmp_path: Path) -> None:
+    token = tmp_path / "edge-1.token"
+    out = await shell.good("cluster", "add", "edge-1", "--token-file", str(token))
+    command = shlex.split(out.partition("escadre-agent")[2].partition("The token")[0].replace("\\\n", " "))
+    # The fleet's ports are any that were free, which the address it gives out does not know.
+    command[command.index("--hub") + 1] = f"127.0.0.1:{fleet.hub.api_port}"
+    link = ("--gateway", f"127.0.0.1:{fleet.hub.agent_port}", "--simulate")
+    agent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", *command, *link), cwd=tmp_path, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        outcome = await eventually(shell, ("cluster", "get", "edge-1"), lambda outcome: " Connected" in outcome.out)
+        assert "a simulated cluster" in outcome.out
+    finally:
+        agent.terminate()
+        await agent.wait()
 
 
 async def test_passwords_sessions_and_projects(fleet: Fleet, shell: Shell) -> None:

@@ -36,15 +36,17 @@ def hub_settings() -> str:
 
 
 def agent_settings() -> str:
-    parser = agent_parser({})
-    run = next(action for action in parser._actions if action.dest == "command").choices["run"]  # type: ignore[index]
+    commands = next(action for action in agent_parser({})._actions if action.dest == "command").choices
+    assert isinstance(commands, dict)
     rows = []
-    for action in run._actions:
+    for action in commands["run"]._actions:
         if action.dest == "help":
             continue
         text, _, variable = str(action.help).rpartition(" [")
-        kind = "switch" if action.nargs == 0 else "one of " + ", ".join(action.choices) if action.choices else "text"
-        default = "off" if action.nargs == 0 else f"`{action.default}`" if action.default is not None else ""
+        kind = "one of " + ", ".join(action.choices) if action.choices else _kind(action.type)
+        default = f"`{action.default}`" if action.default is not None else ""
+        if action.nargs == 0:
+            kind, default = "switch", "off"
         rows.append((f"`{action.option_strings[0]}`<br>`{variable.rstrip(']')}`", kind, default, text))
     return _table(("Flag and variable", "Value", "Default", "Meaning"), rows)
 

@@ -93,7 +93,7 @@ def test_the_versions_of_images_are_the_products() -> None:
         (path.name, tag)
         for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").rglob("*")]
         if path.is_file()
-        for tag in re.findall(r"escadre/(?:hub|agent):([\w.]+)", path.read_text())
+        for tag in re.findall(r"escadre/(?:hub|agent):(\d[\w.]*)", path.read_text())
     }
     assert named and {tag for _, tag in named} == {version}, named
 

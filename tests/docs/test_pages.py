@@ -90,8 +90,8 @@ def test_commands_in_the_text_are_there() -> None:
 
 def test_targets_of_make_are_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {name for page in PAGES for text in [*(b.text for b in page.blocks), *(c for _, c in page.code())]
-             for name in _MAKE.findall(text)}  # fmt: skip
+    texts = [text for page in PAGES for text in (*(b.text for b in page.blocks), *(code for _, code in page.code()))]
+    named = {name for text in texts for name in _MAKE.findall(text)}
     assert named and named <= targets, f"not in the Makefile: {sorted(named - targets)}"
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
+from hub.domain.application import ApplicationId
 from hub.domain.cluster import Cluster, Liveness
-from hub.domain.operation import HistoryEntry
+from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
 from hub.domain.status import ApplicationStatus, DriftReport
 from tests.faults.waiting import answered
 from tests.faults.witness import Witness, settings
@@ -56,6 +59,18 @@ class Scene:
         )
         return await self.fleet.synced(self.name, len(self.clusters), timeout=40)
 
+    async def sync(self, **options: Any) -> str:
+        """Ask for a sync as the API does, and wait until it is in the history. Returns the operation's id."""
+        request = OperationRequest(str(uuid4()), OperationKind.SYNC, "ada", datetime.now(UTC), **options)
+        await self.fleet.hub.store.record_operation_request(self.id, request)
+        await self.fleet.hub.bus.publish("applications", self.id)
+
+        async def done() -> bool:
+            return any(e.operation == request.id for e in await self.fleet.hub.store.history(self.id))
+
+        await answered(done, "the sync to be done")
+        return request.id
+
     async def hack(self, name: str = "settings", cluster: int = 0) -> None:
         await self.clusters[cluster].edit(settings(name), {"data": {"k": "hacked"}})
 
@@ -75,6 +90,18 @@ class Scene:
 
     async def unreachable(self, number: int = 0) -> bool:
         return (await self.cluster(number)).connection.liveness is Liveness.UNREACHABLE
+
+    async def held(self) -> bool:
+        """Whether the assignments wait for a refresh from Git, as those of a restored hub do."""
+        found = await self.fleet.hub.store.assignments_of_application(self.id)
+        return bool(found) and all(a.held for a in found)
+
+    async def released(self) -> bool:
+        return not await self.held()
+
+    async def gone(self) -> bool:
+        """Whether the hub has forgotten the application."""
+        return await self.fleet.hub.store.get_application(ApplicationId.parse(self.id)) is None
 
     async def history(self, count: int) -> list[HistoryEntry]:
         """Wait for as many entries, and return all: each must be of another operation."""

@@ -27,7 +27,7 @@ async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
         # One whose workloads come up: what is applied becomes Healthy.
         client = ClusterClient(connect(request.getfixturevalue("workload_plane")))
     else:
-        client = SimulatedCluster()
+        client = SimulatedCluster(rollout_seconds=0.02)
     namespace = f"test-{secrets.token_hex(4)}"
     await client.apply(NAMESPACE, manifest(NAMESPACE, "", namespace))
     people = People(client, namespace)

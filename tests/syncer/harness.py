@@ -29,6 +29,7 @@ from agent.kube.client import KubeClient
 from agent.storage import Storage
 from agent.syncer.clock import Clock
 from agent.syncer.manager import Syncer
+from tests.syncer.cluster import until
 
 Blobs = dict[str, bytes]
 AUTOMATED = SyncPolicy(automated=True, prune=True, self_heal=True)
@@ -210,6 +211,13 @@ class Hub:
                     await self.changed.wait_for(holds)
             except TimeoutError:
                 raise AssertionError(f"not reached {what}; last statuses: {list(self.statuses.values())}") from None
+
+    async def idle(self) -> None:
+        """Wait until the agent works on nothing: what it waits for by the clock is set."""
+        await until(self._is_idle, bool)
+
+    async def _is_idle(self) -> bool:
+        return self.syncer.idle
 
     async def wait(
         self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 15

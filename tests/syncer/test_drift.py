@@ -98,11 +98,12 @@ async def test_a_status_that_changes_costs_no_request(hub: Hub, cluster: Cluster
     hub.assign([deployment("web", 2)])
     await hub.synced()
     cluster.client.calls.clear()
-    told = len(hub.told)
+    key = hub.key("Deployment", "web", "apps")
+    before = hub.syncer.live.records[key].live.resource_version
     # Its pods go, and come again: the Deployment's status changes each time, and nothing else of it does.
     for pod in await people.list("", "Pod"):
         await people.remove(hub.key("Pod", pod["metadata"]["name"]))
-    await hub.until(lambda: any(s.health == "Progressing" for s in hub.told[told:]))
+    await until(lambda: _seen(hub, key), lambda version: version != before)
     await hub.synced()
     assert [call for call in cluster.client.calls if call.verb not in ("discover", "watch")] == []
 
@@ -195,6 +196,10 @@ async def test_a_heal_that_fails_is_told_and_tried_again(
 
 async def _dry_runs(cluster: Cluster) -> list[str]:
     return cluster.client.named("apply", dry_run=True)
+
+
+async def _seen(hub: Hub, key: ResourceKey) -> str:
+    return hub.syncer.live.records[key].live.resource_version
 
 
 async def _value(people: People, key: ResourceKey) -> str:

@@ -81,6 +81,9 @@ class SqlClusters(Facet, ClusterStore):
         if replica:
             await self._database.write(_disconnect, (_CLUSTERS.c.replica == replica,), at)
 
+    async def disconnect_silent(self, seen_before: datetime) -> list[str]:
+        return await self._database.write(_disconnect_silent, seen_before)
+
     async def put_capabilities(self, uid: str, capabilities: Capabilities, server: str) -> None:
         await self._database.write(_put_capabilities, uid, encode(capabilities), server)
 
@@ -162,11 +165,20 @@ def _remove_cluster(connection: Connection, uid: str, at: datetime) -> bool:
 def _put_connections(connection: Connection, rows: list[dict[str, Any]]) -> None:
     names = [name for name in rows[0] if name != "key"]
     values: dict[str, Any] = {name: bindparam(name) for name in names}
-    connection.execute(update(_CLUSTERS).where(_CLUSTERS.c.uid == bindparam("key")).values(values), rows)
+    began = bindparam("changed_at", type_=_CLUSTERS.c.changed_at.type)
+    stands = (_CLUSTERS.c.replica != "") & (_CLUSTERS.c.session != bindparam("session"))
+    replaced = ~stands | _CLUSTERS.c.changed_at.is_(None) | (_CLUSTERS.c.changed_at <= began)
+    connection.execute(update(_CLUSTERS).where(_CLUSTERS.c.uid == bindparam("key"), replaced).values(values), rows)
 
 
 def _disconnect(connection: Connection, which: tuple[ColumnElement[bool], ...], at: datetime) -> None:
     connection.execute(update(_CLUSTERS).where(*which).values(replica="", session="", changed_at=at))
+
+
+def _disconnect_silent(connection: Connection, seen_before: datetime) -> list[str]:
+    silent = (_CLUSTERS.c.replica != "", _CLUSTERS.c.last_seen_at < seen_before)
+    values = {"replica": "", "session": "", "changed_at": _CLUSTERS.c.last_seen_at}
+    return list(connection.scalars(update(_CLUSTERS).where(*silent).values(values).returning(_CLUSTERS.c.uid)))
 
 
 def _put_capabilities(connection: Connection, uid: str, capabilities: str, server: str) -> None:

@@ -1,0 +1,352 @@
+"""Operations: once by their id, tried again as the policy says, ended on request, and taken up again after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.engine.assignment import Retry
+from agent.engine.operation import OperationState
+from agent.kube.errors import Unreachable
+from tests.syncer.clock import TurnedClock
+from tests.syncer.cluster import Call, Cluster, People
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, bad_deployment, config_map, deployment
+from tests.syncer.objects import namespace
+
+RETRY = Retry(limit=2, duration_seconds=10, factor=3, max_seconds=60)
+RETRIED = replace(AUTOMATED, retry=RETRY)
+
+
+class Gate:
+    """Holds up the n-th request that something is said of, for good or until opened."""
+
+    def __init__(self, cluster: Cluster, n: int = 1, verbs: tuple[str, ...] = ("apply", "delete")) -> None:
+        self.reached = asyncio.Event()
+        self._open = asyncio.Event()
+        self._left = n
+        self._verbs = verbs
+        cluster.client.gate = self._hold
+
+    async def _hold(self, call: Call) -> None:
+        if call.writes and call.verb in self._verbs:
+            self._left -= 1
+            if self._left == 0:
+                self.reached.set()
+                await self._open.wait()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+# --- what is asked for
+
+
+async def test_rollback_goes_to_the_set_it_names(hub: Hub, people: People) -> None:
+    first, second = [config_map("a", {"v": "1"})], [config_map("a", {"v": "2"})]
+    hub.assign(first, policy=MANUAL)
+    hub.operate(first)
+    await hub.synced()
+    hub.operate(second)
+    await hub.synced()
+    state = await hub.operation(hub.operate(second, target=first, kind="rollback"))
+    assert state.kind == "rollback"
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"v": "1"}
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+
+
+async def test_rollback_to_a_set_that_is_not_there_fails_and_changes_nothing(hub: Hub, cluster: Cluster) -> None:
+    first = [config_map("a", {"v": "1"})]
+    hub.assign(first, policy=AUTOMATED)
+    await hub.synced()
+    cluster.client.calls.clear()
+    # The hub sends a set along with the operation; here the disk has lost it.
+    id = hub.operate(first, target=[config_map("a", {"v": "0"})], kind="rollback", policy=AUTOMATED)
+    hub.storage.collect_blobs(set())
+    state = await hub.operation(id)
+    assert state.phase == "Error" and "not on this agent's disk" in state.message
+    assert cluster.client.writes == []
+
+
+async def test_an_operation_runs_once_by_its_id(hub: Hub, people: People) -> None:
+    await hub.operation(hub.operate([config_map("a")]))
+    await hub.synced()
+    await people.remove(hub.key("ConfigMap", "a"))
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+    await hub.restart()
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_it_would_do(hub: Hub, cluster: Cluster) -> None:
+    hub.assign([config_map("changed"), config_map("gone"), config_map("same")])
+    await hub.synced()
+    cluster.client.calls.clear()
+    objects = [config_map("new"), config_map("changed", {"k": "2"}), config_map("same")]
+    state = await hub.operation(hub.operate(objects, dry_run=True, prune=True))
+    assert state.phase == "Succeeded" and state.dry_run
+    assert [(r.key.name, r.message) for r in state.results] == [
+        ("changed", "would be changed"),
+        ("gone", "would be pruned"),
+        ("new", "would be created"),
+    ]
+    assert cluster.client.writes == []
+
+
+async def test_selective_sync_touches_only_what_it_names(hub: Hub, people: People) -> None:
+    objects = [config_map("a"), config_map("b")]
+    state = await hub.operation(hub.operate(objects, resources=(hub.key("ConfigMap", "b"),)))
+    assert state.partial
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
+    status = await hub.wait(lambda s: s.sync == "OutOfSync")
+    assert status.synced_manifest_set == "", "a selective sync is no deployment of the revision"
+
+
+async def test_force_replaces_what_cannot_be_changed(hub: Hub, people: People) -> None:
+    fixed = {**config_map("a", {"k": "1"}), "immutable": True}
+    hub.assign([fixed], policy=MANUAL)
+    await hub.operation(hub.operate([fixed]))
+    changed = {**config_map("a", {"k": "2"}), "immutable": True}
+    refused = await hub.operation(hub.operate([changed]))
+    assert refused.phase == "Failed" and "immutable" in refused.message
+    forced = await hub.operation(hub.operate([changed], force=True))
+    assert forced.phase == "Succeeded", forced.message
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"k": "2"}
+
+
+# --- trying again
+
+
+async def test_a_failing_revision_is_tried_as_often_as_the_policy_says(
+    hub: Hub, cluster: Cluster, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a"), bad_deployment("web")], policy=RETRIED)
+    await finished(hub, 1)
+    clock.advance(9)
+    hub.syncer._wake(hub.application())
+    clock.advance(1)
+    await finished(hub, 2)
+    clock.advance(30)
+    last = await finished(hub, 3)
+    assert last.phase == "Failed"
+    assert hub.storage.attempts(hub.application()).count == 3
+    clock.advance(3600)
+    await hub.restart()
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+    assert len({(o.id, o.attempt) for o in hub.finished}) == 3, "it has had its turns"
+    await hub.synced_to(hub.assign([config_map("a")], policy=RETRIED), timeout=5)
+
+
+async def test_a_new_revision_is_tried_at_once(hub: Hub, clock: TurnedClock) -> None:
+    hub.assign([bad_deployment("web")], policy=RETRIED)
+    await finished(hub, 1)
+    hub.assign([bad_deployment("web"), config_map("a")], policy=RETRIED)
+    assert (await finished(hub, 2)).attempt == 1
+    status = await hub.synced_to(hub.assign([deployment("web")], policy=RETRIED))
+    assert status.operation is not None and status.operation.attempt == 1
+
+
+async def test_other_parameters_are_tried_at_once(hub: Hub, clock: TurnedClock) -> None:
+    objects = [config_map("a", namespace=f"{hub.namespace}-absent")]
+    hub.assign(objects, policy=replace(AUTOMATED, retry=replace(RETRY, limit=0)))
+    await finished(hub, 1)
+    options = ("CreateNamespace=true",)
+    hub.assign(objects, policy=replace(AUTOMATED, retry=replace(RETRY, limit=0), sync_options=options))
+    await finished(hub, 2)
+
+
+async def test_what_fails_for_a_moment_is_repeated_within_the_operation(hub: Hub, cluster: Cluster) -> None:
+    failures = 2
+
+    def trouble(call: Call) -> Unreachable | None:
+        nonlocal failures
+        if call.verb != "apply" or not failures:
+            return None
+        failures -= 1
+        return Unreachable("connection reset")
+
+    cluster.client.trouble = trouble
+    hub.assign([config_map("a")])
+    status = await hub.synced()
+    assert status.operation is not None and status.operation.attempt == 1
+
+
+async def test_a_cluster_that_does_not_answer_is_waited_out(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    hub.assign([config_map("a")], policy=RETRIED)
+    await hub.synced()
+    cluster.client.trouble = lambda call: Unreachable("no route to host") if call.verb in ("apply", "get") else None
+    changed = hub.assign([config_map("a", {"k": "2"})], policy=RETRIED)
+    for number in range(2, 7):
+        state = await finished(hub, number, timeout=20)
+        assert state.phase == "Error" and "nothing was changed" in state.message
+        clock.advance(61)
+    cluster.client.trouble = None
+    await hub.synced_to(changed, timeout=20)
+
+
+async def test_what_fails_between_the_writes_counts(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    cluster.client.trouble = lambda call: Unreachable("reset") if call.writes and call.name == "b" else None
+    hub.assign([config_map("a"), config_map("b")], policy=replace(RETRIED, retry=replace(RETRY, limit=0)))
+    state = await finished(hub, 1, timeout=20)
+    assert state.phase == "Error"
+    cluster.client.trouble = None
+    clock.advance(3600)
+    status = await hub.wait(lambda s: s.sync == "OutOfSync")
+    assert [r.key.name for r in status.resources] == ["b"]
+
+
+# --- ending
+
+
+async def test_terminate_ends_what_runs(hub: Hub, cluster: Cluster) -> None:
+    gate = Gate(cluster)
+    objects = [config_map("a"), deployment("web")]
+    id = hub.operate(objects)
+    await gate.reached.wait()
+    hub.operate(objects, id=id, terminate=True)
+    gate.open()
+    state = await hub.operation(id)
+    assert (state.phase, state.message) == ("Failed", "terminated on request")
+    assert cluster.client.named("apply") == ["ConfigMap/a"], "the request under way is the last one"
+
+
+async def test_a_terminated_automated_sync_is_not_begun_again(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    """An earlier request that is marked as to be terminated stands for whatever runs; it stays in later assignments."""
+    first = [config_map("z")]
+    id = hub.operate(first, policy=MANUAL)
+    await hub.operation(id)
+    gate = Gate(cluster)
+    objects = [config_map("a"), deployment("web")]
+    hub.assign(objects)
+    await gate.reached.wait()
+    hub.operate(objects, target=first, id=id, terminate=True, policy=AUTOMATED)
+    gate.open()
+    await hub.wait(lambda s: s.operation is not None and s.operation.message == "terminated on request")
+    clock.advance(3600)
+    hub.operate(objects, target=first, id=id, terminate=True, policy=replace(AUTOMATED, self_heal=False))
+    status = await hub.wait(lambda s: s.generation == 4 and s.sync == "OutOfSync")
+    assert status.operation is not None and status.operation.phase == "Failed"
+    changed = [*objects, config_map("b")]
+    hub.operate(changed, target=first, id=id, terminate=True, policy=AUTOMATED)
+    await hub.synced()
+
+
+async def test_an_operation_terminated_before_it_began_never_runs(hub: Hub, cluster: Cluster) -> None:
+    state = await hub.operation(hub.operate([config_map("a")], terminate=True))
+    assert state.phase == "Failed" and "before it began" in state.message
+    assert cluster.client.writes == []
+
+
+async def test_a_new_assignment_in_the_middle_of_a_sync_follows_it(hub: Hub, cluster: Cluster, people: People) -> None:
+    gate = Gate(cluster)
+    first = hub.assign([config_map("a", {"v": "1"}), deployment("web")])
+    await gate.reached.wait()
+    second = hub.assign([config_map("a", {"v": "2"}), config_map("b")])
+    gate.open()
+    await hub.synced_to(second)
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"v": "2"}
+    assert await people.get(hub.key("Deployment", "web", "apps")) is None
+    assert [o.manifest_set for o in hub.finished] == [first.manifest_set.digest, second.manifest_set.digest]
+
+
+async def test_a_deletion_in_the_middle_of_a_sync_ends_it(hub: Hub, cluster: Cluster, people: People) -> None:
+    gate = Gate(cluster)
+    assignment = hub.assign([config_map("a"), deployment("web")])
+    await gate.reached.wait()
+    hub.delete(assignment)
+    gate.open()
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    assert await people.get(hub.key("Deployment", "web", "apps")) is None
+
+
+# --- killed
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+async def test_an_agent_killed_at_any_write_goes_on_under_the_same_id(
+    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, clock: TurnedClock, step: int
+) -> None:
+    name = f"{hub.namespace}-team"
+    people.leave(namespace(name))
+    hub.assign([config_map("old1"), deployment("old2")])
+    await hub.synced()
+    gate = Gate(cluster, step)
+    objects = [namespace(name), config_map("a", namespace=name), config_map("b"), deployment("web")]
+    assignment = hub.assign(objects)
+    await gate.reached.wait()
+    # The first agent hangs in its request, as good as dead; another one opens what it left on disk.
+    running = hub.storage.last_operations()[assignment.application]
+    assert not running.phase.finished and running.manifest_set == assignment.manifest_set.digest
+    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    await second.start()
+    status = await second.synced_to(assignment)
+    state = status.operation
+    await second.stop()
+    assert state is not None
+    assert (state.id, state.started_ms, state.attempt) == (running.id, running.started_ms, 1)
+    assert [(r.key.kind, r.key.name) for r in state.results] == [
+        ("ConfigMap", "b"),
+        ("ConfigMap", "old1"),
+        ("ConfigMap", "a"),
+        ("Namespace", name),
+        ("Deployment", "old2"),
+        ("Deployment", "web"),
+    ]
+    assert {o.id for o in second.finished} == {running.id}
+
+
+async def test_a_requested_operation_that_was_killed_goes_on(
+    hub: Hub, cluster: Cluster, tmp_path: Path, clock: TurnedClock
+) -> None:
+    gate = Gate(cluster, 2)
+    id = hub.operate([config_map("a"), deployment("web")])
+    await gate.reached.wait()
+    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    await second.start()
+    state = await second.operation(id)
+    await second.stop()
+    assert state.phase == "Succeeded" and state.initiated_by == "somebody"
+
+
+async def test_an_operation_that_was_killed_and_overtaken_has_ended(
+    hub: Hub, cluster: Cluster, tmp_path: Path, clock: TurnedClock
+) -> None:
+    gate = Gate(cluster, 2)
+    hub.assign([config_map("a"), deployment("web")])
+    await gate.reached.wait()
+    killed = hub.storage.last_operations()[hub.application()]
+    newer = hub.assign([config_map("a"), config_map("b")])
+    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    await second.start()
+    status = await second.synced_to(newer)
+    await second.until(lambda: len(second.finished) == 2)
+    await second.stop()
+    assert status.operation is not None and status.operation.id != killed.id
+    ended = next(o for o in second.finished if o.id == killed.id)
+    assert ended.phase == "Error" and ended.message.startswith("interrupted")
+
+
+async def test_an_operation_that_was_killed_and_is_terminated_has_ended(
+    hub: Hub, cluster: Cluster, tmp_path: Path, clock: TurnedClock
+) -> None:
+    gate = Gate(cluster, 2)
+    objects = [config_map("a"), deployment("web")]
+    id = hub.operate(objects)
+    await gate.reached.wait()
+    hub.operate(objects, id=id, terminate=True)
+    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    await second.start()
+    state = await second.operation(id)
+    await second.stop()
+    assert (state.phase, state.message) == ("Failed", "terminated on request")
+
+
+async def finished(hub: Hub, count: int, timeout: float = 10) -> OperationState:
+    """Wait until so many operations have ended, tries of one counted apart; return the last."""
+    await hub.until(lambda: len(hub.finished) >= count, f"{count} operations finished", timeout)
+    assert len(hub.finished) == count
+    return hub.finished[-1]
