@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
     log_format: Literal["text", "json"] = Field("text", description="how to log")
 
+    @field_validator("data_dir", "secret_key_file", "initial_password_file", "ssh_directory", "git_ca_file")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        # Workers and git run in directories of their own.
+        return value.absolute() if value is not None else None
+
     @field_validator("roles", "server_names", "allow_file_repositories", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

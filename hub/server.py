@@ -313,7 +313,11 @@ class Hub:
             telemetry=telemetry,
         )
         await listener.serve(create_app(services))
-        log.info("the API is at https://%s", api_settings.hub_address)
+        log.info(
+            "the API is at https://%s; agents and people know it by the pin %s",
+            api_settings.hub_address,
+            self.trust.pki.pin,
+        )
 
     def _metrics(self) -> Iterator[Metric]:
         if self.dispatcher is not None and self.reports is not None:

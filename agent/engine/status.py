@@ -114,12 +114,10 @@ def inventory_digest(rows: Mapping[str, str]) -> str:
 
 def overall_sync(states: Mapping[ResourceKey, ResourceState], *, comparable: bool) -> SyncStatus:
     """Roll up the resources that are not fine. `comparable` is False when there is nothing to compare with."""
-    syncs = {state.sync for state in states.values()}
-    if SyncStatus.OUT_OF_SYNC in syncs:
-        return SyncStatus.OUT_OF_SYNC
-    if SyncStatus.UNKNOWN in syncs or not comparable:
+    if not comparable:
         return SyncStatus.UNKNOWN
-    return SyncStatus.SYNCED
+    syncs = {state.sync for state in states.values()}
+    return next((s for s in (SyncStatus.OUT_OF_SYNC, SyncStatus.UNKNOWN) if s in syncs), SyncStatus.SYNCED)
 
 
 def overall_health(

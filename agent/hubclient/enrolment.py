@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.errors import ConfigError, EnrolmentError
+from agent.hubclient import files
 from agent.hubclient.enrol import Enroller
 from agent.hubclient.identity import Identity
 
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 TOKEN_LIMIT = 512
+JOINED_WITH = "joined-with"
+"""Which token the agent joined with, as a hash: a new one means to join anew."""
 
 
 async def ensure_enrolled(
@@ -29,11 +33,49 @@ async def ensure_enrolled(
     """
     identity = Identity.load(directory)
     if identity is None:
-        identity = await _join(enroller, directory, hub=hub, ca_pin=ca_pin, token=_read_token(token_file))
+        token = _read_token(token_file)
+        identity = await _join(enroller, directory, hub=hub, ca_pin=ca_pin, token=token)
+        _note_token(directory, token)
         log.info("joined the hub at %s as cluster %s", hub, identity.link.cluster)
+    elif token_file is not None and hub and ca_pin:
+        identity = await _rejoin(enroller, directory, identity, hub=hub, ca_pin=ca_pin, token_file=token_file)
     if gateway:
         identity.gateway_override = gateway
     return identity
+
+
+async def _rejoin(
+    enroller: Enroller, directory: Path, identity: Identity, *, hub: str, ca_pin: str, token_file: Path
+) -> Identity:
+    """Join anew when the operator has put another token there: the way in after a revocation, or a removal and a new
+    registration. A token that is refused, or a hub that is away, changes nothing."""
+    try:
+        token = _read_token(token_file)
+    except ConfigError:
+        return identity
+    if _token_mark(token) == _noted_token(directory):
+        return identity
+    try:
+        identity = await enroller.enrol(directory, hub=hub, ca_pin=ca_pin, token=token)
+    except EnrolmentError as error:
+        log.warning("the new token was not taken (%s); going on as cluster %s", error, identity.link.cluster)
+        return identity
+    _note_token(directory, token)
+    log.info("joined the hub at %s anew, as cluster %s", hub, identity.link.cluster)
+    return identity
+
+
+def _token_mark(token: str) -> str:
+    """Return what tells one token from another and gives none away."""
+    return hashlib.sha256(b"escadre/v1/join-token\0" + token.encode()).hexdigest()
+
+
+def _note_token(directory: Path, token: str) -> None:
+    files.write_private(directory / JOINED_WITH, _token_mark(token).encode())
+
+
+def _noted_token(directory: Path) -> str:
+    return (files.read(directory / JOINED_WITH) or b"").decode("ascii", "replace").strip()
 
 
 async def _join(enroller: Enroller, directory: Path, *, hub: str, ca_pin: str, token: str) -> Identity:

@@ -15,7 +15,8 @@ from agent.engine.assignment import Assignment
 from agent.engine.drift import content_hash
 from agent.engine.operation import OperationState, Phase, ResultStatus
 from agent.engine.reconcile import Judged, Live, Pair, reconcile
-from agent.engine.resource import GroupKind, Object, ResourceKey
+from agent.engine.resource import FIELD_MANAGER, GroupKind, Object, ResourceKey
+from agent.engine.takeover import take_over
 from agent.engine.tasks import Plan, make_plan
 from agent.kube import errors
 from agent.kube.client import ApplyOptions, DeleteOptions, Kind
@@ -29,6 +30,8 @@ from agent.syncer.targets import CRD, Manifests, Targets
 APPLY = ApplyOptions()
 TOGETHER = 64
 """Resources worked on at once; the client bounds how many requests are under way."""
+MIGRATION = "ClientSideApplyMigration"
+"""The sync option that, when false, leaves to others what they applied before."""
 GONE_TIMEOUT_SECONDS = 60.0
 CRD_TIMEOUT_SECONDS = 30.0
 
@@ -156,6 +159,8 @@ class Runner:
 
     async def _apply_one(self, kind: Kind, pair: Pair) -> Object:
         manifest = self._manifests.get(pair)
+        if pair.key in self._preflight.taken_over and self._assignment.policy.option(MIGRATION) != "false":
+            await self._patience.request(lambda: self._take_over(kind, pair.key))
         try:
             return await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
         except errors.Rejected as error:
@@ -165,6 +170,13 @@ class Runner:
         if not await self._patience.until(self._reading(kind, pair.key), lambda o: o is None, GONE_TIMEOUT_SECONDS):
             raise errors.Conflict(f"it was to be replaced, and has not gone away in {GONE_TIMEOUT_SECONDS:.0f} s")
         return await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
+
+    async def _take_over(self, kind: Kind, key: ResourceKey) -> None:
+        """Have what a predecessor applied put down to this agent, so that what Git has no more is removed."""
+        found = await self._client.get(kind, key.namespace, key.name)
+        mine = take_over(found) if found is not None else None
+        if mine is not None:
+            await self._client.replace(kind, mine, field_manager=FIELD_MANAGER)
 
     async def _prune(self, pair: Pair) -> None:
         assert pair.live is not None

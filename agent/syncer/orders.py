@@ -33,8 +33,7 @@ class Order:
     """The manifests have just been through a dry run: self-heal needs no second one."""
 
     def replaces_after(self, refusal: str) -> bool:
-        """Say whether an object is to be deleted and made anew, since it was refused to change it: under force, and only
-        if the object as such was found good."""
+        """Say whether an object is to be deleted and made anew, because it was refused to change a field of it."""
         return self.force and _FIXED.search(refusal) is not None
 
 

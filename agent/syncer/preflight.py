@@ -44,6 +44,8 @@ class Preflight:
         self._mine = mine
         self._assigned = context.assigned
         self._targets: Targets | None = None
+        self.taken_over: set[ResourceKey] = set()
+        """Objects that are there, and not this application's yet."""
         self._coming_namespaces: frozenset[str] = frozenset()
         self._coming_kinds: frozenset[GroupKind] = frozenset()
 
@@ -80,9 +82,10 @@ class Preflight:
             self._note(pair, "would be replaced")
             return
         # Of an object that is not there yet, a dry run gives no version.
-        there = bool(predicted["metadata"].get("resourceVersion"))
-        if pair.live is None and there and await self._left_to_another(kind, pair):
-            return
+        if pair.live is None and predicted["metadata"].get("resourceVersion"):
+            if await self._left_to_another(kind, pair):
+                return
+            self.taken_over.add(pair.key)
         self._compare(pair, predicted)
 
     async def _left_to_another(self, kind: Kind, pair: Pair) -> bool:

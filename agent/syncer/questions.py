@@ -68,9 +68,11 @@ def _parameters(question: Question) -> dict[str, Any]:
 
 async def _targets(client: KubeClient, storage: Storage, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
     ref = assignment.manifest_set
-    digest = parameters.get("manifest_set")
+    digest, resources = parameters.get("manifest_set", ""), parameters.get("resources", 0)
+    if not isinstance(digest, str) or not isinstance(resources, int):
+        raise QuestionFailed("bad-question", "manifest_set is a digest, and resources the number of its entries")
     if digest and digest != ref.digest:
-        ref = ManifestSetRef(str(digest), "", "", int(parameters.get("resources", 0)))
+        ref = ManifestSetRef(digest, "", "", resources)
     try:
         return load_targets(storage, await client.discover(), assignment, ref)
     except IncompleteSet as error:
@@ -174,7 +176,10 @@ async def _children(client: KubeClient, namespaces: set[str]) -> list[Object]:
         if kind is None:
             continue
         for namespace in sorted(namespaces):
-            found += (await client.list(kind, namespace=namespace)).items
+            try:
+                found += (await client.list(kind, namespace=namespace)).items
+            except (errors.Forbidden, errors.KindUnknown):
+                continue  # a tree without them is of use too
             if len(found) > 10 * TREE_LIMIT:
                 raise QuestionFailed("too-large", f"more than {10 * TREE_LIMIT} objects in these namespaces")
     return found

@@ -63,7 +63,7 @@ class Standing:
         if before.ignore_differences != assignment.ignore_differences:
             self.ignores = compile_ignores(assignment.ignore_differences)
             self.targets = None
-        if (before.manifest_set.digest, before.namespace) != (assignment.manifest_set.digest, assignment.namespace):
+        if _what(before) != _what(assignment):
             self.targets = None
 
     def load(self, targets: Targets) -> None:
@@ -73,7 +73,16 @@ class Standing:
         self.drifted.clear()
         self.clear("ComparisonError")
         self._note_ignores()
+        self._note_hooks(targets)
         self.rebuild()
+
+    def _note_hooks(self, targets: Targets) -> None:
+        if targets.hooks:
+            names = ", ".join(str(key) for key in targets.hooks[:5])
+            text = f"{len(targets.hooks)} hooks are left out, for this version runs none: {names}"
+            self.condition("ExcludedResourceWarning", text)
+        else:
+            self.clear("ExcludedResourceWarning")
 
     def _note_ignores(self) -> None:
         unsupported = self.ignores.unsupported
@@ -239,3 +248,8 @@ class Standing:
         else:
             self.clear("SharedResourceWarning")
         return tuple(self._conditions[t] for t in sorted(self._conditions))
+
+
+def _what(assignment: Assignment) -> tuple[str, int, str]:
+    """Return what targets are made from."""
+    return assignment.manifest_set.digest, assignment.manifest_set.resources, assignment.namespace

@@ -65,7 +65,7 @@ def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment,
     if found != len(digests):
         missing = len(digests) - found
         raise IncompleteSet(f"{missing} of the {len(digests)} manifests of set {ref.digest[:12]} are not on disk")
-    scopes = _coming_scopes(storage, entries, discovery)
+    scopes = _unserved_scopes(storage, entries, discovery, assignment.application)
     return resolve(entries, discovery, assignment.namespace, ref.digest, frozenset(hooks), scopes)
 
 
@@ -79,7 +79,7 @@ def resolve(
 ) -> Targets:
     """Settle every entry's namespace and kind. Pure.
 
-    `scopes` says of kinds that the set itself will bring whether they live in namespaces.
+    `scopes` says of kinds that the cluster does not serve whether they live in namespaces.
     """
     resources: dict[ResourceKey, Target] = {}
     kinds: dict[ResourceKey, Kind] = {}
@@ -102,12 +102,15 @@ def resolve(
     return Targets(digest, resources, kinds, tuple(unserved), tuple(hook_keys))
 
 
-def _coming_scopes(storage: Storage, entries: tuple[Entry, ...], discovery: Discovery) -> dict[GroupKind, bool]:
-    """Read from the set's own CRDs how the kinds live that the cluster does not serve yet."""
+def _unserved_scopes(
+    storage: Storage, entries: tuple[Entry, ...], discovery: Discovery, application: str
+) -> dict[GroupKind, bool]:
+    """Say of the kinds that the cluster does not serve whether they live in namespaces: as they did when it served
+    them, or as the set's own CRDs say."""
     if all(discovery.find(e.key.group, e.version, e.key.kind) is not None for e in entries):
         return {}
+    scopes = {GroupKind(key.group, key.kind): bool(key.namespace) for key in storage.judged(application)}
     crds = [e.digest for e in entries if GroupKind(e.key.group, e.key.kind) == CRD]
-    scopes = {}
     for content in storage.blobs(crds).values():
         spec = orjson.loads(content).get("spec") or {}
         names = spec.get("names") or {}

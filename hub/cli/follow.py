@@ -25,7 +25,7 @@ Judge = Callable[["Picture"], T | None]
 """Looks at every new picture, shows it, and returns a result when there is no more to wait for."""
 
 POLL_SECONDS = 2.0
-REREAD_SECONDS = 20.0
+REREAD_SECONDS = 10.0
 """The stream tells of changes only: what is no more is read now and then."""
 SILENT_SECONDS = 45.0
 """A stream without as much as a heartbeat for so long is dead; the hub sends one every 15."""
@@ -94,39 +94,39 @@ class Follower:
         return asyncio.run(self._until(judge))
 
     async def _until(self, judge: Judge[T]) -> T:
-        limit = asyncio.timeout(self._timeout or None)
-        try:
-            async with (
-                limit,
-                httpx2.AsyncClient(**client_options(self._api.context, self._request_timeout)) as client,
-                contextlib.aclosing(self._pictures(client)) as pictures,
-            ):
-                async for picture in pictures:
-                    result = judge(picture)
-                    if result is not None:
-                        return result
-        except TimeoutError:
-            if limit.expired():
-                raise DeadlinePassed(self._picture) from None
-            raise
+        async with httpx2.AsyncClient(**client_options(self._api.context, self._request_timeout)) as client:
+            # Looked at once, however little time there is: a deadline that has passed can say what is lacking.
+            result = judge(await self._read(client))
+            if result is not None:
+                return result
+            left = max(0.0, self._timeout - self._picture.seconds) if self._timeout else None
+            limit = asyncio.timeout(left)
+            try:
+                async with limit, contextlib.aclosing(self._pictures(client)) as pictures:
+                    async for picture in pictures:
+                        result = judge(picture)
+                        if result is not None:
+                            return result
+            except TimeoutError:
+                if limit.expired():
+                    raise DeadlinePassed(self._picture) from None
+                raise
         raise AssertionError("pictures end only by an error")
 
     async def _pictures(self, client: httpx2.AsyncClient) -> AsyncGenerator[Picture, None]:
         failures = 0
         while True:
-            yield await self._read(client)
-            if self._picture.deleted or failures >= _STREAM_TRIES:
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            failures += 1
-            try:
-                async with contextlib.aclosing(self._streamed(client)) as streamed:
-                    async for picture in streamed:
-                        failures = 0
-                        yield picture
-            except (HubAway, Refused):
-                pass  # Asking does as well; the next answer says what is wrong, if it is more than the stream.
+            if failures < _STREAM_TRIES and not self._picture.deleted:
+                failures += 1
+                try:
+                    async with contextlib.aclosing(self._streamed(client)) as streamed:
+                        async for picture in streamed:
+                            failures = 0
+                            yield picture
+                except (HubAway, Refused):
+                    pass  # Asking does as well; the next answer says what is wrong, if it is more than the stream.
             await asyncio.sleep(POLL_SECONDS if failures else 0.0)
+            yield await self._read(client)
 
     async def _read(self, client: httpx2.AsyncClient) -> Picture:
         """Read the whole picture. Raises CliError; HubAway only when the hub has been away for long."""

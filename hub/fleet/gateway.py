@@ -102,12 +102,13 @@ class Gateway:
                 # The goodbye says when to come back.
                 await asyncio.wait((writer, overdue), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: an agent that goes cancels this, wherever it is.
+            if self._registry.remove(session):
+                self._liveness.disconnected(session)
             tasks = (writer, reader, overdue)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._registry.remove(session):
-                self._liveness.disconnected(session)
 
     async def _converse(self, session: Session, hello: pb.Hello, cluster: Cluster, context: Context) -> None:
         """Greet the agent, then take in what it says, until the stream or the session ends."""

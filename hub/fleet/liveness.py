@@ -89,6 +89,7 @@ class Liveness:
             if dirty:
                 await self._store.put_connections(dirty)
                 dirty = {}
+                await self._bus.publish("clusters")
             while gone:
                 (cluster, session), at = next(iter(gone.items()))
                 await self._store.disconnect(cluster, session, at)

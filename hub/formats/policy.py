@@ -87,14 +87,15 @@ def write_ignore_difference(entry: IgnoreDifference) -> dict[str, Any]:
 
 
 def sync_option_problem(option: str) -> str:
-    """Say what is wrong with one of syncOptions; nothing when it is one that Escadre knows."""
+    """Say what is wrong with one of syncOptions; nothing when it is one that Escadre serves."""
     name, equals, value = option.partition("=")
     values = served.SYNC_OPTIONS.get(name)
     if values is None:
         return f"is not a known sync option{did_you_mean(name, served.SYNC_OPTIONS)}"
     if not equals or value not in values:
         return f"is not a known sync option: write {name}={' or '.join(values)}"
-    return ""
+    unserved = served.SYNC_OPTIONS_UNSERVED.get(option)
+    return f"is not served: {unserved}" if unserved else ""
 
 
 def _read_automated(fields: Fields) -> Automated | None:

@@ -11,7 +11,12 @@ from hub.formats.fields import Fields, described
 
 
 def read_selector(fields: Fields) -> LabelSelector:
-    """Read a selector; an empty one selects everything, as in Kubernetes."""
+    """Read a selector; an empty one selects everything, as in Kubernetes. So a key it does not have is an error
+    and no warning: labels written where matchLabels should stand would select the whole fleet."""
+    for key in fields.value:
+        if key not in ("matchLabels", "matchExpressions"):
+            fields.fail(shown(key), "is not part of a selector: write labels under matchLabels")
+            fields.get(key)
     labels = fields.text_map("matchLabels")
     if problem := labels_problem(labels):
         fields.fail("matchLabels", problem)

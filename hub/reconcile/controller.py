@@ -128,7 +128,20 @@ class Controller:
         messages = await subscription.next(timeout=timeout)
         for topic, payload in messages:
             if topic == "applications" and payload in self._known.applications and not self._is_waiting(payload):
-                self._want(payload)
+                await self._hear(self._known.applications[payload])
+
+    async def _hear(self, application: Application) -> None:
+        """Somebody asked for something. A sync means what Git says now, so Git is asked first; ending an operation
+        waits for nobody."""
+        try:
+            requests = await self._store.operation_requests(str(application.id))
+        except HubError as error:
+            log.error("requests of %s cannot be read: %s", application.id, error.message)
+            return
+        if requests and requests[0].terminate:
+            self._want(str(application.id))
+        else:
+            self._want_fresh(application)
 
     # --- what is to be looked at
 

@@ -5,6 +5,7 @@ Whatever the number of applications and clusters that use it, an input is render
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,8 +32,6 @@ class Materialized:
     inputs: Mapping[str, str]
     """`input_key` → object id."""
     warnings: tuple[str, ...]
-    rendered: bool
-    """Whether it had to be rendered just now."""
 
 
 def input_key(source: Source, path: str) -> str:
@@ -46,6 +45,7 @@ class Materializer:
         self._git = git
         self._renderer = renderer
         self._sign = sign
+        self._making: dict[str, asyncio.Task[RenderRecord]] = {}
 
     async def materialize(
         self,
@@ -64,10 +64,7 @@ class Materializer:
         inputs, revision = await self._inputs(sources)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
         scan = await self._renderer.scan(request)
-        record = None if again else await self._known(scan)
-        rendered = record is None
-        if record is None:
-            record = await self._render(request, scan)
+        record = await self._record(request, scan, again=again)
         assert record.manifest_set is not None
         ref = self._signed(record.manifest_set)
         content = (await self._store.get_blobs([ref.digest]))[ref.digest]
@@ -77,7 +74,6 @@ class Materializer:
             revision=revision,
             inputs=_inputs(sources, scan),
             warnings=(*scan.warnings, *record.warnings),
-            rendered=rendered,
         )
 
     async def _inputs(self, sources: Sequence[Source]) -> tuple[tuple[SourceInput, ...], Revision]:
@@ -94,6 +90,19 @@ class Materializer:
             inputs.append(SourceInput(source, tree, commit.sha))
             commits.append(_source_revision(source, commit))
         return tuple(inputs), Revision(tuple(commits))
+
+    async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
+        """Look an input up, and render it where it is not known. Whoever asks meanwhile waits for the same answer."""
+        task = self._making.get(scan.key)
+        if task is None:
+            task = asyncio.create_task(self._make(request, scan, again=again))
+            self._making[scan.key] = task
+            task.add_done_callback(lambda _: self._making.pop(scan.key, None))
+        return await asyncio.shield(task)
+
+    async def _make(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
+        known = None if again else await self._known(scan)
+        return known if known is not None else await self._render(request, scan)
 
     async def _known(self, scan: Scan) -> RenderRecord | None:
         record = (await self._store.get_renders([scan.key])).get(scan.key)

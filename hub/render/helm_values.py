@@ -71,9 +71,10 @@ def _typed(escaped: str, *, as_text: bool) -> Any:
     text = _unescaped(escaped)
     if as_text:
         return text
-    if text in ("true", "false"):
-        return text == "true"
-    if text == "null":
+    word = text.lower()
+    if word in ("true", "false"):
+        return word == "true"
+    if word == "null":
         return None
     # A leading zero makes it text: 0755 is a mode, 0123 an account.
     if _INTEGER.fullmatch(text) and -(2**63) <= int(text) < 2**63:

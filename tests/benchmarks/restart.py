@@ -4,8 +4,8 @@
 on its way any more. Then the hub's process is killed (SIGKILL) and at once started again on the same data and port.
 Measured from the kill to the
 moment when every agent is connected again and its inventory digest was found equal to the hub's. Agents back off as
-they do by default, jitter included. `blobs_sent`, `assignments_sent` and `statuses_sent` are what crossed the link since
-the new hub started, counted a few seconds after agreement, so that whatever was to follow has followed.
+they do by default, jitter included. `blobs_sent`, `assignments_sent` and `statuses_sent` are what crossed the link
+since the new hub started, counted a few seconds after agreement, so that whatever was to follow has followed.
 """
 
 from __future__ import annotations

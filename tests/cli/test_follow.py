@@ -87,7 +87,7 @@ def test_a_sync_is_followed_by_its_events(story: Story, run: Terminal) -> None:
 
 def test_what_is_asked_for_is_what_the_flags_say(story: Story, run: Terminal) -> None:
     story.details(before("a", "b"), samples.detail(ours("a"), ours("b")))
-    flags = ("--cluster", "a", "--cluster", "b", "--prune", "--dry-run", "--force", "--replace")
+    flags = ("--cluster", "a", "--cluster", "b", "--prune", "--dry-run", "--force")
     more = ("--resource", "apps:Deployment:web", "--sync-option", "PruneLast=true")
     assert run("app", "sync", "team-a/web", *flags, *more).code == 0
     (asked,) = story.hub.asked("POST", SYNC)
@@ -98,7 +98,7 @@ def test_what_is_asked_for_is_what_the_flags_say(story: Story, run: Terminal) ->
         "dry_run": True,
         "force": True,
         "resources": ["apps:Deployment:web"],
-        "sync_options": ["PruneLast=true", "Replace=true"],
+        "sync_options": ["PruneLast=true"],
     }
 
 

@@ -35,7 +35,8 @@ def test_an_application_that_is_well(hub: FakeHub, run: Terminal) -> None:
         """)
 
 
-def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
+def troubled() -> dict[str, Any]:
+    """An application with something wrong on each of its clusters."""
     failed = samples.operation(
         phase="Failed",
         message="one resource failed",
@@ -64,50 +65,56 @@ def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
     counts = {"total": 3, "synced": 2, "healthy": 2, "unreachable": 1}
     summary = samples.summary(sync="OutOfSync", health="Degraded", clusters=counts, labels={"team": "a"})
     deletion = {"cascade": True, "propagation": "foreground", "requested_by": "ada", "requested_at": samples.at(days=2)}
-    detail = samples.detail(bad, away, refused, summary=summary, conditions=[samples.condition()], deletion=deletion)
-    hub.on("GET", "/applications/web", detail)
-    assert run("app", "get", "web").out == page("""
-        Name:         web
-        Project:      default
-        Labels:       team=a
-        Source:       https://git.example/shop.git web @ main
-        Destination:  region=eu/web
-        Sync policy:  manual: it is synced when somebody asks for it
-        Revision:     c0ffee0  Serve more, Ada <ada@example.com>, 1h ago
-        Looked at:    60s ago
-        Sync:         OutOfSync (2 of 3 clusters)
-        Health:       Degraded (2 of 3 clusters, 1 unreachable)
-        Deletion:     asked for by ada 2d ago, with all it put on clusters
+    return samples.detail(bad, away, refused, summary=summary, conditions=[samples.condition()], deletion=deletion)
 
-        Conditions:
-          ComparisonError: the repository cannot be read (since 9m ago)
 
-        CLUSTER   AGENT         SYNC        HEALTH     REVISION   NOT FINE   LAST OPERATION
-        edge-1    Connected     OutOfSync   Degraded   c0ffee0    2 of 3     sync Failed 3m ago
-        edge-2    Unreachable   Synced      Healthy    c0ffee0    0 of 3
-        edge-3    Connected     Synced      Healthy    c0ffee0    0 of 3
+TROUBLED = page("""
+    Name:         web
+    Project:      default
+    Labels:       team=a
+    Source:       https://git.example/shop.git web @ main
+    Destination:  region=eu/web
+    Sync policy:  manual: it is synced when somebody asks for it
+    Revision:     c0ffee0  Serve more, Ada <ada@example.com>, 1h ago
+    Looked at:    60s ago
+    Sync:         OutOfSync (2 of 3 clusters)
+    Health:       Degraded (2 of 3 clusters, 1 unreachable)
+    Deletion:     asked for by ada 2d ago, with all it put on clusters
 
-        Cluster edge-1:
-          Degraded: Deployment web: 0 of 2 are available
-          sync Failed: one resource failed
-            apps/Deployment web/web: quota exceeded
-          SharedResourceWarning: db claims it, too (since 9m ago)
-          RESOURCE                  SYNC        HEALTH     MESSAGE
-          apps/Deployment web/web   OutOfSync   Degraded   0 of 2 are available
-          ConfigMap web/old         OutOfSync              to be pruned
-          Drift of apps/Deployment web/web:
-            .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+    Conditions:
+      ComparisonError: the repository cannot be read (since 9m ago)
 
-        Cluster edge-2:
-          unreachable 5h ago; what is shown is the last that was known
-          Last drift: apps/Deployment web/web modified, seen 2m ago, healed 2m ago
-            .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+    CLUSTER   AGENT         SYNC        HEALTH     REVISION   NOT FINE   LAST OPERATION
+    edge-1    Connected     OutOfSync   Degraded   c0ffee0    2 of 3     sync Failed 3m ago
+    edge-2    Unreachable   Synced      Healthy    c0ffee0    0 of 3
+    edge-3    Connected     Synced      Healthy    c0ffee0    0 of 3
 
-        Cluster edge-3:
-          the agent refused the assignment: bad-signature: unknown key
-          held back: the hub was restored from a backup, and waits for a refresh
-          being removed from this cluster
-        """)
+    Cluster edge-1:
+      Degraded: Deployment web: 0 of 2 are available
+      sync Failed: one resource failed
+        apps/Deployment web/web: quota exceeded
+      SharedResourceWarning: db claims it, too (since 9m ago)
+      RESOURCE                  SYNC        HEALTH     MESSAGE
+      apps/Deployment web/web   OutOfSync   Degraded   0 of 2 are available
+      ConfigMap web/old         OutOfSync              to be pruned
+      Drift of apps/Deployment web/web:
+        .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+
+    Cluster edge-2:
+      unreachable 5h ago; what is shown is the last that was known
+      Last drift: apps/Deployment web/web modified, seen 2m ago, healed 2m ago
+        .spec.replicas: 2 → 5, by kubectl-edit 2m ago
+
+    Cluster edge-3:
+      the agent refused the assignment: bad-signature: unknown key
+      held back: the hub was restored from a backup, and waits for a refresh
+      being removed from this cluster
+    """)
+
+
+def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/applications/web", troubled())
+    assert run("app", "get", "web").out == TROUBLED
 
 
 def test_an_empty_automated_policy_is_told_as_what_it_is(hub: FakeHub, run: Terminal) -> None:

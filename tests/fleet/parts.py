@@ -1,4 +1,4 @@
-"""The gateway's parts by themselves: a real store and bus, sessions without a stream, and stores that fail when told."""
+"""The gateway's parts by themselves: a real store, sessions without a stream, and stores that fail when told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from escadre.v1 import agent_pb2 as pb
 from hub.domain.assignment import Assignment, AssignmentContent
 from hub.errors import HubError
 from hub.fleet.session import Session
-from hub.store.sql import SqlStore
+from hub.store.contract import Store
 from tests.store.builders import content
 
 SHOP = "argocd/shop"
@@ -49,7 +49,7 @@ def blobs(messages: list[pb.HubMessage]) -> dict[str, bytes]:
     return {b.digest.hex(): b.content for m in messages for b in m.assignments.blobs}
 
 
-async def assign(store: SqlStore, *clusters: str, **values: Any) -> list[Assignment]:
+async def assign(store: Store, *clusters: str, **values: Any) -> list[Assignment]:
     made: AssignmentContent = content(**values)
     return await store.assign([(cluster, made) for cluster in clusters])
 
@@ -57,7 +57,7 @@ async def assign(store: SqlStore, *clusters: str, **values: Any) -> list[Assignm
 class Watched:
     """A store whose calls are counted, and fail as often as told."""
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.calls: Counter[str] = Counter()
         self.arguments: dict[str, Any] = {}
@@ -82,6 +82,11 @@ class Watched:
             return await value(*arguments, **named)
 
         return call
+
+
+def watched(store: Store) -> Any:
+    """Return the store as `Watched`, to be given wherever a store is wanted."""
+    return Watched(store)
 
 
 @asynccontextmanager

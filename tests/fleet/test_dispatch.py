@@ -15,7 +15,7 @@ from hub.fleet.session import Session
 from hub.store.bus import InProcessBus
 from hub.store.sql import SqlStore
 from tests.faults.waiting import until
-from tests.fleet.parts import SHOP, Watched, assign, blobs, items, running, sent, session
+from tests.fleet.parts import SHOP, assign, blobs, items, running, sent, session, watched
 from tests.store.builders import add_clusters, manifest_set
 
 
@@ -31,10 +31,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 class Stage:
     def __init__(self, store: SqlStore) -> None:
         self.store = store
-        self.watched = Watched(store)
+        self.watched = watched(store)
         self.bus = InProcessBus()
         self.registry = Registry()
-        self.dispatcher = Dispatcher(self.watched, self.bus, self.registry)  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(self.watched, self.bus, self.registry)
 
     def connect(self, cluster: str) -> Session:
         connected = session(cluster)

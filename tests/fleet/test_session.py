@@ -16,7 +16,8 @@ TRUST = pb.HubMessage(trust=pb.TrustBundle())
 
 
 def encoded(*contents: bytes) -> bytes:
-    return pb.Assignments(blobs=[pb.Blob(digest=c[:1] * 32, content=c) for c in contents]).SerializeToString()
+    message: bytes = pb.Assignments(blobs=[pb.Blob(digest=c[:1] * 32, content=c) for c in contents]).SerializeToString()
+    return message
 
 
 async def test_only_the_newest_assignment_of_an_application_is_sent() -> None:

@@ -61,4 +61,11 @@ def test_what_says_nothing_is_not_worth_a_word(empty: object) -> None:
     "option", [f"{name}={value}" for name, values in served.SYNC_OPTIONS.items() for value in values]
 )
 def test_every_sync_option_is_known(option: str) -> None:
-    assert sync_option_problem(option) == ""
+    problem = sync_option_problem(option)
+    assert problem.startswith("is not served") if option in served.SYNC_OPTIONS_UNSERVED else problem == ""
+
+
+def test_every_unserved_sync_option_is_one_that_there_is() -> None:
+    for option in served.SYNC_OPTIONS_UNSERVED:
+        name, _, value = option.partition("=")
+        assert value in served.SYNC_OPTIONS[name]

@@ -35,7 +35,7 @@ def setting(name: str, value: str, into: dict[str, Any] | None = None, *, as_tex
         ("a", "1.50", {"a": "1.50"}),
         ("a", "99999999999999999999", {"a": "99999999999999999999"}),
         ("a", "true", {"a": True}),
-        ("a", "True", {"a": "True"}),
+        ("a", "True", {"a": True}),
         ("a", "null", {"a": None}),
         ("a", "", {"a": ""}),
         ("a", "{x,1,true}", {"a": ["x", 1, True]}),

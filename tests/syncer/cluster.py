@@ -180,12 +180,13 @@ class People:
                 continue  # a controller was quicker
 
     async def create(self, obj: Object, manager: str = "kubectl-create") -> Object:
-        return await self._client.create(await self._kind_of(obj), self._placed(obj), field_manager=manager)
+        kind = await self._kind_of(obj)
+        return await self._client.create(kind, self._placed(kind, obj), field_manager=manager)
 
     async def apply(self, obj: Object, manager: str = "kubectl", *, force: bool = True) -> Object:
         """Server-side apply, by another field manager than the agent."""
-        options = ApplyOptions(field_manager=manager, force=force)
-        return await self._client.apply(await self._kind_of(obj), self._placed(obj), options)
+        kind = await self._kind_of(obj)
+        return await self._client.apply(kind, self._placed(kind, obj), ApplyOptions(field_manager=manager, force=force))
 
     async def remove(self, key: ResourceKey, propagation: str = "background") -> bool:
         kind = await self.kind(key.group, key.kind)
@@ -195,9 +196,9 @@ class People:
         """Wait until an object is not there."""
         await until(lambda: self.get(key), lambda found: found is None)
 
-    def _placed(self, obj: Object) -> Object:
-        metadata = {"namespace": self.namespace, **obj["metadata"]}
-        return {**obj, "metadata": metadata}
+    def _placed(self, kind: Kind, obj: Object) -> Object:
+        place = {"namespace": self.namespace} if kind.namespaced else {}
+        return {**obj, "metadata": {**place, **obj["metadata"]}}
 
     # --- what lives in no namespace
 

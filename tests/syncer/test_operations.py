@@ -11,6 +11,7 @@ import pytest
 from agent.engine.assignment import Retry
 from agent.engine.operation import OperationState
 from agent.kube.errors import Unreachable
+from agent.syncer import patience
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, bad_deployment, config_map, deployment
@@ -125,10 +126,13 @@ async def test_a_failing_revision_is_tried_as_often_as_the_policy_says(
 ) -> None:
     hub.assign([config_map("a"), bad_deployment("web")], policy=RETRIED)
     await finished(hub, 1)
+    await hub.idle()
     clock.advance(9)
-    hub.syncer._wake(hub.application())
+    await hub.idle()
+    assert len(hub.finished) == 1, "not before its time"
     clock.advance(1)
     await finished(hub, 2)
+    await hub.idle()
     clock.advance(30)
     last = await finished(hub, 3)
     assert last.phase == "Failed"
@@ -174,24 +178,33 @@ async def test_what_fails_for_a_moment_is_repeated_within_the_operation(hub: Hub
     assert status.operation is not None and status.operation.attempt == 1
 
 
-async def test_a_cluster_that_does_not_answer_is_waited_out(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+async def test_a_cluster_that_does_not_answer_is_waited_out(
+    hub: Hub, cluster: Cluster, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "REQUEST_ATTEMPTS", 1)
     hub.assign([config_map("a")], policy=RETRIED)
     await hub.synced()
     cluster.client.trouble = lambda call: Unreachable("no route to host") if call.verb in ("apply", "get") else None
     changed = hub.assign([config_map("a", {"k": "2"})], policy=RETRIED)
     for number in range(2, 7):
-        state = await finished(hub, number, timeout=20)
-        assert state.phase == "Error" and "nothing was changed" in state.message
         clock.advance(61)
+        state = await finished(hub, number)
+        assert state.phase == "Error" and "nothing was changed" in state.message
+        await hub.idle()
     cluster.client.trouble = None
-    await hub.synced_to(changed, timeout=20)
+    clock.advance(61)
+    await hub.synced_to(changed)
 
 
-async def test_what_fails_between_the_writes_counts(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+async def test_what_fails_between_the_writes_counts(
+    hub: Hub, cluster: Cluster, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "REQUEST_ATTEMPTS", 1)
     cluster.client.trouble = lambda call: Unreachable("reset") if call.writes and call.name == "b" else None
     hub.assign([config_map("a"), config_map("b")], policy=replace(RETRIED, retry=replace(RETRY, limit=0)))
-    state = await finished(hub, 1, timeout=20)
+    state = await finished(hub, 1)
     assert state.phase == "Error"
+    await hub.idle()
     cluster.client.trouble = None
     clock.advance(3600)
     status = await hub.wait(lambda s: s.sync == "OutOfSync")
@@ -345,8 +358,8 @@ async def test_an_operation_that_was_killed_and_is_terminated_has_ended(
     assert (state.phase, state.message) == ("Failed", "terminated on request")
 
 
-async def finished(hub: Hub, count: int, timeout: float = 10) -> OperationState:
-    """Wait until so many operations have ended, tries of one counted apart; return the last."""
-    await hub.until(lambda: len(hub.finished) >= count, f"{count} operations finished", timeout)
+async def finished(hub: Hub, count: int) -> OperationState:
+    """Wait until so many operations have ended; return the last."""
+    await hub.until(lambda: len(hub.finished) >= count, f"{count} operations finished")
     assert len(hub.finished) == count
     return hub.finished[-1]

@@ -25,6 +25,7 @@ from agent.kube.simulated.schema import copy_json
 from agent.kube.simulated.storage import Record, Storage, Table
 
 NAMESPACE: Final = GroupKind("", "Namespace")
+DEPLOYMENT: Final = GroupKind("apps", "Deployment")
 
 STATUS: Final = "status"
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
@@ -124,6 +125,9 @@ class Writer:
         _check_replaced(resource, manifest["metadata"], before)
         _empty(tree, resource)
         _take_over(tree, manifest, resource)
+        if manifest["metadata"].get("managedFields"):
+            # Whoever writes the whole object may put the account of its managers right.
+            tree["metadata"]["managedFields"] = copy_json(manifest["metadata"]["managedFields"])
         admission.read(resource, tree)
         write = Write(table, resource, record, Manager(field_manager, UPDATE, kind.api_version), dry_run)
         return self._update(write, tree, before)
@@ -264,7 +268,7 @@ class Writer:
     def _store(self, write: Write, tree: Object, before: Object | None) -> Object:
         resource = write.resource
         ownership.arrange(tree)
-        if before is not None and resource.generation and _desired(before) != _desired(tree):
+        if before is not None and resource.generation and _desired(before, write) != _desired(tree, write):
             metadata = tree["metadata"]
             metadata["generation"] = metadata.get("generation", 0) + 1
             admission.revise(resource, tree, before)
@@ -373,5 +377,9 @@ def _tracked(tree: Object) -> Object:
     return result
 
 
-def _desired(tree: Object) -> dict[str, Any]:
-    return {key: value for key, value in tree.items() if key not in ("metadata", "status", "apiVersion")}
+def _desired(tree: Object, write: Write) -> dict[str, Any]:
+    """Return what metadata.generation counts the changes of."""
+    desired = {key: value for key, value in tree.items() if key not in ("metadata", "status", "apiVersion")}
+    if write.resource.kind.group_kind == DEPLOYMENT and write.manager.subresource != STATUS:
+        desired["annotations"] = tree["metadata"].get("annotations")
+    return desired

@@ -22,7 +22,6 @@ from hub.cli.session import Session, pass_session
 @app_argument
 @operation_options
 @click.option("--force", is_flag=True, help="Where an object cannot be changed, delete and create it.")
-@click.option("--replace", is_flag=True, help="Replace objects instead of applying changes.")
 @click.option(
     "--resource",
     "resources",
@@ -42,7 +41,6 @@ def command(
     no_wait: bool,
     timeout: float,
     force: bool,
-    replace: bool,
     resources: tuple[str, ...],
     sync_options: tuple[str, ...],
     output: str,
@@ -57,6 +55,6 @@ def command(
         "dry_run": dry_run,
         "force": force,
         "resources": list(resources),
-        "sync_options": [*sync_options, *(["Replace=true"] if replace else [])],
+        "sync_options": list(sync_options),
     }
     run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)

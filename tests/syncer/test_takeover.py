@@ -1,0 +1,82 @@
+"""Objects that were there before: taken over from others, unless another application of this cluster has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, Object
+from tests.syncer.cluster import Cluster, People
+from tests.syncer.harness import Hub, config_map, deployment
+
+
+async def adopted(hub: Hub, people: People) -> Object:
+    found = await people.get(hub.key("ConfigMap", "a"))
+    assert found is not None
+    assert found["metadata"]["labels"][MANAGED_LABEL] == "true"
+    assert found["metadata"]["annotations"][TRACKING_ANNOTATION] == f"{hub.tracking()}:/ConfigMap:{hub.namespace}/a"
+    return found
+
+
+async def test_an_object_of_another_field_manager_is_taken_over(hub: Hub, people: People) -> None:
+    await people.apply(config_map("a", {"k": "theirs", "more": "1"}, labels={"team": "x"}), manager="kubectl")
+    hub.assign([config_map("a", {"k": "ours"})])
+    await hub.synced()
+    found = await adopted(hub, people)
+    assert found["data"] == {"k": "ours", "more": "1"} and found["metadata"]["labels"]["team"] == "x"
+    await hub.synced_to(hub.assign([config_map("b")]))
+    assert await people.get(hub.key("ConfigMap", "a")) is None, "it is the application's to prune"
+
+
+@pytest.mark.parametrize("manager", ["argocd-controller", "kubectl-client-side-apply"])
+async def test_what_a_predecessor_applied_and_git_has_no_more_is_removed(
+    hub: Hub, people: People, manager: str
+) -> None:
+    tracked = {TRACKING_ANNOTATION: f"{hub.tracking()}:/ConfigMap:{hub.namespace}/a"}
+    await people.create(config_map("a", {"k": "1", "old": "2"}, annotations=tracked), manager=manager)
+    hub.assign([config_map("a", {"k": "1"})])
+    await hub.synced()
+    found = await adopted(hub, people)
+    assert found["data"] == {"k": "1"}
+    assert [e["manager"] for e in found["metadata"]["managedFields"]] == ["escadre-agent"]
+
+
+async def test_an_object_that_is_as_assigned_already_is_only_marked(hub: Hub, people: People) -> None:
+    created = await people.apply(deployment("web", 2), manager="argocd-controller")
+    hub.assign([deployment("web", 2)])
+    await hub.synced()
+    found = await people.get(hub.key("Deployment", "web", "apps"))
+    assert found is not None
+    assert found["metadata"]["uid"] == created["metadata"]["uid"]
+    assert found["metadata"]["generation"] == created["metadata"]["generation"] + 1, "its annotations"
+    assert len(await people.list("apps", "ReplicaSet")) == 1, "no pod was restarted"
+
+
+async def test_two_applications_that_claim_one_object_do_not_fight(hub: Hub, people: People) -> None:
+    hub.assign([config_map("a", {"owner": "first"})], name="first")
+    await hub.synced("first")
+    hub.assign([config_map("a", {"owner": "second"}), config_map("b")], name="second")
+    status = await hub.wait(lambda s: any(c.type == "SharedResourceWarning" for c in s.conditions), "second")
+    text = next(c.message for c in status.conditions if c.type == "SharedResourceWarning")
+    assert hub.tracking("first") in text
+    assert status.operation is not None and status.operation.phase == "Failed"
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"owner": "first"}
+    assert await people.get(hub.key("ConfigMap", "b")) is None
+    await hub.synced_to(hub.assign([config_map("b")], name="second"), "second")
+    assert not hub.statuses[hub.application("second")].conditions
+
+
+async def test_the_object_of_an_application_that_has_left_is_taken_over(hub: Hub, people: People) -> None:
+    first = hub.assign([config_map("a", {"owner": "first"})], name="first")
+    await hub.synced("first")
+    hub.delete(first, cascade=False)
+    await hub.wait(lambda s: s.deleted, "first")
+    hub.assign([config_map("a", {"owner": "app"})])
+    await hub.synced()
+    assert (await adopted(hub, people))["data"] == {"owner": "app"}
+
+
+async def test_a_new_object_costs_a_dry_run_and_an_apply(hub: Hub, cluster: Cluster) -> None:
+    hub.assign([config_map("a"), config_map("b")])
+    await hub.synced()
+    calls = [c.verb for c in cluster.client.calls if c.kind == "ConfigMap" and c.verb not in ("list", "watch")]
+    assert calls == ["apply"] * 4
