@@ -239,6 +239,8 @@ class ApplicationLoop:
         self._storage.save_operation(state)
         self._standing.operation = state
         self._outbox.operation_finished(state)
+        # Now, not at the next tick: other applications may have theirs first.
+        self._tell()
 
     def _progress(self, state: OperationState) -> None:
         self._standing.operation = state

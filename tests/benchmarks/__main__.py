@@ -1,7 +1,7 @@
 """`make bench`: runs the benches and writes their figures.
 
-    python -m tests.benchmarks                       all of them, then docs/performance.md
-    python -m tests.benchmarks --only NAME --json F  one of them, its figures as JSON
+python -m tests.benchmarks                       all of them, then docs/performance.md
+python -m tests.benchmarks --only NAME --json F  one of them, its figures as JSON
 """
 
 from __future__ import annotations

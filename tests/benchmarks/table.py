@@ -48,9 +48,7 @@ BENCHES: dict[str, Bench] = {
         "an agent with 100 managed resources in a real cluster of 5,000 others, at rest for a minute",
         {"rss_mb": ("≤", 60), "cpu_percent": ("<", 1)},
     ),
-    "hub-size": Bench(
-        "a hub with 1,000 agents at rest for a minute", {"rss_mb": ("≤", 300), "cpu_percent": ("<", 5)}
-    ),
+    "hub-size": Bench("a hub with 1,000 agents at rest for a minute", {"rss_mb": ("≤", 300), "cpu_percent": ("<", 5)}),
 }
 
 

@@ -77,7 +77,7 @@ PLACES = st.one_of(
 POLICIES = some(
     automated=some(prune=FLAGS, selfHeal=FLAGS, allowEmpty=FLAGS, enabled=FLAGS)
     | st.sampled_from(["auto", "manual", True, False]),
-    syncOptions=st.lists(st.sampled_from(["CreateNamespace=true", "PruneLast=true", "ServerSideApply=true"]), max_size=2),
+    syncOptions=st.lists(st.sampled_from(["CreateNamespace=true", "PruneLast=true"]), max_size=2),
     retry=some(
         limit=st.integers(-3, 9),
         backoff=some(duration=DURATIONS, factor=st.integers(1, 5), maxDuration=DURATIONS),
