@@ -57,6 +57,8 @@ async def exchange(address: Address, method: str, path: str, context: ssl.SSLCon
         status, content = work.result()
     except ssl.SSLError as error:
         raise _tls_error(address, error) from error
+    except TimeoutError as error:
+        raise EnrolmentError(f"the hub at {address} did not answer within {timeout:.0f} s", retryable=True) from error
     except (OSError, http.client.HTTPException) as error:
         raise EnrolmentError(f"the hub at {address} cannot be reached: {_words(error)}", retryable=True) from error
     finally:

@@ -177,11 +177,9 @@ class Gateway:
         session.put_first("welcome", pb.HubMessage(welcome=welcome))
 
     async def _write(self, session: Session, context: Context) -> None:
-        while True:
+        while not session.said_goodbye:
             for message in await session.outgoing():
                 await context.write(message)
-            if session.closing:
-                return
 
     async def _read(self, session: Session, context: Context) -> None:
         while True:

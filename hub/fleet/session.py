@@ -115,6 +115,11 @@ class Session:
         self.ended.set()
         self._wake.set()
 
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the last that is to be sent was handed out."""
+        return bool(self.closing) and not self._control
+
     async def overdue(self, grace: float) -> None:
         """Return once the stream should have ended: `grace` seconds after it was closed. Its writer may be stuck with
         what an agent does not take, and would never come to the goodbye."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent.engine.resource import FIELD_MANAGER
 from agent.engine.takeover import take_over, union
 
-trees = st.recursive(
+trees: st.SearchStrategy[dict[str, Any]] = st.recursive(
     st.just({}), lambda below: st.dictionaries(st.sampled_from(["f:a", "f:b", "f:c", "."]), below, max_size=3)
 )
 

@@ -89,11 +89,12 @@ async def test_goodbye_is_the_last_word_and_the_only_one() -> None:
     it.put_assignments([assigned()])
     it.put_control("receipt", RECEIPT)
     it.close("revoked", "gone")
+    assert not it.said_goodbye, "a writer in the middle of something has to come back for it"
     it.put_control("receipt", RECEIPT)
     it.put_first("welcome", WELCOME)
     it.put_assignments([assigned(generation=2)])
     messages = await sent(it)
-    assert kinds(messages) == ["goodbye"]
+    assert kinds(messages) == ["goodbye"] and it.said_goodbye
     assert (messages[0].goodbye.reason, messages[0].goodbye.message) == ("revoked", "gone")
 
 
