@@ -358,8 +358,10 @@ def source_policy(settings: Settings) -> SourcePolicy:
 
 
 def host_of(address: str) -> str:
+    """Return the host of "host:port", "[address]:port", or of an address alone."""
     host, _, port = address.rpartition(":")
-    return host.strip("[]") if port.isdigit() else address
+    alone = not port.isdigit() or (":" in host and not host.endswith("]"))
+    return (address if alone else host).strip("[]")
 
 
 def now() -> datetime:
