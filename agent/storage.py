@@ -7,10 +7,10 @@ the agent may be repeated, so what is lost is done again).
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from agent.engine.assignment import Assignment, Held
@@ -24,6 +24,7 @@ FORMAT = 1
 _FINISHED_KEPT = 20
 _DRIFTS_KEPT = 1000
 _REPORTED_NOTED = 100
+_RECENT_BYTES = 256 * 1024
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,15 +42,76 @@ CREATE TABLE attempts (application TEXT PRIMARY KEY, content BLOB NOT NULL) WITH
 CREATE TABLE synced (application TEXT PRIMARY KEY, manifest_set TEXT NOT NULL, revision BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE operations (
     id TEXT PRIMARY KEY, application TEXT NOT NULL, finished INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
-    started_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX operations_application ON operations (application, started_ms);
-CREATE INDEX operations_unreported ON operations (reported) WHERE finished = 1 AND reported = 0;
+    automated INTEGER NOT NULL, started_ms INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE VIEW asked_for AS
+    SELECT json_extract(CAST(content AS TEXT), '$.operation.id') AS id FROM assignments WHERE id IS NOT NULL;
 CREATE TABLE drifts (
     id TEXT PRIMARY KEY, application TEXT NOT NULL, seen_ms INTEGER NOT NULL, reported INTEGER NOT NULL DEFAULT 0,
     standing INTEGER NOT NULL, content BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX drifts_unreported ON drifts (seen_ms) WHERE reported = 0;
 CREATE INDEX drifts_standing ON drifts (application) WHERE standing = 1;
 """
+
+
+class _Transaction:
+    """What is done inside is done whole or not at all. Inside another one it is a part of that. Raises StorageError."""
+
+    __slots__ = ("_db", "_part", "_path")
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+        self._part = False
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._part = self._db.in_transaction
+        if not self._part:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                raise _in_words(self._path, error) from error
+        return self._db
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and not self._part:
+                self._db.execute("COMMIT")
+        except sqlite3.Error as failure:
+            error = failure
+        if error is not None and not self._part and self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise _in_words(self._path, error) from error
+
+
+def _in_words(path: Path, error: sqlite3.Error) -> StorageError:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return StorageError(f"{path}: the disk is full; make room, the agent goes on by itself")
+    return StorageError(f"{path}: {error}")
+
+
+class _Recent:
+    """The blobs stored last, in memory: what has just come is what is about to be applied."""
+
+    def __init__(self) -> None:
+        self._content: dict[str, bytes] = {}
+        self._size = 0
+
+    def put(self, blobs: Mapping[str, bytes]) -> None:
+        for digest, content in blobs.items():
+            if digest not in self._content and len(content) <= _RECENT_BYTES:
+                self._content[digest] = content
+                self._size += len(content)
+        while self._size > _RECENT_BYTES:
+            self.drop(next(iter(self._content)))
+
+    def get(self, digest: str) -> bytes | None:
+        return self._content.get(digest)
+
+    def drop(self, digest: str) -> None:
+        self._size -= len(self._content.pop(digest, b""))
 
 
 class Storage:
@@ -60,20 +122,27 @@ class Storage:
         self.path = path
         self._kinds: dict[str, frozenset[GroupKind]] = {}
         """What `kinds_of` has read: it is asked at every turn of every application."""
+        self._recent = _Recent()
         self._reported: dict[str, None] = {}
-        self._drifts_saved = 0
+        self._drifts_saved = self._finished_saved = 0
+        """Since what is beyond the limits was last removed."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
             path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(f"{path}: cannot be opened: {error}") from error
-        with self._guard():
+        try:
+            # Nobody else has business with it, and the locks of every transaction would cost more than some of them.
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             # A small cache: the agent's memory is counted, and its working set is a few pages.
             self._db.execute("PRAGMA cache_size=-512")
             self._migrate()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _in_words(path, error) from error
 
     def close(self) -> None:
         """Idempotent."""
@@ -84,50 +153,23 @@ class Storage:
         if version > FORMAT:
             raise StorageError(f"{self.path} was written by a newer agent (format {version}); run that version")
         if version == 0:
-            with self._write():
+            with self._write() as db:
                 for statement in _SCHEMA.split(";"):
                     if statement.strip():
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={FORMAT}")
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version={FORMAT}")
 
-    @contextlib.contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "")
-            if name == "SQLITE_FULL":
-                raise StorageError(f"{self.path}: the disk is full; make room, the agent goes on by itself") from error
-            raise StorageError(f"{self.path}: {error}") from error
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self) -> _Transaction:
         """Make everything written inside one transaction: all of it or nothing, at the price of one."""
-        if self._db.in_transaction:
-            yield
-            return
-        with self._write():
-            yield
+        return _Transaction(self._db, self.path)
 
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        if self._db.in_transaction:
-            with self._guard():
-                yield self._db
-            return
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+    _write = together
 
     def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-        with self._guard():
+        try:
             return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _in_words(self.path, error) from error
 
     # --- assignments and blobs
 
@@ -142,10 +184,12 @@ class Storage:
                 " VALUES (?, ?, ?, ?, 0, ?)",
                 rows,
             )
+        self._recent.put(blobs)
 
     def save_blobs(self, blobs: Mapping[str, bytes]) -> None:
         with self._write() as db:
             db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", list(blobs.items()))
+        self._recent.put(blobs)
 
     def assignments(self) -> list[Assignment]:
         """Return every assignment in force."""
@@ -168,12 +212,22 @@ class Storage:
             db.execute("DELETE FROM drifts WHERE application = ? AND reported = 1", (application,))
 
     def blob(self, digest: str) -> bytes | None:
+        recent = self._recent.get(digest)
+        if recent is not None:
+            return recent
         rows = self._rows("SELECT content FROM blobs WHERE digest = ?", (digest,))
         return rows[0][0] if rows else None
 
     def each_blob(self, digests: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield those of the blobs that are held, a few hundred in memory at a time."""
-        for chunk in _chunks(list(digests)):
+        older = []
+        for digest in digests:
+            recent = self._recent.get(digest)
+            if recent is None:
+                older.append(digest)
+            else:
+                yield digest, recent
+        for chunk in _chunks(older):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT digest, content FROM blobs WHERE digest IN ({marks})"  # noqa: S608 - only question marks
             yield from self._rows(query, tuple(chunk))
@@ -194,6 +248,8 @@ class Storage:
     def collect_blobs(self, needed: set[str]) -> int:
         """Remove blobs that nothing names any more; returns how many."""
         surplus = [(d,) for (d,) in self._rows("SELECT digest FROM blobs") if d not in needed]
+        for (digest,) in surplus:
+            self._recent.drop(digest)
         if surplus:
             with self._write() as db:
                 db.executemany("DELETE FROM blobs WHERE digest = ?", surplus)
@@ -223,9 +279,9 @@ class Storage:
         rows = [(application, *key, v.digest, v.content_hash) for key, v in judged.items() if v is not None]
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            db.executemany(
-                "DELETE FROM judged WHERE application = ? AND grp = ? AND kind = ? AND namespace = ? AND name = ?", gone
-            )
+            if gone:
+                where = "application = ? AND grp = ? AND kind = ? AND namespace = ? AND name = ?"
+                db.executemany(f"DELETE FROM judged WHERE {where}", gone)  # noqa: S608 - constant
 
     def judged(self, application: str) -> dict[ResourceKey, Judged]:
         rows = self._rows(
@@ -252,20 +308,26 @@ class Storage:
     # --- operations and drift, until the hub has them
 
     def save_operation(self, state: OperationState) -> None:
-        """Write how an operation stands; a finished one waits to be reported."""
-        finished = int(state.phase.finished)
+        """Write how an operation stands; a finished one waits to be reported. Of an application's reported ones about
+        the last 20 are kept, and apart from them the last 20 that somebody asked for, and the one its assignment asks
+        for: a hub restored from a backup asks for an earlier one again, and none must be run twice."""
+        finished, automated = int(state.phase.finished), int(state.initiated_by == "automated")
         with self._write() as db:
             self._write_reported(db)
             db.execute(
-                "INSERT INTO operations (id, application, finished, started_ms, content) VALUES (?, ?, ?, ?, ?)"
+                "INSERT INTO operations (id, application, finished, automated, started_ms, content)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, content = excluded.content",
-                (state.id, state.application, finished, state.started_ms, encode(state)),
+                (state.id, state.application, finished, automated, state.started_ms, encode(state)),
             )
-            if finished:
+            self._finished_saved += finished
+            if self._finished_saved >= _FINISHED_KEPT:
+                self._finished_saved = 0
                 db.execute(
-                    "DELETE FROM operations WHERE application = ? AND finished = 1 AND reported = 1 AND id NOT IN"
-                    " (SELECT id FROM operations WHERE application = ? ORDER BY started_ms DESC LIMIT ?)",
-                    (state.application, state.application, _FINISHED_KEPT),
+                    "DELETE FROM operations WHERE finished = 1 AND reported = 1 AND id IN (SELECT id FROM"
+                    " (SELECT id, row_number() OVER (PARTITION BY application, automated ORDER BY started_ms DESC)"
+                    " AS place FROM operations) WHERE place > ?) AND id NOT IN (SELECT id FROM asked_for)",
+                    (_FINISHED_KEPT,),
                 )
 
     def operation(self, id: str) -> OperationState | None:
@@ -297,6 +359,12 @@ class Storage:
         if len(self._reported) >= _REPORTED_NOTED:
             with self._write() as db:
                 self._write_reported(db)
+
+    def report_operations_again(self) -> None:
+        """The hub has forgotten what it was told: all finished operations that are kept wait to be reported."""
+        self._reported.clear()
+        with self._write() as db:
+            db.execute("UPDATE operations SET reported = 0 WHERE finished = 1")
 
     def _write_reported(self, db: sqlite3.Connection) -> None:
         if self._reported:

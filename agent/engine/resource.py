@@ -68,15 +68,15 @@ def parse_tracking_id(text: str) -> Tracking | None:
     return Tracking(application, ResourceKey(group, kind, namespace, name))
 
 
-def tracked_by(obj: Object) -> str | None:
-    """Return the application an object is tracked by.
+def tracked_by(obj: Object, key: ResourceKey | None = None) -> str | None:
+    """Return the application an object is tracked by. `key` is the object's, where it is at hand.
 
     An id that does not name the object that carries it does not count: it was copied there, by an operator or
     a controller that copies annotations, and counting it would prune objects nobody asked to prune.
     """
     annotations = obj.get("metadata", {}).get("annotations") or {}
     text = annotations.get(TRACKING_ANNOTATION)
-    tracking = parse_tracking_id(text) if isinstance(text, str) else None
-    if tracking is None or tracking.key != key_of(obj):
+    if not isinstance(text, str):
         return None
-    return tracking.application
+    application = text.partition(":")[0]
+    return application if application and text == tracking_id(application, key or key_of(obj)) else None

@@ -39,10 +39,6 @@ class ResourceState:
     requires_pruning: bool = False
     drift: tuple[FieldDrift, ...] = ()
 
-    @property
-    def fine(self) -> bool:
-        return self.sync is SyncStatus.SYNCED and self.health in (None, HealthStatus.HEALTHY)
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -98,10 +94,10 @@ class DriftReport:
     hub_away: bool = False
 
 
-def with_digest(status: ApplicationStatus) -> ApplicationStatus:
-    """Return the status with the digest of its content; when it was observed is no part of that."""
-    plain = replace(status, observed_ms=0, digest="")
-    return replace(status, digest=hashlib.blake2b(encode(plain), digest_size=16).hexdigest())
+def sealed(status: ApplicationStatus, observed_ms: int = 0) -> ApplicationStatus:
+    """Return a status just made with the digest of its content; when it was observed is no part of that."""
+    digest = hashlib.blake2b(encode(status), digest_size=16).hexdigest()
+    return replace(status, observed_ms=observed_ms, digest=digest)
 
 
 def inventory_digest(rows: Mapping[str, str]) -> str:

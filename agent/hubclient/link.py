@@ -247,7 +247,7 @@ class Link:
                 held = [convert.held_to_proto(h) for h in self._receiver.inventory()]
                 await session.outgoing.put(pb.AgentMessage(inventory=pb.Inventory(held=held)))
             case "status_request":
-                self._outbox.resend_all()
+                self._outbox.resend_all(operations=message.status_request.operations)
             case "trust":
                 keys = {k.id: k.public_key for k in message.trust.signing_keys}
                 self._trust.update_trust(list(message.trust.authorities), keys, message.trust.digest.hex())

@@ -28,6 +28,8 @@ class Waiting(Protocol):
 
     def mark_operations_reported(self, ids: Iterable[str]) -> None: ...
 
+    def report_operations_again(self) -> None: ...
+
 
 PROGRESS_SECONDS = 1.0
 BATCH_STATUSES = 200
@@ -94,12 +96,11 @@ class Outbox:
         self._wake.set()
 
     def operation_finished(self, state: OperationState) -> None:
-        """An operation has ended, and is on disk as such."""
+        """An operation has ended, and is on disk as such. It goes with the status that tells of it."""
         if len(self._finished) < BATCH_OPERATIONS:
             self._finished[state.id] = state
         else:
             self._operations = True
-        self._wake.set()
 
     # --- the link's side
 
@@ -121,9 +122,12 @@ class Outbox:
         self._drifts = self._operations = True
         self._wake.set()
 
-    def resend_all(self) -> None:
-        """The hub asked for all statuses."""
+    def resend_all(self, *, operations: bool) -> None:
+        """The hub asked for all statuses, and perhaps for the operations that finished lately."""
         self._dirty.update(dict.fromkeys(self._sources, True))
+        if operations:
+            self._storage.report_operations_again()
+            self._operations = True
         self._wake.set()
 
     async def next_batch(self) -> Batch:

@@ -12,7 +12,7 @@ from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.operation import OperationState, Phase
 from agent.engine.resource import GroupKind, Object, ResourceKey
-from agent.engine.status import ApplicationStatus, with_digest
+from agent.engine.status import ApplicationStatus, sealed
 from agent.kube import errors
 from agent.syncer.automation import Automation
 from agent.syncer.context import Context
@@ -102,11 +102,12 @@ class ApplicationLoop:
     def status(self) -> ApplicationStatus:
         if self.buried:
             a = self.assignment
-            return with_digest(ApplicationStatus(a.application, a.uid, a.generation, deleted=True))
+            return sealed(ApplicationStatus(a.application, a.uid, a.generation, deleted=True))
         return self._standing.status()
 
     def _tell(self, *, soon: bool = True) -> None:
-        self._outbox.changed(self.assignment.application, self.status, soon=soon)
+        if self._standing.news() or self.buried:
+            self._outbox.changed(self.assignment.application, self.status, soon=soon)
 
     # --- the loop
 
@@ -221,7 +222,8 @@ class ApplicationLoop:
     def _settle_books(self, order: Order, ledger: Ledger, state: OperationState) -> None:
         """Take over what an operation found and did."""
         standing = self._standing
-        kept = {} if order.only is None else {k: o for k, o in standing.shared.items() if k not in order.only}
+        before = standing.shared
+        kept = {} if order.only is None else {k: o for k, o in before.items() if k not in order.only}
         standing.shared = kept | ledger.shared
         standing.keep_judged(ledger.judged)
         whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
@@ -231,19 +233,20 @@ class ApplicationLoop:
             standing.clear("SyncError")
         if state.phase is Phase.SUCCEEDED and whole:
             standing.record_synced(order.ref.digest, order.revision)
+        touched = {*ledger.judged, *before, *standing.shared, *standing.pending, *standing.drifted}
         self._inspection.settle_known()
-        standing.rebuild()
+        standing.update(*touched)
 
     def _end(self, state: OperationState) -> None:
         """An operation has ended: on disk, in the books, and told."""
         self._storage.save_operation(state)
-        self._standing.operation = state
+        self._standing.operate(state)
         self._outbox.operation_finished(state)
         # Now, not at the next tick: other applications may have theirs first.
         self._tell()
 
     def _progress(self, state: OperationState) -> None:
-        self._standing.operation = state
+        self._standing.operate(state)
         self._tell(soon=False)
 
     # --- healing

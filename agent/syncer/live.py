@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from agent.engine.drift import content_hash
 from agent.engine.health import Health, assess
@@ -48,18 +49,25 @@ def live_of(obj: Object) -> Live:
     """Reduce an object to what pairing needs."""
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
-    options = {o.strip() for o in str(annotations.get(SYNC_OPTIONS_ANNOTATION, "")).split(",")}
+    key = key_of(obj)
     return Live(
-        key=key_of(obj),
+        key=key,
         version=split_api_version(obj["apiVersion"])[1],
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
         content_hash=content_hash(obj),
-        application=tracked_by(obj) or "",
-        prunable="Prune=false" not in options and annotations.get(HELM_POLICY_ANNOTATION) != "keep",
+        application=tracked_by(obj, key) or "",
+        prunable=_prunable(annotations),
         is_hook=any(a in annotations for a in HOOK_ANNOTATIONS),
         deleting="deletionTimestamp" in metadata,
     )
+
+
+def _prunable(annotations: dict[str, Any]) -> bool:
+    if annotations.get(HELM_POLICY_ANNOTATION) == "keep":
+        return False
+    options = annotations.get(SYNC_OPTIONS_ANNOTATION)
+    return options is None or "Prune=false" not in {o.strip() for o in str(options).split(",")}
 
 
 class LiveState:
@@ -110,27 +118,34 @@ class LiveState:
         self._reflectors.clear()
         await _end(tasks)
 
-    def note(self, obj: Object) -> None:
+    def note(self, obj: Object) -> Live:
         """Take in an object the agent itself has just written, without waiting for the watch to tell."""
-        self._store(obj)
+        return self._store(obj).live
 
     # --- the reflector's handler
 
     def on_replace(self, kind: Kind, items: list[Object]) -> None:
         found: set[ResourceKey] = set()
         for obj in items:
-            found.add(key_of(obj))
-            self._saw(obj)
+            key = key_of(obj)
+            found.add(key)
+            known = self.records.get(key)
+            if known is None or known.live.resource_version != obj["metadata"].get("resourceVersion"):
+                self._saw(key, obj, known)
         gone = [key for key in self.records if key not in found and GroupKind(key.group, key.kind) == kind.group_kind]
         for key in gone:
             self._lost(key)
         self._on_listed(kind.group_kind)
 
     def on_event(self, kind: Kind, event: WatchEvent) -> None:
+        obj = event.object
         if event.type is EventType.DELETED:
-            self._lost(key_of(event.object))
-        elif event.type is not EventType.BOOKMARK and not self._overtaken(event.object):
-            self._saw(event.object)
+            self._lost(key_of(obj))
+        elif event.type is not EventType.BOOKMARK:
+            key = key_of(obj)
+            known = self.records.get(key)
+            if known is None or not _told_before(known.live, obj["metadata"]):
+                self._saw(key, obj, known)
 
     def on_gone(self, kind: Kind) -> None:
         """One answer said that the kind is not served. That may be a server that is starting: nothing is forgotten
@@ -140,20 +155,7 @@ class LiveState:
             if name:
                 self._observer(name, key, None)
 
-    def _overtaken(self, obj: Object) -> bool:
-        """Say whether an event tells of an object as it was before this agent's own last write of it."""
-        known = self.records.get(key_of(obj))
-        if known is None or known.live.uid != obj["metadata"].get("uid"):
-            return False
-        before, now = known.live.resource_version, obj["metadata"].get("resourceVersion", "")
-        return before.isdigit() and now.isdigit() and int(now) < int(before)
-
-    def _saw(self, obj: Object) -> None:
-        key = key_of(obj)
-        known = self.records.get(key)
-        metadata = obj["metadata"]
-        if known is not None and known.live.resource_version == metadata.get("resourceVersion"):
-            return
+    def _saw(self, key: ResourceKey, obj: Object, known: Record | None) -> None:
         before = known.live.application if known is not None else ""
         record = self._store(obj)
         for name in {before, record.live.application} - {""}:
@@ -184,6 +186,15 @@ class LiveState:
             owned.discard(key)
             if not owned:
                 del self._by_application[record.live.application]
+
+
+def _told_before(known: Live, metadata: dict[str, Any]) -> bool:
+    """Say whether an event tells of an object as it is known, or as it was before this agent's own last write of it."""
+    before, now = known.resource_version, metadata.get("resourceVersion", "")
+    if before == now:
+        return True
+    same = known.uid == metadata.get("uid")
+    return same and before.isdigit() and now.isdigit() and int(now) < int(before)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -147,7 +147,9 @@ class Syncer:
             self._held[assignment.application] = Held(
                 assignment.application, assignment.uid, assignment.generation, assignment.digest, False
             )
-            self._loop_for(assignment)
+            loop = self._loop_for(assignment)
+            # The status names the generation, and so says that it was taken, even if there is nothing else to say.
+            self._outbox.changed(assignment.application, loop.status, soon=False)
             self._wake(assignment.application)
         return verdicts
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from agent.engine.assignment import Assignment
-from agent.engine.drift import content_hash
 from agent.engine.operation import OperationState, Phase, ResultStatus
 from agent.engine.reconcile import Judged, Live, Pair, reconcile
 from agent.engine.resource import FIELD_MANAGER, GroupKind, Object, ResourceKey
@@ -134,10 +133,9 @@ class Runner:
             kind = kinds.get(pair.key)
             if kind is None:
                 raise errors.KindUnknown(f"the cluster still serves no kind {pair.key.kind} after its CRD was applied")
-            result = await self._apply_one(kind, pair)
-            self._live.note(result)
+            live = self._live.note(await self._apply_one(kind, pair))
             message = "created" if pair.live is None else "configured"
-            self.ledger.settle(pair, pair.target.digest, content_hash(result), message)
+            self.ledger.settle(pair, pair.target.digest, live.content_hash, message)
 
         await self._each(step, apply)
         self.ledger.stop_if_failed()

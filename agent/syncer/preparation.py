@@ -127,11 +127,11 @@ class Preparation:
         self.listing = frozenset(kind.group_kind for kind, _ in unlisted)
         failed = [(kind, error) for kind, error in unlisted if error is not None]
         if not unlisted and not standing.listed:
-            standing.listed = True
+            standing.be_listed(True)
             standing.clear(condition)
         if not failed:
             return LISTING_SECONDS if unlisted else None
-        standing.listed = False
+        standing.be_listed(False)
         words = "; ".join(f"{kind}: {error}" for kind, error in failed[:NAMED])
         standing.condition(condition, f"these kinds cannot be listed, and nothing is pruned until they are: {words}")
         if any(isinstance(error, errors.KindUnknown | errors.NotFound) for _, error in failed):

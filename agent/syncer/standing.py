@@ -5,7 +5,7 @@ Kept up to date change by change, so that telling the hub costs what is not fine
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.codec import encode
@@ -22,7 +22,7 @@ from agent.engine.status import (
     details,
     overall_health,
     overall_sync,
-    with_digest,
+    sealed,
 )
 from agent.storage import Storage
 from agent.syncer.clock import Clock
@@ -52,11 +52,15 @@ class Standing:
         self.operation: OperationState | None = None
         self.synced: tuple[str, Revision] = ("", Revision())
         """The manifest set last synced in full, and its revision."""
-        self._states: dict[ResourceKey, ResourceState] = {}
+        self._states: dict[ResourceKey, ResourceState] | None = None
+        """Of what is not fine; None when all is to be looked at again."""
         self._conditions: dict[str, Condition] = {}
+        self._edition = 1
+        self._told = 0
 
     def reassign(self, assignment: Assignment) -> None:
         """Take a newer assignment of the same application."""
+        self._edition += 1
         before, self.assignment = self.assignment, assignment
         if before.uid != assignment.uid:
             self.judged = self._storage.judged(assignment.application)
@@ -74,7 +78,8 @@ class Standing:
         self.clear("ComparisonError")
         self._note_ignores()
         self._note_hooks(targets)
-        self.rebuild()
+        self._states = None
+        self._edition += 1
 
     def _note_hooks(self, targets: Targets) -> None:
         if targets.hooks:
@@ -129,26 +134,36 @@ class Standing:
         if judged:
             self._storage.save_judged(self.assignment.application, judged)
 
-    def update(self, key: ResourceKey) -> None:
-        """See how one object stands now."""
-        state = self._state_of(key)
-        if state is None or state.fine:
-            self._states.pop(key, None)
-        else:
-            self._states[key] = state
-
-    def rebuild(self) -> None:
-        """See how all objects stand."""
-        self._states.clear()
-        if self.targets is None:
+    def update(self, *keys: ResourceKey) -> None:
+        """See how some objects stand now."""
+        states = self._states
+        if states is None:
+            self._edition += 1
             return
-        for key in self.targets.resources:
-            self.update(key)
-        for key in self._live.keys_of(self.assignment.tracking_name):
-            if key not in self.targets.resources:
-                self.update(key)
+        for key in keys:
+            before, state = states.get(key), self._state_of(key)
+            if state == before:
+                continue
+            self._edition += 1
+            if state is None:
+                del states[key]
+            else:
+                states[key] = state
+
+    @property
+    def states(self) -> dict[ResourceKey, ResourceState]:
+        """How all objects stand that are not fine."""
+        if self._states is None:
+            keys: Iterable[ResourceKey] = ()
+            if self.targets is not None:
+                surplus = self._live.keys_of(self.assignment.tracking_name) - self.targets.resources.keys()
+                keys = (*self.targets.resources, *surplus)
+            found = ((key, self._state_of(key)) for key in keys)
+            self._states = {key: state for key, state in found if state is not None}
+        return self._states
 
     def _state_of(self, key: ResourceKey) -> ResourceState | None:
+        """Return what there is to tell of an object, None when it is fine."""
         if self.targets is None:
             return None
         target = self.targets.resources.get(key)
@@ -172,6 +187,8 @@ class Standing:
             return ResourceState(key, version, out, status, message, drift=verdict.drift)
         if key in self.pending or not self.settled(key):
             return ResourceState(key, version, SyncStatus.UNKNOWN, status, message or "not compared yet")
+        if status is None or status is HealthStatus.HEALTHY:
+            return None
         return ResourceState(key, version, SyncStatus.SYNCED, status, message)
 
     def _surplus_state(self, key: ResourceKey) -> ResourceState | None:
@@ -195,7 +212,7 @@ class Standing:
             and self.listed
             and not self.pending
             and not self.drifted
-            and all(s.sync is SyncStatus.SYNCED for s in self._states.values())
+            and all(s.sync is SyncStatus.SYNCED for s in self.states.values())
         )
 
     @property
@@ -203,43 +220,61 @@ class Standing:
         """Whether there is something to tell people of."""
         return bool(self._conditions)
 
+    def news(self) -> bool:
+        """Say whether there may be something to tell since this was asked last."""
+        news, self._told = self._told != self._edition, self._edition
+        return news
+
     def condition(self, type: str, message: str) -> None:
         known = self._conditions.get(type)
         if known is None or known.message != message:
+            self._edition += 1
             self._conditions[type] = Condition(type, message, self._clock.now_ms())
 
     def clear(self, type: str) -> None:
-        self._conditions.pop(type, None)
+        if self._conditions.pop(type, None) is not None:
+            self._edition += 1
 
     def record_synced(self, manifest_set: str, revision: Revision) -> None:
         """The application was synced in full."""
         self.synced = (manifest_set, revision)
+        self._edition += 1
         self._storage.save_synced(self.assignment.application, manifest_set, encode(revision))
+
+    def be_listed(self, listed: bool) -> None:
+        """Note whether all objects of the kinds in question are known."""
+        self._edition += self.listed is not listed
+        self.listed = listed
+
+    def operate(self, operation: OperationState) -> None:
+        """Note how an operation stands, or how the last one ended."""
+        self.operation = operation
+        self._edition += 1
 
     def status(self) -> ApplicationStatus:
         """Return how the application stands, with the digest of that."""
         assignment = self.assignment
         comparable = self.targets is not None and self.listed
         any_live = bool(self._live.keys_of(assignment.tracking_name))
-        health, reason = overall_health(self._states, any_live=any_live, comparable=comparable)
+        states = self.states
+        health, reason = overall_health(states, any_live=any_live, comparable=comparable)
         status = ApplicationStatus(
             application=assignment.application,
             uid=assignment.uid,
             generation=assignment.generation,
-            sync=overall_sync(self._states, comparable=comparable),
+            sync=overall_sync(states, comparable=comparable),
             health=health,
             health_message=reason,
             manifest_set=assignment.manifest_set.digest,
             synced_manifest_set=self.synced[0],
             synced_revision=self.synced[1],
-            resources=details(self._states),
-            not_fine=len(self._states),
+            resources=details(states),
+            not_fine=len(states),
             total=len(self.targets.resources) if self.targets is not None else 0,
             operation=self.operation,
             conditions=self._told_conditions(),
-            observed_ms=self._clock.now_ms(),
         )
-        return with_digest(status)
+        return sealed(status, self._clock.now_ms())
 
     def _told_conditions(self) -> tuple[Condition, ...]:
         if self.shared:

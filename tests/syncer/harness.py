@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,8 +125,15 @@ class Hub:
         await self.syncer.stop()
         self.storage.close()
 
+    def killed(self, path: Path) -> Hub:
+        """Return another hub whose agent has what this one's has on disk at this moment, as if it were killed."""
+        path.mkdir()
+        for file in self.path.glob("agent.db*"):
+            shutil.copy(file, path / file.name)
+        return Hub(self.client, path, namespace=self.namespace, clock=self._clock)
+
     async def restart(self) -> None:
-        """As if the agent's process had been killed and started again."""
+        """As if the agent's process had been ended and started again."""
         await self.stop()
         self.statuses.clear()
         self.open()

@@ -291,10 +291,10 @@ async def test_an_agent_killed_at_any_write_goes_on_under_the_same_id(
     objects = [namespace(name), config_map("a", namespace=name), config_map("b"), deployment("web")]
     assignment = hub.assign(objects)
     await gate.reached.wait()
-    # The first agent hangs in its request, as good as dead; another one opens what it left on disk.
+    # The first agent hangs in its request, as good as dead; another one takes up what it has on disk.
     running = hub.storage.last_operations()[assignment.application]
     assert not running.phase.finished and running.manifest_set == assignment.manifest_set.digest
-    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    second = hub.killed(tmp_path / "second")
     await second.start()
     status = await second.synced_to(assignment)
     state = status.operation
@@ -318,7 +318,7 @@ async def test_a_requested_operation_that_was_killed_goes_on(
     gate = Gate(cluster, 2)
     id = hub.operate([config_map("a"), deployment("web")])
     await gate.reached.wait()
-    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    second = hub.killed(tmp_path / "second")
     await second.start()
     state = await second.operation(id)
     await second.stop()
@@ -333,7 +333,7 @@ async def test_an_operation_that_was_killed_and_overtaken_has_ended(
     await gate.reached.wait()
     killed = hub.storage.last_operations()[hub.application()]
     newer = hub.assign([config_map("a"), config_map("b")])
-    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    second = hub.killed(tmp_path / "second")
     await second.start()
     status = await second.synced_to(newer)
     await second.until(lambda: len(second.finished) == 2)
@@ -351,7 +351,7 @@ async def test_an_operation_that_was_killed_and_is_terminated_has_ended(
     id = hub.operate(objects)
     await gate.reached.wait()
     hub.operate(objects, id=id, terminate=True)
-    second = Hub(cluster.client, tmp_path, namespace=cluster.namespace, clock=clock)
+    second = hub.killed(tmp_path / "second")
     await second.start()
     state = await second.operation(id)
     await second.stop()
