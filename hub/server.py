@@ -36,6 +36,7 @@ from hub.fleet.liveness import Liveness
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.revocation import watch_revocations
+from hub.fleet.vouch import Voucher
 from hub.metrics import controller_metrics, gateway_metrics
 from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
@@ -189,7 +190,7 @@ class Hub:
 
     async def _start_gateway(self) -> None:
         settings = self.settings
-        dispatcher = self.dispatcher = Dispatcher(self.store, self.bus, self.registry)
+        dispatcher = self.dispatcher = Dispatcher(self.store, self.bus, self.registry, Voucher(self.trust.pki).vouch)
         reports = self.reports = Reports(self.store, self.bus, lambda *ended: self._operation_observer(*ended))
         replica = await self._gateway_name()
         liveness = Liveness(self.store, self.bus, self.registry, replica, settings.heartbeat_seconds)
@@ -201,6 +202,7 @@ class Hub:
         await dispatcher.start()
         gateway = Gateway(self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk)
         self._gateway = gateway
+        self.trust.certificate.subscribe(lambda _: gateway.announce_trust())
         listener = AgentListener(gateway, self._agent_identity())
         self.agent_port = await listener.start(settings.host, settings.agent_port)
         self._stack.push_async_callback(liveness.flush)
@@ -358,7 +360,7 @@ def source_policy(settings: Settings) -> SourcePolicy:
 
 
 def host_of(address: str) -> str:
-    """Return the host of "host:port", "[address]:port", or of an address alone."""
+    """Return the host of host:port, [IPv6]:port, or of a host alone."""
     host, _, port = address.rpartition(":")
     alone = not port.isdigit() or (":" in host and not host.endswith("]"))
     return (address if alone else host).strip("[]")

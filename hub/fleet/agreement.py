@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.access import Event
+from hub.domain.assignment import Assignment
 from hub.errors import HubError
 from hub.fleet.convert import generation_of
 from hub.fleet.dispatch import Dispatcher
@@ -74,16 +75,13 @@ class Agreement:
         to_send, buried = [], []
         for application, assignment in assignments.items():
             theirs = held.get(application)
-            if theirs is None or theirs.uid != assignment.content.application_uid:
+            if theirs is None:
                 to_send.append(assignment)
-            elif theirs.generation > assignment.generation:
-                await self._hold_back(session, application, theirs.generation)
-            elif theirs.deleted and assignment.content.deletion is not None:
+            elif newer := _newer_generation(assignment, theirs):
+                await self._hold_back(session, application, newer)
+            elif _is_buried(assignment, theirs):
                 buried.append((cluster, application))
-            elif theirs.deleted:
-                # The hub remembers an application that this agent was told to end: it was restored from a backup.
-                await self._hold_back(session, application, theirs.generation)
-            elif theirs.digest.hex() != assignment.digest:
+            elif _differs(assignment, theirs):
                 to_send.append(assignment)
         if buried:
             await self._store.unassign(buried)
@@ -109,6 +107,8 @@ class Agreement:
         )
         await self._store.hold_back(session.cluster, application, generation)
         await self._bus.publish("refresh")
+        # What was done since the backup is known to the agent only.
+        session.put_control("statuses", pb.HubMessage(status_request=pb.StatusRequest(operations=True)))
 
     async def _record_unknown(self, session: Session, applications: list[str]) -> None:
         names = ", ".join(name[:NAME_LENGTH] for name in sorted(applications)[:10])
@@ -143,3 +143,30 @@ class Agreement:
             for cluster, future in waiting.items():
                 if not future.done():
                     future.set_result((assignments.get(cluster, {}), statuses.get(cluster, {})))
+
+
+def _newer_generation(assignment: Assignment, theirs: pb.HeldAssignment) -> int:
+    """Return the generation an agent holds that this hub does not remember, 0 when there is none.
+
+    That happens to a hub restored from a backup. What the agent holds is newer not only by its number: if it
+    acknowledged this very generation and holds something else now, only a hub that knew more can have given it that.
+    """
+    same = theirs.uid == assignment.content.application_uid
+    if same and theirs.generation > assignment.generation:
+        return theirs.generation
+    acknowledged = assignment.acknowledged_generation >= assignment.generation
+    replaced = not same or theirs.generation == assignment.generation
+    if acknowledged and replaced and _differs(assignment, theirs) and not _is_buried(assignment, theirs):
+        return max(theirs.generation, assignment.generation + 1)
+    return 0
+
+
+def _is_buried(assignment: Assignment, theirs: pb.HeldAssignment) -> bool:
+    """Whether the agent has carried out the tombstone that is assigned to it."""
+    same = theirs.uid == assignment.content.application_uid
+    return same and theirs.deleted and assignment.content.deletion is not None
+
+
+def _differs(assignment: Assignment, theirs: pb.HeldAssignment) -> bool:
+    same = theirs.uid == assignment.content.application_uid
+    return not same or theirs.deleted or theirs.digest.hex() != assignment.digest

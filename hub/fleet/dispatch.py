@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from escadre.v1 import agent_pb2 as pb
@@ -38,10 +38,14 @@ class _Change:
 class Dispatcher:
     """One per gateway."""
 
-    def __init__(self, store: Store, bus: Bus, registry: Registry) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, registry: Registry, vouch: Callable[[Assignment], Assignment] = lambda a: a
+    ) -> None:
+        """`vouch` signs anew what was signed with a key that is no longer in force."""
         self._store = store
         self._bus = bus
         self._registry = registry
+        self._vouch = vouch
         self._sequence = 0
         self._sets: dict[str, str] = {}
         self._changes: OrderedDict[tuple[str, str], _Change] = OrderedDict()
@@ -80,7 +84,7 @@ class Dispatcher:
                     if change is not None and change.count:
                         session.put_blobs(assignment.content.manifest_set.digest, change.message)
                         self.blobs_sent += change.count
-                session.put_assignments(assignments)
+                session.put_assignments(map(self._vouch, assignments))
                 self.assignments_sent += len(assignments)
             if number % 50 == 49:
                 # Let the first agents have theirs while the rest is prepared.
@@ -125,5 +129,5 @@ class Dispatcher:
         session = self._registry.of_cluster(cluster)
         rows = [a for a in assignments if not a.held]
         if session is not None and rows:
-            session.put_assignments(rows)
+            session.put_assignments(map(self._vouch, rows))
             self.assignments_sent += len(rows)

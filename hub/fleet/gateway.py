@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import grpc
@@ -29,6 +29,7 @@ from hub.fleet.liveness import Liveness
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.session import Session
+from hub.pki.limits import Allowance
 from hub.pki.verify import PeerIdentity
 from hub.store.contract import Store
 
@@ -44,6 +45,8 @@ FETCH_BATCH_BYTES = 4 * 1024 * 1024
 """About as much of the store's content as one call holds at a time."""
 REPORTS_UNDER_WAY = 16
 """Reports of one agent that wait to be written. Agents send the next when the last was acknowledged."""
+RECORDED_REFUSALS = 20
+"""Events of one kind about one cluster in an hour."""
 GOODBYE_SECONDS = 2.0
 """How long a stream that was closed may take to say so."""
 
@@ -74,6 +77,7 @@ class Gateway:
         self._liveness = liveness
         self._desk = desk
         self.draining = False
+        self._refusals = Allowance(RECORDED_REFUSALS, timedelta(hours=1))
 
     # --- Connect
 
@@ -97,7 +101,9 @@ class Gateway:
         overdue = asyncio.create_task(session.overdue(GOODBYE_SECONDS))
         reader = asyncio.create_task(self._converse(session, hello, cluster, context))
         try:
-            await asyncio.wait((writer, reader, overdue), return_when=asyncio.FIRST_COMPLETED)
+            done, _pending = await asyncio.wait((writer, reader, overdue), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
             if session.closing and not writer.done():
                 # The goodbye says when to come back.
                 await asyncio.wait((writer, overdue), return_when=asyncio.FIRST_COMPLETED)
@@ -135,11 +141,13 @@ class Gateway:
     async def _cluster(self, peer: PeerIdentity, context: Context) -> Cluster:
         try:
             cluster = await self._store.get_cluster(peer.cluster)
-            if cluster is None:
-                raise Unauthenticated("this cluster was removed from the hub", code="certificate-revoked")
-            return cluster
         except HubError as error:
             await _abort(context, error)
+        if cluster is not None:
+            return cluster
+        message = "this cluster was removed from the hub"
+        await self._record("ConnectionRefused", f"{context.peer()}: {message}: {peer.cluster}", peer.cluster)
+        await _abort(context, Unauthenticated(message, code="certificate-revoked"))
 
     async def _hello(self, context: Context, cluster: Cluster) -> pb.Hello:
         try:
@@ -161,7 +169,6 @@ class Gateway:
         capabilities = convert.capabilities_from_proto(hello.capabilities)
         if capabilities != cluster.capabilities or (not cluster.server and hello.capabilities.server):
             await self._store.put_capabilities(cluster.uid, capabilities, hello.capabilities.server[:500])
-        trust = self._door.trust()
         session.agreed = agree = await self._agreement.begin(session, hello)
         welcome = pb.Welcome(
             protocol=min(PROTOCOL, hello.protocol),
@@ -171,10 +178,17 @@ class Gateway:
             hub_time_ms=time.time_ns() // 1_000_000,
             in_agreement=agree,
         )
+        trust = self._door.trust()
         if trust.digest != hello.trust_digest:
             session.put_control("trust", pb.HubMessage(trust=trust))
         session.ready = True
         session.put_first("welcome", pb.HubMessage(welcome=welcome))
+
+    def announce_trust(self) -> None:
+        """Tell every agent connected here whom to trust from now on: what is signed with a new key comes after this."""
+        message = pb.HubMessage(trust=self._door.trust())
+        for session in self._registry:
+            session.put_control("trust", message)
 
     async def _write(self, session: Session, context: Context) -> None:
         while not session.said_goodbye:
@@ -271,8 +285,12 @@ class Gateway:
         return pb.RenewResponse(certificate=certificate, trust=self._door.trust())
 
     async def _record(self, reason: str, message: str, cluster: str = "") -> None:
+        """Write down what was refused, but for what the same cluster is refused again and again."""
+        now = datetime.now(UTC)
+        if not self._refusals.take(f"{reason} {cluster}", now):
+            return
         with contextlib.suppress(HubError):
-            await self._store.add_events([Event(datetime.now(UTC), "warning", reason, message[:1000], cluster)])
+            await self._store.add_events([Event(now, "warning", reason, message[:1000], cluster=cluster)])
 
 
 def _chunks(digest: str, content: bytes) -> list[pb.BlobChunk]:

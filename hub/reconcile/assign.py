@@ -38,6 +38,8 @@ class Outcome:
     """Whether what failed may pass by itself."""
     damaged: bool = False
     """Whether a mirror cannot be read, and is to be fetched anew."""
+    fresh: bool = True
+    """Whether Git was asked, so that assignments that are held back may be sent again."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class _Look:
     failed: bool = False
     retry: bool = False
     damaged: bool = False
+    fresh: bool = False
 
     def problem(self, type: ConditionType, message: str) -> None:
         self.conditions[(type, message)] = None
@@ -80,10 +83,11 @@ class Assigner:
             look.problem(ConditionType.INVALID_SPEC_ERROR, message)
             return Outcome([], self._state(look), retry=False)
         permitted = self._permitted(look, project, targeting)
+        await self._ask(look, permitted)
         sets = await self._materialize_all(look, permitted, hard=hard)
         contents = await self._contents(look, project, permitted, sets)
         contents += self._left_over(look, targeting)
-        return Outcome(contents, self._state(look), look.retry, look.damaged)
+        return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh)
 
     # --- what is permitted
 
@@ -99,6 +103,19 @@ class Assigner:
         return result
 
     # --- what is rendered
+
+    async def _ask(self, look: _Look, permitted: Sequence[Target]) -> None:
+        """Ask Git before anything that is held back is sent again: the hub was restored from a backup, and its mirrors
+        may be as old."""
+        sources = [source for target in permitted for source in target.sources]
+        try:
+            if any(a.held for a in look.existing.values()):
+                await self._materializer.ask(sources)
+            look.fresh = self._materializer.fresh(sources)
+        except SourceError as error:
+            look.failed = True
+            look.retry = look.retry or error.retryable
+            look.problem(ConditionType.COMPARISON_ERROR, error.message)
 
     async def _materialize_all(
         self, look: _Look, permitted: Sequence[Target], *, hard: bool

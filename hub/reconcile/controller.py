@@ -323,9 +323,11 @@ class Controller:
                     future.set_result(None)
 
     async def _write_batch(self, outcomes: list[Outcome]) -> None:
-        contents: list[tuple[str, AssignmentContent]] = [c for outcome in outcomes for c in outcome.contents]
-        if contents and await self._store.assign(contents):
-            await self._bus.publish("assignments")
+        for release in (True, False):
+            contents: list[tuple[str, AssignmentContent]]
+            contents = [c for outcome in outcomes if outcome.fresh is release for c in outcome.contents]
+            if contents and await self._store.assign(contents, release=release):
+                await self._bus.publish("assignments")
         states = [o.state for o in outcomes if o.state is not None]
         fresh = [s for s in states if not _same(self._known.states.get(s.application), s)]
         if fresh:

@@ -6,7 +6,7 @@ Whatever the number of applications and clusters that use it, an input is render
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.domain.application import Source
@@ -46,6 +46,16 @@ class Materializer:
         self._renderer = renderer
         self._sign = sign
         self._making: dict[str, asyncio.Task[RenderRecord]] = {}
+
+    async def ask(self, sources: Iterable[Source]) -> None:
+        """Ask the servers that have not answered since this process began. Raises SourceError."""
+        for url in {s.repo_url for s in sources if not s.chart}:
+            if not self._git.asked(url):
+                await self._git.refresh(url)
+
+    def fresh(self, sources: Iterable[Source]) -> bool:
+        """Tell whether all of their servers have answered since this process began. Raises SourceError."""
+        return all(self._git.asked(s.repo_url) for s in sources if not s.chart)
 
     async def materialize(
         self,

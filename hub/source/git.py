@@ -63,6 +63,11 @@ class GitSource:
         """
         return await self._repository(repo_url).refresh(force=force)
 
+    def asked(self, repo_url: str) -> bool:
+        """Tell whether the server has answered since this process began. Before that, what `resolve` says may be as
+        old as the backup that the mirrors came out of."""
+        return self._repository(repo_url).asked
+
     async def resolve(self, repo_url: str, target_revision: str) -> CommitInfo:
         """Return the commit a revision means: HEAD, a branch, a tag, a commit (7 digits or more), a version range.
 

@@ -64,6 +64,8 @@ class Repository:
         """Somebody found an object missing: the next refresh checks the mirror."""
         self.generation = 0
         """Grows when the mirror is made anew."""
+        self.asked = False
+        """Whether the server has answered since this process began."""
         self._lanes = lanes
         self._clock = clock
         self._observe = observe
@@ -192,6 +194,7 @@ class Repository:
         return any(isinstance(choice, Found) and not self.mirror.has(choice.commit) for choice in chosen)
 
     async def _remember(self, refs: Refs) -> None:
+        self.asked = True
         if refs != self._refs:
             self._refs = refs
             self._answers.clear()

@@ -147,11 +147,14 @@ class ClusterStore(ABC):
 
 class AssignmentStore(ABC):
     @abstractmethod
-    async def assign(self, contents: Iterable[tuple[str, AssignmentContent]]) -> list[Assignment]:
+    async def assign(
+        self, contents: Iterable[tuple[str, AssignmentContent]], *, release: bool = True
+    ) -> list[Assignment]:
         """Move (cluster uid, content) pointers, in one transaction. MUST change nothing where the digest is the stored
         one and it is not held; elsewhere MUST raise the generation by one above max(stored, held-back), un-hold it
         and give a new sequence. A held one moves even to the digest it has: the agent may hold something else under
-        the generation they share. Returns the ones that changed. MUST skip clusters that do not exist."""
+        the generation they share. Without `release` a held one MUST stay as it is. Returns the ones that changed. MUST
+        skip clusters that do not exist."""
 
     @abstractmethod
     async def unassign(self, pairs: Iterable[tuple[str, str]]) -> None:

@@ -10,6 +10,12 @@ from tests.faults.scene import Scene
 from tests.fleet.kit import Fleet, Repository
 
 
+@pytest.fixture(autouse=True)
+def brief_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that was killed, or restored from a backup, finds its own controller's lease, and waits for its end."""
+    monkeypatch.setattr("hub.server.CONTROLLER_LEASE_SECONDS", 1.5)
+
+
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
     """A hub that learns of commits only when it is told, with heartbeats every second."""

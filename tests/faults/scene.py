@@ -92,9 +92,9 @@ class Scene:
         return (await self.cluster(number)).connection.liveness is Liveness.UNREACHABLE
 
     async def held(self) -> bool:
-        """Whether the assignments wait for a refresh from Git, as those of a restored hub do."""
-        found = await self.fleet.hub.store.assignments_of_application(self.id)
-        return bool(found) and all(a.held for a in found)
+        """Whether the first cluster's assignment waits for a refresh from Git, as one of a restored hub does."""
+        found = await self.fleet.hub.store.get_assignment((await self.cluster()).uid, self.id)
+        return found is not None and found.held
 
     async def released(self) -> bool:
         return not await self.held()
@@ -131,3 +131,7 @@ def at(status: ApplicationStatus, revision: str) -> bool:
 
 def has(found: Mapping[str, ApplicationStatus], cluster: str, revision: str) -> bool:
     return cluster in found and at(found[cluster], revision)
+
+
+def has_data(cluster: Witness, name: str, data: dict[str, str]) -> bool:
+    return bool(cluster.data(name) == data)

@@ -8,9 +8,8 @@ from functools import partial
 
 from escadre.v1 import agent_pb2 as pb
 from tests.faults.proxy import Proxy
-from tests.faults.scene import Scene, has
+from tests.faults.scene import Scene, has, has_data
 from tests.faults.waiting import answered, until
-from tests.faults.witness import Witness
 
 
 async def test_a_cut_stream_is_opened_again_and_what_was_missed_arrives(scene: Scene, wire: Proxy) -> None:
@@ -117,10 +116,6 @@ async def test_a_stream_cut_again_and_again_converges_and_nothing_is_told_twice(
     entries = await scene.history(6)
     assert len({e.revision.sources[0].revision for e in entries}) == len(entries) == 6
     assert len(await scene.healed_drifts(5)) == 5
-
-
-def has_data(cluster: Witness, name: str, data: dict[str, str]) -> bool:
-    return bool(cluster.data(name) == data)
 
 
 async def test_a_slow_wire_only_takes_longer(scene: Scene, wire: Proxy) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, has_data
 from tests.faults.waiting import answered, until
+from tests.faults.witness import Witness, settings
 from tests.fleet.kit import Fleet, application
 from tests.syncer.harness import config_map
 
@@ -47,11 +49,11 @@ both = pytest.mark.parametrize("restore", [restore_everything, restore_the_datab
 @both
 async def test_nothing_is_taken_back_and_nothing_runs_twice(scene: Scene, restore: Restore) -> None:
     cluster = await scene.open()
-    await scene.sync()
+    before = await scene.sync()
     backup = back_up(scene.fleet)
     revision = await scene.commit(settings="2", extra="1")
     await scene.arrived(revision)
-    await scene.sync()
+    after = await scene.sync()
     uids, applied = cluster.uids(["settings", "extra"]), len(cluster.applied)
     await restore(scene.fleet, backup)
     await scene.arrived(revision)
@@ -59,6 +61,66 @@ async def test_nothing_is_taken_back_and_nothing_runs_twice(scene: Scene, restor
     assert cluster.uids(["settings", "extra"]) == uids
     assert (cluster.data("settings"), cluster.data("extra")) == ({"k": "2"}, {"k": "1"})
     assert len(cluster.applied) == applied
+    # What was done since the backup is told again, each once.
+    entries = await scene.history(3)
+    assert [e.operation for e in entries].count(before) == 1
+    assert [e.operation for e in entries].count(after) == 1
+    # The hub is one that works.
+    await scene.arrived(await scene.commit(settings="3", extra="1"))
+    assert cluster.data("settings") == {"k": "3"}
+
+
+@both
+async def test_while_git_cannot_be_asked_the_agents_state_stands(scene: Scene, restore: Restore) -> None:
+    """What the restored hub remembers of Git is as old as the backup."""
+    cluster = await scene.open()
+    backup = back_up(scene.fleet)
+    revision = await scene.commit(settings="2", extra="1")
+    await scene.arrived(revision)
+    uids = cluster.uids(["settings", "extra"])
+    away = scene.repository.path.with_name("away")
+    scene.repository.path.rename(away)
+    await restore(scene.fleet, backup)
+    await answered(scene.held, "the assignment to be held")
+    conditions = await answered(lambda: scene.fleet.conditions("web"), "the condition that says so")
+    assert "repository" in conditions["ComparisonError"]
+    # Neither an event that makes the hub look again, nor a restart, lets it go.
+    await scene.fleet.add_cluster("another")
+    await scene.fleet.refresh("web", "hard")
+    await scene.fleet.restart_hub()
+    await answered(scene.connected, "the agent to be back")
+    await answered(lambda: scene.fleet.conditions("web"), "the condition that says so")
+    assert await scene.held()
+    assert cluster.deleted == [] and cluster.uids(["settings", "extra"]) == uids
+    away.rename(scene.repository.path)
+    await scene.fleet.refresh("web")
+    await scene.fleet.wait("web", lambda found: "c0" in found and found["c0"].synced_revision is not None)
+    await until(lambda: cluster.deleted == [] and cluster.data("settings") == {"k": "2"}, "the newest state")
+    await answered(scene.released, "the assignment to be sent again")
+    await scene.arrived(revision)
+    assert cluster.deleted == [] and cluster.uids(["settings", "extra"]) == uids
+
+
+async def test_a_sync_from_before_the_backup_is_not_run_again_however_much_came_after_it(scene: Scene) -> None:
+    cluster = await scene.open()
+    before = await scene.sync()
+    backup = back_up(scene.fleet)
+    names = {f"s{number}": "1" for number in range(25)}
+    revision = await scene.commit(settings="2", **names)
+    await scene.arrived(revision)
+    await scene.sync()
+    for name in names:
+        await scene.hack(name)
+        await until(partial(has_data, cluster, name, {"k": "1"}), f"{name} to be healed")
+    await restore_everything(scene.fleet, backup)
+    await scene.arrived(revision)
+    await scene.fleet.stop_agent("c0")
+    scene.fleet.start_agent("c0")
+    await scene.arrived(revision)
+    assert cluster.deleted == [] and cluster.times_applied("settings", {"k": "1"}) == 1
+    storage = scene.fleet.agents["c0"][2]
+    known = storage.operation(before)
+    assert known is not None and known.phase.finished
 
 
 @both
@@ -85,6 +147,24 @@ async def test_an_application_created_after_the_backup_goes_on_and_is_told(scene
     assert len(cluster.applied) == applied
 
 
+async def test_an_application_made_anew_after_the_backup_is_not_pruned_by_its_old_self(scene: Scene) -> None:
+    cluster = await scene.open()
+    backup = back_up(scene.fleet)
+    await scene.fleet.delete("web", cascade=False)
+    await answered(scene.gone, "the application to be gone")
+    revision = await scene.commit(settings="2", extra="1")
+    await scene.fleet.apply(application("web", scene.repository.url, "web"))
+    await scene.arrived(revision)
+    uids = cluster.uids(["settings", "extra"])
+    scene.repository.path.rename(scene.repository.path.with_name("away"))
+    await restore_everything(scene.fleet, backup)
+    await answered(scene.held, "the assignment to be held")
+    scene.repository.path.with_name("away").rename(scene.repository.path)
+    await scene.fleet.refresh("web")
+    await scene.arrived(revision)
+    assert cluster.deleted == [] and cluster.uids(["settings", "extra"]) == uids
+
+
 async def test_an_application_deleted_after_the_backup_is_what_the_hub_says_again(scene: Scene) -> None:
     """The hub knows it, so it is shown; and what is shown is what is there."""
     cluster = await scene.open()
@@ -98,3 +178,16 @@ async def test_an_application_deleted_after_the_backup_is_what_the_hub_says_agai
     await scene.fleet.delete("web")
     await answered(scene.gone, "the application to be gone")
     assert cluster.data("settings") is None
+
+
+async def test_a_cluster_added_after_the_backup_goes_on_and_is_told(scene: Scene) -> None:
+    await scene.open()
+    backup = back_up(scene.fleet)
+    late = Witness()
+    await scene.fleet.add_agent("late", client=late)
+    await scene.fleet.synced("web", 2)
+    await restore_everything(scene.fleet, backup)
+    (event, *_) = await answered(lambda: scene.fleet.events("ConnectionRefused"), "the event")
+    assert "removed" in event.message
+    await late.edit(settings("settings"), {"data": {"k": "hacked"}})
+    await until(lambda: late.data("settings") == {"k": "1"}, "the healing")

@@ -9,6 +9,8 @@ from agent.engine.resource import Object, ResourceKey
 from agent.kube.client import ApplyOptions, DeleteOptions, Kind
 from agent.kube.simulated import SimulatedCluster
 
+APPLY, DELETE = ApplyOptions(), DeleteOptions()
+
 
 def key(kind: str, name: str, namespace: str = "default", group: str = "") -> ResourceKey:
     return ResourceKey(group, kind, namespace, name)
@@ -28,13 +30,13 @@ class Witness(SimulatedCluster):
         """(name, data) of what was applied, in order, whether it changed anything or not."""
         self.deleted: list[str] = []
 
-    async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = ApplyOptions()) -> Object:
+    async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = APPLY) -> Object:
         result = await super().apply(kind, manifest, options)
         if not options.dry_run:
             self.applied.append((manifest["metadata"]["name"], manifest.get("data")))
         return result
 
-    async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = DeleteOptions()) -> bool:
+    async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = DELETE) -> bool:
         found = await super().delete(kind, namespace, name, options)
         if found and not options.dry_run:
             self.deleted.append(name)

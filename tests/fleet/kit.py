@@ -16,6 +16,7 @@ import yaml
 
 from agent.agent import Agent
 from agent.hubclient.enrol import Enroller
+from agent.hubclient.enrolment import recover_if_expired
 from agent.hubclient.identity import Identity, LinkState
 from agent.hubclient.keys import create
 from agent.hubclient.link import LinkOptions
@@ -153,16 +154,21 @@ class Fleet:
         self.agents[name] = (agent, asyncio.create_task(self._run_agent(agent, identity)), storage)
 
     async def _run_agent(self, agent: Agent, identity: Identity) -> None:
+        enroller = Enroller("test")
+        if self.renewing:
+            await recover_if_expired(enroller, identity)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(agent.run())
             if self.renewing:
-                tasks.create_task(keep_renewed(Enroller("test"), identity, agent.link.reconnect))
+                tasks.create_task(keep_renewed(enroller, identity, agent.link.reconnect))
 
     async def stop_agent(self, name: str) -> None:
         _, task, storage = self.agents.pop(name)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
         storage.close()
+        if isinstance(outcome, Exception):
+            raise outcome
 
     async def apply(self, *objects: Mapping[str, Any]) -> None:
         for parsed in parse_objects(yaml.safe_dump_all(list(objects)), name="test"):

@@ -144,7 +144,9 @@ async def test_a_newer_generation_is_held_back_until_git_was_read(table: Table, 
     assert (stored.generation, stored.held) == (9, True)
     assert await table.store.take_refresh_requests() == {SHOP: "hard"}
     assert not await table.agreement.begin(it, hello([mine])), "what is held is no agreement"
-    assert kinds(await sent(it)) == ["inventory_request"]
+    asked, again = await sent(it)
+    assert asked.status_request.operations, "what was done since the backup is known to the agent only"
+    assert kinds([again]) == ["inventory_request"]
     assert (await assign(table.store, "u1"))[0].generation == 10
 
 

@@ -308,7 +308,8 @@ async def test_a_hub_that_drains_says_when_to_come_back_and_takes_nobody_new(cli
     goodbye = await client.until("goodbye")
     assert goodbye.reason == "draining" and 0 < goodbye.retry_after_seconds < 5
     late.open()
-    assert (await late.ended())[0] is grpc.StatusCode.UNAVAILABLE
+    # The gateway refuses it, or gRPC does, whose server may have been stopped by then.
+    assert (await late.ended())[0] in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     await stopping
 
 

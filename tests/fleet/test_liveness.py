@@ -171,9 +171,8 @@ async def test_agents_of_a_gateway_that_died_for_good_are_unreachable_since_they
     monkeypatch.setattr(module, "SEEN_SECONDS", 0.0)
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.3)
     async with running(alive.liveness.run()), alive.bus.subscribe("clusters") as told:
-        heard: list[tuple[str, str]] = []
-        while ("clusters", "u1") not in heard:
-            heard += await told.next()
+        while ("clusters", "u1") not in (messages := await told.next(timeout=10)):
+            assert messages, "nobody was told"
         assert await alive.state("u2") == (State.CONNECTED, "alive")
     found = await store.get_cluster("u1")
     assert found is not None and found.connection.liveness is State.UNREACHABLE

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.config import Settings
-from hub.domain.cluster import Liveness
+from hub.domain.cluster import Connection, Liveness
 from hub.errors import HubError
-from hub.fleet import dispatch
+from hub.fleet import dispatch, liveness
 from hub.fleet.desk import Desk, Question
 from hub.pki.secretbox import KeyFileError
 from hub.server import Hub
@@ -161,3 +162,19 @@ async def test_a_replica_with_another_key_says_so_and_does_not_start(fleet: Repl
         await Hub(Settings.model_validate(values)).start()
     assert f"the key file {tmp_path / 'stranger' / 'secret.key'} holds key" in str(caught.value)
     assert isinstance(caught.value, HubError) and "put the right key file back" in caught.value.message
+
+
+async def test_agents_of_a_gateway_that_died_for_good_are_unreachable(
+    fleet: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "SEEN_SECONDS", 0.0)
+    cluster = await fleet.add_cluster("paris")
+    seen = datetime.now(UTC) - timedelta(seconds=liveness.SILENT_SECONDS + 1)
+    gone = Connection(replica="died", session="s", changed_at=seen, last_seen_at=seen)
+    await fleet.hub.store.put_connections({cluster.uid: gone})
+
+    async def unreachable() -> bool:
+        found = await fleet.hub.store.get_cluster(cluster.uid)
+        return found is not None and found.connection.liveness is Liveness.UNREACHABLE
+
+    await answered(unreachable, "another gateway to notice", timeout=10)

@@ -37,9 +37,11 @@ Index = dict[str, dict[str, tuple[int, str, bool]]]
 
 
 class SqlAssignments(Facet, AssignmentStore):
-    async def assign(self, contents: Iterable[tuple[str, AssignmentContent]]) -> list[Assignment]:
+    async def assign(
+        self, contents: Iterable[tuple[str, AssignmentContent]], *, release: bool = True
+    ) -> list[Assignment]:
         targets = await asyncio.to_thread(_targets, list(contents))
-        return await self._database.write(_assign, targets) if targets else []
+        return await self._database.write(_assign, targets, release) if targets else []
 
     async def unassign(self, pairs: Iterable[tuple[str, str]]) -> None:
         await self._database.write(_unassign, list(pairs))
@@ -118,7 +120,7 @@ def _targets(contents: list[tuple[str, AssignmentContent]]) -> dict[Pair, _Targe
     return targets
 
 
-def _assign(connection: Connection, targets: dict[Pair, _Target]) -> list[Assignment]:
+def _assign(connection: Connection, targets: dict[Pair, _Target], release: bool) -> list[Assignment]:
     serialize(connection)
     clusters = {cluster for cluster, _ in targets}
     known = set(connection.scalars(select(_CLUSTERS.c.uid).where(one_of(connection, _CLUSTERS.c.uid, clusters))))
@@ -126,7 +128,7 @@ def _assign(connection: Connection, targets: dict[Pair, _Target]) -> list[Assign
     moved = [
         (pair, targets[pair])
         for pair in sorted(targets)
-        if pair[0] in known and _moves(stored.get(pair), targets[pair].digest)
+        if pair[0] in known and _moves(stored.get(pair), targets[pair].digest, release)
     ]
     if not moved:
         return []
@@ -148,9 +150,11 @@ def _stored(connection: Connection, pairs: Collection[Pair]) -> Select[Any]:
     return chosen.where(pairs_among(connection, (columns.cluster, columns.application), pairs))
 
 
-def _moves(stored: Row[Any] | None, digest: str) -> bool:
-    # A held one moves even to what it was: the agent may hold anything under that generation.
-    return stored is None or stored.digest != digest or stored.held
+def _moves(stored: Row[Any] | None, digest: str, release: bool) -> bool:
+    if stored is not None and stored.held:
+        # It moves even to what it was: the agent may hold anything under that generation.
+        return release
+    return stored is None or stored.digest != digest
 
 
 def _assignment_of(pair: Pair, target: _Target, stored: Row[Any] | None, sequence: int) -> Assignment:

@@ -319,8 +319,10 @@ class StatusReceipt(_message.Message):
     def __init__(self, sequence: _Optional[int] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("operations",)
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    operations: bool
+    def __init__(self, operations: _Optional[bool] = ...) -> None: ...
 
 class ApplicationStatus(_message.Message):
     __slots__ = ("application", "uid", "generation", "sync", "health", "health_message", "manifest_set", "synced_manifest_set", "synced_revision", "resources", "total", "operation", "conditions", "observed_ms", "digest", "deleted", "not_fine")
