@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -22,14 +21,6 @@ LONGEST_SECONDS = 600.0
 REST_SECONDS = 2.0
 PROFILE = "ESCADRE_BENCH_PROFILE"
 """Names a directory for profiles of the hub's and the agents' event loops while something is measured."""
-
-
-@dataclass(slots=True)
-class Usage:
-    """What the processes used while something was measured, seconds of CPU."""
-
-    hub: float = 0.0
-    agents: float = 0.0
 
 
 class BenchFleet:
@@ -85,22 +76,20 @@ class BenchFleet:
         return [at - began for at in await self.hub.call("arrivals")]
 
     @asynccontextmanager
-    async def measured(self, what: str) -> AsyncIterator[Usage]:
+    async def measured(self, what: str) -> AsyncIterator[None]:
         """Tell what the processes use meanwhile, and profile them where that is asked for."""
-        usage = Usage()
         directory = os.environ.get(PROFILE)
         children = {"hub": self.hub} | {f"agents-{n}": s for n, s in enumerate(self.swarms)}
         if directory:
             for child in children.values():
                 await child.call("profile")
-        hub, agents = self.hub.cpu_seconds(), sum(s.cpu_seconds() for s in self.swarms)
-        yield usage
-        usage.hub = self.hub.cpu_seconds() - hub
-        usage.agents = sum(s.cpu_seconds() for s in self.swarms) - agents
+        before = {name: child.cpu_seconds() for name, child in children.items()}
+        yield
+        used = ", ".join(f"{name} {child.cpu_seconds() - before[name]:.2f} s" for name, child in children.items())
+        say(f"{what}: CPU of {used}")
         if directory:
             for name, child in children.items():
                 await child.call("profiled", f"{directory}/{what.replace(' ', '-')}-{name}.prof")
-        say(f"{what}: hub {usage.hub:.2f} s of CPU, agents {usage.agents:.2f} s")
 
 
 @asynccontextmanager

@@ -17,8 +17,7 @@ BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 class Bench:
     work: str
     reach: Mapping[str, tuple[str, float]]
-    """key → (comparison, limit)."""
-    note: str = ""
+    """key → (comparison, limit). A bench may give further figures."""
 
 
 BENCHES: dict[str, Bench] = {
@@ -56,8 +55,19 @@ def met(comparison: str, limit: float, value: float) -> bool:
     return {"<": value < limit, "≤": value <= limit, "≥": value >= limit, "=": value == limit}[comparison]
 
 
-def write_page(results: Mapping[str, Mapping[str, float]]) -> None:
-    """Put the figures into docs/performance.md, between its marks."""
+def write_page(results: Mapping[str, Mapping[str, float]], page: Path | None = None) -> None:
+    """Put the figures into the page, between its marks; what is around them stays. No figures: it did not finish."""
+    page = page or PAGE
+    text = page.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{page} has no {BEGIN} and {END} to put the figures between")
+    page.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", "utf-8")
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the figures in Markdown, those that fall short in bold."""
     lines = [
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {_machine()}, hub, agents and clusters together on it.",
         "",
@@ -67,15 +77,15 @@ def write_page(results: Mapping[str, Mapping[str, float]]) -> None:
     for name, figures in results.items():
         bench = BENCHES[name]
         reach = ", ".join(f"`{key}` {how} {limit:g}" for key, (how, limit) in bench.reach.items())
-        cells = []
-        for key, value in figures.items():
-            short = key in bench.reach and not met(*bench.reach[key], value)
-            cells.append(f"`{key}` **{value:g}** (short)" if short else f"`{key}` {value:g}")
-        lines.append(f"| `{name}` | {bench.work} | {reach} | {', '.join(cells)} |")
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", "utf-8")
+        cells = ", ".join(_cell(bench, key, value) for key, value in figures.items())
+        lines.append(f"| `{name}` | {bench.work} | {reach} | {cells or '**did not finish**'} |")
+    return "\n".join(lines)
+
+
+def _cell(bench: Bench, key: str, value: float) -> str:
+    short = key in bench.reach and not met(*bench.reach[key], value)
+    # Not :g, which rounds to six digits: 100,000 assignments are not 1e+05.
+    return f"`{key}` **{value}** (short)" if short else f"`{key}` {value}"
 
 
 def _machine() -> str:
