@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is in what a shell runs in the background, and programs that the tests start and interrupt inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine makes an example late, not wrong.
 settings.register_profile("default", deadline=None)

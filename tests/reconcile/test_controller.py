@@ -13,6 +13,7 @@ from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.operation import OperationKind, OperationRequest
+from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map
 
@@ -128,8 +129,12 @@ async def test_a_missing_path_is_said_and_the_last_good_state_kept(fleet: Fleet,
     await fleet.refresh("web")
     found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
     assert await names_in(fleet, found["one"]) == ["c"]
-    state = (await fleet.hub.store.get_refresh_states())["argocd/web"]
-    assert state.conditions == ()
+
+    async def fine() -> bool:
+        return (await fleet.hub.store.get_refresh_states())["argocd/web"].conditions == ()
+
+    # Written after the assignment.
+    await answered(fine, "the condition to go")
 
 
 async def test_an_unknown_project_and_an_unknown_cluster_are_said(fleet: Fleet, repository: Repository) -> None:

@@ -21,6 +21,7 @@ from agent.kube.simulated.kinds import Resource
 from agent.kube.simulated.merge import DuplicateElement, compare, merge, merge_patch, prune
 from agent.kube.simulated.ownership import APPLY, UPDATE, Manager
 from agent.kube.simulated.registry import Registry
+from agent.kube.simulated.rehearsal import Rehearsals
 from agent.kube.simulated.schema import copy_json
 from agent.kube.simulated.storage import Record, Storage, Table
 
@@ -48,7 +49,7 @@ _UNTRACKED: Final = frozenset((*_SYSTEM_METADATA, "managedFields"))
 class Write:
     """One write: what it is about, and who does it."""
 
-    __slots__ = ("dry_run", "manager", "record", "resource", "table")
+    __slots__ = ("changed", "dry_run", "manager", "record", "resource", "table")
 
     def __init__(
         self, table: Table, resource: Resource, record: Record | None, manager: Manager, dry_run: bool = False
@@ -60,31 +61,47 @@ class Write:
         """The object as it was, None when it is new."""
         self.manager = manager
         self.dry_run = dry_run
+        self.changed = False
+        """Whether the object is, or under dry_run would be, another afterwards."""
 
 
 class Writer:
     """Changes the objects of one cluster. Everything here is immediate; nothing waits."""
 
-    __slots__ = ("_registry", "_storage")
+    __slots__ = ("_registry", "_rehearsals", "_storage")
 
     def __init__(self, storage: Storage, registry: Registry) -> None:
         self._storage = storage
         self._registry = registry
+        self._rehearsals = Rehearsals()
 
     def apply(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Object:
         """Server-side apply. Returns the object as it is, or under dry_run would be."""
         resource = self._registry.resource(kind)
         namespace, name = admission.address(resource.kind, manifest)
-        admission.check_types(manifest, resource, applied=True)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
+        manager = Manager(options.field_manager, APPLY, kind.api_version)
+        write = Write(table, resource, record, manager, options.dry_run)
+        who = (resource, options.field_manager, options.force, self._storage.now())
+        if record is not None and not options.dry_run:
+            rehearsed = self._rehearsals.take(record, *who, manifest)
+            if rehearsed is not None:
+                return self._put(write, rehearsed)
+        tree = self._apply(write, manifest, options.force, namespace, name)
+        if record is not None and write.changed and options.dry_run:
+            self._rehearsals.note(record, *who, manifest, tree)
+        return tree
+
+    def _apply(self, write: Write, manifest: Object, force: bool, namespace: str, name: str) -> Object:
+        resource, record = write.resource, write.record
+        admission.check_types(manifest, resource, applied=True)
         metadata = manifest["metadata"]
         if metadata.get("managedFields") is not None:
             raise Rejected("metadata.managedFields must be nil", ("metadata.managedFields",))
-        tree = load(record, kind) if record else self._new(resource, namespace, name)
+        tree = load(record, resource.kind) if record else self._new(resource, namespace, name)
         _check_applied(resource, metadata, tree, exists=record is not None)
-        write = Write(table, resource, record, Manager(options.field_manager, APPLY, kind.api_version), options.dry_run)
-        self._lay_over(write, tree, manifest, options.force)
+        self._lay_over(write, tree, manifest, force)
         if record is not None and orjson.dumps(tree) == record.data:
             return tree
         admission.default(resource, tree)
@@ -274,9 +291,15 @@ class Writer:
             admission.revise(resource, tree, before)
         if write.manager.subresource != STATUS:
             admission.check(resource, tree, before)
+        write.changed = True
         if write.dry_run:
             admission.encoded_size(tree)
             return tree
+        return self._put(write, tree)
+
+    def _put(self, write: Write, tree: Object) -> Object:
+        """Store an object in the version its kind is stored in."""
+        resource = write.resource
         stored = write.table.resource.kind
         if stored.version == resource.kind.version:
             self._storage.put(write.table, tree, write.record)
