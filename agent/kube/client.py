@@ -112,6 +112,11 @@ class Faults:
 class KubeClient(Protocol):
     """Talks to one cluster. Methods raise `agent.kube.errors.KubeError` and nothing else, and are bounded in time."""
 
+    @property
+    def immediate(self) -> bool:
+        """Whether answers come without waiting, so that asking for many at once gains nothing."""
+        ...
+
     async def discover(self, *, refresh: bool = False) -> Discovery:
         """Return what the cluster serves; cached until `refresh`."""
         ...

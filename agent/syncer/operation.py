@@ -228,7 +228,15 @@ class Runner:
 
         items = list(pairs)
         for start in range(0, len(items), TOGETHER):
-            outcomes = await asyncio.gather(*map(guarded, items[start : start + TOGETHER]), return_exceptions=True)
+            together = items[start : start + TOGETHER]
+            if self._client.immediate:
+                for pair in together:
+                    await guarded(pair)
+                if len(together) == TOGETHER:
+                    # Others have their turn.
+                    await asyncio.sleep(0)
+                continue
+            outcomes = await asyncio.gather(*map(guarded, together), return_exceptions=True)
             for outcome in outcomes:
                 if outcome is not None:
                     raise outcome

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ from hub.store.contract import Store
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+GATHER_SECONDS = 0.05
+"""From one write to the next, at least: many agents that report at once are one write, not one each."""
+RECEIPT_SECONDS = 1.0
+"""How long receipts may wait while there are reports to write."""
 STATUSES_PER_WRITE = 500
 NAME_LENGTH = 100
 """How much of a name that an agent made up is repeated."""
@@ -69,6 +74,9 @@ class Reports:
         self._observe = observe
         self._next = _Gathered()
         self._wake = asyncio.Event()
+        self._receipts: dict[Session, int] = {}
+        """session → sequence of its newest report that is in the store"""
+        self._receipts_since = 0.0
         self.statuses_written = 0
 
     def take(self, session: Session, report: pb.StatusReport) -> None:
@@ -116,8 +124,12 @@ class Reports:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            began = time.monotonic()
             gathered, self._next = self._next, _Gathered()
             await self._write_until_done(gathered)
+            await asyncio.sleep(began + GATHER_SECONDS - time.monotonic())
+            if not self._next.receipts or time.monotonic() - self._receipts_since > RECEIPT_SECONDS:
+                self._send_receipts()
 
     async def flush(self) -> None:
         """Write what has gathered; for a hub that drains."""
@@ -134,6 +146,7 @@ class Reports:
                 return
             except Unavailable as error:
                 log.error("reports cannot be written: %s; tried again", error.message)
+                self._send_receipts()
                 await asyncio.sleep(RETRY_SECONDS)
             except HubError as error:
                 parts = gathered.apart()
@@ -164,11 +177,19 @@ class Reports:
             self._observe(cluster, application, state)
         for session, (sequence, number) in gathered.receipts.items():
             session.reports_under_way -= number
-            receipt = pb.StatusReceipt(sequence=sequence)
-            session.put_control("receipt", pb.HubMessage(status_receipt=receipt))
+            if not self._receipts:
+                self._receipts_since = time.monotonic()
+            self._receipts[session] = sequence
         if statuses or gathered.buried or gathered.operations or gathered.drifts:
             self.statuses_written += len(statuses)
             await self._bus.publish("statuses")
+
+    def _send_receipts(self) -> None:
+        """Acknowledge what is in the store. When a whole fleet reports at once this comes after taking that in: nobody
+        waits for a receipt as people wait for what is reported."""
+        for session, sequence in self._receipts.items():
+            session.put_control("receipt", pb.HubMessage(status_receipt=pb.StatusReceipt(sequence=sequence)))
+        self._receipts.clear()
 
     async def _bury(self, buried: Mapping[tuple[str, str], str]) -> None:
         """Remove assignments whose tombstones were carried out. One that was made since, for another application of

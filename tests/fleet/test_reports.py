@@ -118,6 +118,28 @@ async def test_what_gathers_while_one_batch_is_written_is_one_write(desk: Desk) 
     assert desk.reports.statuses_written == 3, "the newest of each"
 
 
+async def test_receipts_wait_while_others_report_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = agent("u1"), agent("u2")
+    desk.reports.take(one, report(1, status()))
+
+    async def more(statuses: object) -> None:
+        await put(statuses)
+        if desk.watched.calls["put_statuses"] < 3:
+            desk.reports.take(two, report(desk.watched.calls["put_statuses"], status()))
+
+    put = desk.watched.put_statuses
+    monkeypatch.setattr(desk.watched, "put_statuses", more, raising=False)
+    async with running(desk.reports.run()):
+        assert await receipt(one) == 1
+        assert desk.watched.calls["put_statuses"] == 3, "those that were waiting were taken in first"
+        assert await receipt(two) == 2
+        monkeypatch.setattr("hub.fleet.reports.RECEIPT_SECONDS", -1.0)
+        desk.watched.calls["put_statuses"] = 0
+        desk.reports.take(one, report(2, status()))
+        assert await receipt(one) == 2
+        assert desk.watched.calls["put_statuses"] == 1
+
+
 async def test_what_is_not_assigned_to_a_cluster_is_refused_and_recorded(desk: Desk) -> None:
     it = agent()
     foreign = report(

@@ -50,6 +50,8 @@ Gate = Callable[[Call], Awaitable[None]]
 class Tap:
     """A `KubeClient` that keeps count of what goes over it, and fails what it is told to fail."""
 
+    immediate = False
+
     def __init__(self, client: KubeClient) -> None:
         self._client = client
         self.calls: list[Call] = []

@@ -41,6 +41,8 @@ class ClusterClient:
     The constructor dials nothing; it raises ConfigError where the connection's certificates cannot be used.
     """
 
+    immediate = False
+
     def __init__(
         self, connection: Connection, *, max_in_flight: int = 16, timeout: float = 30.0, watch_grace: float = 15.0
     ) -> None:

@@ -85,6 +85,11 @@ class SimulatedCluster:
 
     # What KubeClient asks for.
 
+    @property
+    def immediate(self) -> bool:
+        """Whether answers come without waiting: unless faults are injected."""
+        return self._ready
+
     async def discover(self, *, refresh: bool = False) -> Discovery:
         """Return what the cluster serves; cached until `refresh`."""
         if not self._ready:
