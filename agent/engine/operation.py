@@ -120,7 +120,9 @@ def automated_attempt(policy: SyncPolicy, parameters: str, attempts: Attempts, n
         return None
     if 0 <= policy.retry.limit <= attempts.count - attempts.uncounted - 1:
         return None
-    return max(0.0, (attempts.next_ms - now_ms) / 1000)
+    # As it was set when the attempt ended, however far the clock was set back since.
+    longest = retry_delay(policy.retry, attempts.count)
+    return min(longest, max(0.0, (attempts.next_ms - now_ms) / 1000))
 
 
 def record_attempt(
@@ -158,16 +160,23 @@ def heal_delay(record: HealRecord | None, now_ms: int) -> float:
     """
     if record is None or record.count == 0:
         return 0.0
-    backoff = min(HEAL_BASE_SECONDS * HEAL_FACTOR ** (record.count - 1), HEAL_CAP_SECONDS)
+    backoff = _heal_backoff(record.count)
     since = (now_ms - record.last_ms) / 1000
     if since >= 2 * backoff:
         return 0.0
-    return max(0.0, backoff - since)
+    # A clock that was set back makes nobody wait longer than a clock that goes right.
+    return min(backoff, max(0.0, backoff - since))
 
 
 def record_heal(record: HealRecord | None, now_ms: int) -> HealRecord:
     if record is None or record.count == 0:
         return HealRecord(1, now_ms)
-    backoff = min(HEAL_BASE_SECONDS * HEAL_FACTOR ** (record.count - 1), HEAL_CAP_SECONDS)
+    backoff = _heal_backoff(record.count)
     calm = (now_ms - record.last_ms) / 1000 >= 2 * backoff
     return HealRecord(1 if calm else record.count + 1, now_ms)
+
+
+def _heal_backoff(count: int) -> float:
+    """Return the seconds after the n-th healing (n from 1). A fight of days is counted in hundreds, and no power of
+    that is a float any more."""
+    return min(HEAL_BASE_SECONDS * HEAL_FACTOR ** min(count - 1, 10), HEAL_CAP_SECONDS)
