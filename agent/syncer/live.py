@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.engine.drift import content_hash
-from agent.engine.health import Health, assess
+from agent.engine.health import Health, assess, is_ignored
 from agent.engine.reconcile import Live
 from agent.engine.resource import (
     MANAGED_LABEL,
@@ -39,6 +39,7 @@ class Record:
 
     live: Live
     health: Health | None
+    """None where its kind has none, and where the object asks not to be counted."""
 
 
 Observer = Callable[[str, ResourceKey, Object | None], None]
@@ -166,7 +167,7 @@ class LiveState:
         known = self.records.get(live.key)
         if known is not None and known.live.application != live.application:
             self._by_application.get(known.live.application, set()).discard(live.key)
-        record = Record(live, assess(obj))
+        record = Record(live, None if is_ignored(obj) else assess(obj))
         self.records[live.key] = record
         if live.application:
             self._by_application.setdefault(live.application, set()).add(live.key)

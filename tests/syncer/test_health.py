@@ -48,3 +48,20 @@ async def test_what_is_missing_counts_only_where_nothing_is_there(hub: Hub) -> N
     await hub.operation(hub.operate([config_map("a"), config_map("b")], resources=(hub.key("ConfigMap", "a"),)))
     status = await hub.wait(lambda s: s.sync == "OutOfSync" and len(s.resources) == 1)
     assert status.health == "Healthy" and status.resources[0].health == "Missing"
+
+
+async def test_what_asks_not_to_be_counted_is_not_counted(hub: Hub, people: People) -> None:
+    group = group_of(hub.namespace)
+    await people.create(people.leave(crd(hub.namespace)))
+    await people.kind(group, "Widget")
+    ignored = widget(hub.namespace, "ignored")
+    ignored["metadata"]["annotations"] = {"argocd.argoproj.io/ignore-healthcheck": "true"}
+    hub.assign([config_map("a"), ignored, widget(hub.namespace, "counted")])
+    await hub.synced()
+    await people.edit(hub.key("Widget", "ignored", group), condition("Stalled", "True", "out of memory"))
+    await people.edit(hub.key("Widget", "counted", group), condition("Reconciling", "True", "warming up"))
+    status = await hub.wait(lambda s: s.health == "Progressing")
+    assert [r.key.name for r in status.resources] == ["counted"]
+    assert "Degraded" not in {s.health for s in hub.told}
+    await people.edit(hub.key("Widget", "counted", group), condition("Ready", "True"))
+    await hub.synced()
