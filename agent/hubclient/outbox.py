@@ -145,6 +145,9 @@ class Outbox:
     def _take(self) -> Batch:
         batch = Batch()
         room = BATCH_BYTES
+        # The disk first: where it fails, nothing has been taken yet.
+        waiting = self._storage.drifts(BATCH_DRIFTS) if self._drifts else []
+        stored = self._storage.unreported_operations(BATCH_OPERATIONS) if self._operations else []
         for application in list(self._dirty)[:BATCH_STATUSES]:
             if room <= 0:
                 break
@@ -155,7 +158,6 @@ class Outbox:
                 batch.statuses.append(status)
                 room -= status.weight
         if self._drifts:
-            waiting = self._storage.drifts(BATCH_DRIFTS)
             for content in waiting:
                 room -= len(content)
                 if room <= 0 and batch.drifts:
@@ -163,7 +165,7 @@ class Outbox:
                 batch.drifts[decode(DriftReport, content).id] = content
             self._drifts = len(batch.drifts) < len(waiting) or len(waiting) == BATCH_DRIFTS
         if self._operations:
-            batch.operations = self._storage.unreported_operations(BATCH_OPERATIONS)
+            batch.operations = stored
             self._operations = len(batch.operations) == BATCH_OPERATIONS
             self._finished.clear()
         else:
@@ -181,7 +183,9 @@ class Outbox:
         if batch.operations:
             self._storage.mark_operations_reported([o.id for o in batch.operations])
         for status in batch.statuses:
-            if status.deleted and self._current.get(status.application) is status:
-                del self._current[status.application], self._sources[status.application]
+            application = status.application
+            # One that has something new to tell was assigned again meanwhile.
+            if status.deleted and self._current.get(application) is status and application not in self._dirty:
+                del self._current[application], self._sources[application]
         if self._dirty or self._drifts or self._operations:
             self._wake.set()
