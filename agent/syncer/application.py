@@ -13,6 +13,7 @@ from agent.engine.manifest_set import IncompleteSet
 from agent.engine.operation import OperationState, Phase
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
+from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
 from agent.syncer.context import Context
@@ -96,7 +97,12 @@ class ApplicationLoop:
             standing.pending[key] = obj
             return
         if standing.targeted(key):
-            self._inspection.settle(key)
+            try:
+                self._inspection.settle(key)
+            except StorageError as error:
+                # Whoever brings this has other objects to bring: the next tick sees to it, until the disk takes it.
+                log.error("application %s: %s", self.assignment.application, error)
+                standing.pending[key] = obj
         standing.update(key)
 
     def status(self) -> ApplicationStatus:

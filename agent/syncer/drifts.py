@@ -52,14 +52,15 @@ class DriftLog:
             seen_ms=before.seen_ms if before is not None else self._clock.now_ms(),
             hub_away=before.hub_away if before is not None else not self._outbox.connected,
         )
-        self._open[key] = report
         self._save(report)
+        self._open[key] = report
 
     def restored(self, key: ResourceKey) -> None:
         """An object is as assigned again, by the agent's hand or another's."""
-        report = self._open.pop(key, None)
+        report = self._open.get(key)
         if report is not None:
             self._save(replace(report, healed_ms=self._clock.now_ms()))
+            del self._open[key]
 
     def keep_only(self, keys: Collection[ResourceKey]) -> None:
         """Close the reports of objects that are not assigned any more: nothing is there to depart from."""

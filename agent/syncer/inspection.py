@@ -7,6 +7,7 @@ import asyncio
 from agent.engine.assignment import Assignment
 from agent.engine.reconcile import Judged
 from agent.engine.resource import Object, ResourceKey
+from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.context import Context
 from agent.syncer.drifts import DriftLog
@@ -33,11 +34,11 @@ class Inspection:
         """Take up new targets: what was reported of objects that are none of them, or are as assigned, is closed."""
         if targets is self._targets:
             return
-        self._targets = targets
         self.drifts.keep_only(targets.resources)
         for key in self.drifts.open:
             if self._standing.settled(key):
                 self.settle(key)
+        self._targets = targets
 
     def settle(self, key: ResourceKey) -> None:
         """An object is as assigned."""
@@ -65,13 +66,19 @@ class Inspection:
             )
             if standing.targets is not targets:
                 return 0.0
-            with self._storage.together():
-                for key, verdict in zip(batch, found, strict=True):
-                    if isinstance(verdict, errors.KubeError):
-                        standing.pending.setdefault(key, None)
-                        failed.append(f"{key}: {verdict}")
-                    else:
-                        self._take(assignment, key, verdict)
+            try:
+                with self._storage.together():
+                    for key, verdict in zip(batch, found, strict=True):
+                        if isinstance(verdict, errors.KubeError):
+                            standing.pending.setdefault(key, None)
+                            failed.append(f"{key}: {verdict}")
+                        else:
+                            self._take(assignment, key, verdict)
+            except StorageError:
+                # What could not be written down was not judged.
+                for key in batch:
+                    standing.pending.setdefault(key, None)
+                raise
         if failed:
             standing.condition("ComparisonError", f"{len(failed)} resources could not be compared: {failed[0]}")
             return RETRY_SECONDS

@@ -7,8 +7,9 @@ kept: identity, content hash, health. The objects themselves pass through.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.engine.drift import content_hash
@@ -27,10 +28,14 @@ from agent.kube.client import Discovery, EventType, Kind, KubeClient, WatchEvent
 from agent.kube.errors import Gone, KubeError
 from agent.kube.reflector import Reflector
 
+log = logging.getLogger(__name__)
+
 SELECTOR = f"{MANAGED_LABEL}=true"
 HOOK_ANNOTATIONS = ("argocd.argoproj.io/hook", "helm.sh/hook")
 SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
 HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
+ANEW_SECONDS = 5.0
+"""Before a kind is watched anew whose watch was ended by a fault of the agent's own."""
 
 
 @dataclass(slots=True)
@@ -95,9 +100,23 @@ class LiveState:
         """Begin to watch kinds that are not watched yet. One version of a kind is watched: the first asked for."""
         for kind in kinds:
             if kind.group_kind not in self._reflectors:
-                reflector = Reflector(self._client, kind, SELECTOR, self)
-                self._reflectors[kind.group_kind] = reflector
-                self._tasks[kind.group_kind] = asyncio.create_task(reflector.run())
+                self._reflectors[kind.group_kind] = Reflector(self._client, kind, SELECTOR, self)
+                self._tasks[kind.group_kind] = asyncio.create_task(self._keep_watching(kind))
+
+    async def _keep_watching(self, kind: Kind) -> None:
+        """Watch a kind until cancelled. A fault met in taking something in must not end that for good: what is not seen
+        any more would be taken for what is there."""
+        while True:
+            try:
+                await self._reflectors[kind.group_kind].run()
+            except Exception:
+                log.exception("watch of %s: internal error; listed anew in %s s", kind, ANEW_SECONDS)
+            # Until it is listed again nobody counts on what is known, and then everything is told again.
+            self._reflectors[kind.group_kind] = Reflector(self._client, kind, SELECTOR, self)
+            for key, record in self.records.items():
+                if GroupKind(key.group, key.kind) == kind.group_kind:
+                    record.live = replace(record.live, resource_version="")
+            await asyncio.sleep(ANEW_SECONDS)
 
     async def forget_unserved(self, discovery: Discovery) -> None:
         """End the watches of kinds the cluster serves no more, and forget their objects: they went with the kind."""
