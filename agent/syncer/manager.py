@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from agent.engine.assignment import Assignment, Held, Revision
@@ -127,21 +128,14 @@ class Syncer:
         """Store assignments and blobs, then set them to work. Raises StorageError, and then nothing was taken.
 
         An assignment older than what is held is refused: it comes from a hub that was restored from a backup, and
-        following it back would prune what was added since.
+        following it back would prune what was added since. So is the tombstone of another application of the name.
         """
         verdicts, taken = [], []
         for assignment in assignments:
-            held = self._held.get(assignment.application)
-            if held is not None and held.uid == assignment.uid and assignment.generation < held.generation:
-                message = f"generation {held.generation} is in force here; {assignment.generation} is older"
-                refusal = Arrival(
-                    assignment.application, assignment.uid, assignment.generation, "stale-generation", message,
-                    held.generation,
-                )  # fmt: skip
-                verdicts.append(refusal)
-                continue
-            taken.append(assignment)
-            verdicts.append(Arrival(assignment.application, assignment.uid, assignment.generation))
+            verdict = _verdict(assignment, self._held.get(assignment.application))
+            verdicts.append(verdict)
+            if not verdict.refusal:
+                taken.append(assignment)
         self._storage.save_assignments(taken, blobs)
         for assignment in taken:
             self._held[assignment.application] = Held(
@@ -277,3 +271,17 @@ class Syncer:
             for ref in refs:
                 needed.update(self._needs(ref.digest, ref.resources, {}))
         return needed
+
+
+def _verdict(assignment: Assignment, held: Held | None) -> Arrival:
+    """Say whether an assignment is taken, by what is held of its application."""
+    arrival = Arrival(assignment.application, assignment.uid, assignment.generation)
+    if held is None:
+        return arrival
+    if held.uid == assignment.uid and assignment.generation < held.generation:
+        message = f"generation {held.generation} is in force here; {assignment.generation} is older"
+        return replace(arrival, refusal="stale-generation", message=message, held_generation=held.generation)
+    if held.uid != assignment.uid and not held.deleted and assignment.deletion is not None:
+        message = "another application of this name runs here, which is not the one that was deleted; it is left alone"
+        return replace(arrival, refusal="other-application", message=message, held_generation=held.generation)
+    return arrival

@@ -77,10 +77,10 @@ class Agreement:
             theirs = held.get(application)
             if theirs is None:
                 to_send.append(assignment)
-            elif newer := _newer_generation(assignment, theirs):
-                await self._hold_back(session, application, newer)
             elif _is_buried(assignment, theirs):
                 buried.append((cluster, application))
+            elif newer := _newer_generation(assignment, theirs):
+                await self._hold_back(session, application, newer)
             elif _differs(assignment, theirs):
                 to_send.append(assignment)
         if buried:
@@ -149,22 +149,30 @@ def _newer_generation(assignment: Assignment, theirs: pb.HeldAssignment) -> int:
     """Return the generation an agent holds that this hub does not remember, 0 when there is none.
 
     That happens to a hub restored from a backup. What the agent holds is newer not only by its number: if it
-    acknowledged this very generation and holds something else now, only a hub that knew more can have given it that.
+    acknowledged this very generation, or any of this application, and holds something else now, or another application
+    of the name, only a hub that knew more can have given it that.
     """
     same = theirs.uid == assignment.content.application_uid
     if same and theirs.generation > assignment.generation:
         return theirs.generation
-    acknowledged = assignment.acknowledged_generation >= assignment.generation
-    replaced = not same or theirs.generation == assignment.generation
-    if acknowledged and replaced and _differs(assignment, theirs) and not _is_buried(assignment, theirs):
-        return max(theirs.generation, assignment.generation + 1)
-    return 0
+    acknowledged = assignment.acknowledged_generation
+    if same:
+        replaced = acknowledged >= assignment.generation == theirs.generation and _differs(assignment, theirs)
+    else:
+        replaced = acknowledged > 0
+    return max(theirs.generation, assignment.generation + 1) if replaced else 0
 
 
 def _is_buried(assignment: Assignment, theirs: pb.HeldAssignment) -> bool:
-    """Whether the agent has carried out the tombstone that is assigned to it."""
+    """Whether there is nothing left to do for the tombstone that is assigned to an agent.
+
+    It has carried it out, or runs another application of the name: one that was made when this one had gone, by a hub
+    that knew more than this one does. A tombstone says nothing of that one, and must not delete what is its.
+    """
+    if assignment.content.deletion is None:
+        return False
     same = theirs.uid == assignment.content.application_uid
-    return same and theirs.deleted and assignment.content.deletion is not None
+    return theirs.deleted if same else not theirs.deleted
 
 
 def _differs(assignment: Assignment, theirs: pb.HeldAssignment) -> bool:

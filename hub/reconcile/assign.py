@@ -273,6 +273,9 @@ def _tombstones(
     result = []
     for assignment in assignments:
         standing = assignment.content.deletion
-        if standing is None or (standing.cascade, standing.propagation) != (deletion.cascade, deletion.propagation):
+        same = standing and (standing.cascade, standing.propagation) == (deletion.cascade, deletion.propagation)
+        # Of an application that is deleted nothing newer is to come: what was held back may go. That a cluster is no
+        # longer selected may be what a restored hub remembers, so there it waits for somebody to say so.
+        if not same or (assignment.held and application.deletion is not None):
             result.append((assignment.cluster, replace(assignment.content, deletion=deletion)))
     return result

@@ -96,6 +96,11 @@ class Scene:
         found = await self.fleet.hub.store.get_assignment((await self.cluster()).uid, self.id)
         return found is not None and found.held
 
+    async def buried(self) -> bool:
+        """Whether the first cluster is assigned a tombstone."""
+        found = await self.fleet.hub.store.get_assignment((await self.cluster()).uid, self.id)
+        return found is not None and found.content.deletion is not None
+
     async def released(self) -> bool:
         return not await self.held()
 

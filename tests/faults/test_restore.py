@@ -165,6 +165,27 @@ async def test_an_application_made_anew_after_the_backup_is_not_pruned_by_its_ol
     assert cluster.deleted == [] and cluster.uids(["settings", "extra"]) == uids
 
 
+async def test_an_application_made_anew_is_not_deleted_by_a_deletion_from_before_the_backup(scene: Scene) -> None:
+    cluster = await scene.open()
+    await scene.fleet.stop_agent("c0")
+    await scene.fleet.delete("web")
+    await answered(scene.buried, "the tombstone to be assigned")
+    backup = back_up(scene.fleet)
+    scene.fleet.start_agent("c0")
+    await answered(scene.gone, "the application to be gone")
+    revision = await scene.commit(settings="2", extra="1")
+    await scene.fleet.apply(application("web", scene.repository.url, "web"))
+    await scene.arrived(revision)
+    uids, deleted = cluster.uids(["settings", "extra"]), list(cluster.deleted)
+    await restore_everything(scene.fleet, backup)
+    await answered(scene.gone, "the old application to be gone")
+    assert cluster.deleted == deleted and cluster.uids(["settings", "extra"]) == uids
+    # It is told at the next connection, and comes back under its name when it is applied again.
+    await scene.fleet.apply(application("web", scene.repository.url, "web"))
+    await scene.arrived(revision)
+    assert cluster.deleted == deleted and cluster.uids(["settings", "extra"]) == uids
+
+
 async def test_an_application_deleted_after_the_backup_is_what_the_hub_says_again(scene: Scene) -> None:
     """The hub knows it, so it is shown; and what is shown is what is there."""
     cluster = await scene.open()

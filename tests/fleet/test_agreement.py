@@ -159,6 +159,44 @@ async def test_a_tombstone_that_was_carried_out_ends_the_assignment(table: Table
     assert await table.store.get_assignment("u1", SHOP) is None
 
 
+@pytest.mark.parametrize("acknowledged", [0, 1, 2])
+async def test_a_tombstone_says_nothing_of_another_application_of_the_name(table: Table, acknowledged: int) -> None:
+    """The hub was restored from a backup made before the tombstone was carried out and the application made anew."""
+    await assign(table.store, "u1")
+    (mine,) = await assign(table.store, "u1", deletion=TOMBSTONE)
+    await table.store.acknowledge([("u1", SHOP, acknowledged, "")])
+    it = table.connect()
+    await table.agreement.settle(it, pb.Inventory(held=[held(mine, uid="a newer one", generation=1)]))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(it.outgoing(), 0.01)
+    assert await table.store.get_assignment("u1", SHOP) is None
+
+
+async def test_a_tombstone_goes_to_an_agent_that_has_carried_out_an_older_ones(table: Table) -> None:
+    (mine,) = await assign(table.store, "u1", deletion=TOMBSTONE)
+    it = table.connect()
+    await table.agreement.settle(it, pb.Inventory(held=[held(mine, uid="an older one", generation=9, deleted=True)]))
+    assert items(await sent(it)) == {SHOP: 1}
+
+
+async def test_a_tombstone_carried_out_at_a_generation_the_hub_forgot_ends_the_assignment(table: Table) -> None:
+    (mine,) = await assign(table.store, "u1", deletion=TOMBSTONE)
+    await table.agreement.settle(table.connect(), pb.Inventory(held=[held(mine, generation=7, deleted=True)]))
+    assert await table.store.get_assignment("u1", SHOP) is None
+
+
+async def test_an_application_made_anew_is_not_replaced_by_its_old_self(table: Table) -> None:
+    """The agent had taken an earlier generation of what this hub remembers: what it holds now can only be newer."""
+    await table.store.put_application(application())
+    await assign(table.store, "u1")
+    await table.store.acknowledge([("u1", SHOP, 1, "")])
+    (mine,) = await assign(table.store, "u1", set_digest="b" * 64)
+    it = table.connect()
+    await table.agreement.settle(it, pb.Inventory(held=[held(mine, uid="a newer one", generation=1)]))
+    assert "assignments" not in kinds(await sent(it))
+    assert (await table.stored()).held
+
+
 async def test_what_the_hub_does_not_know_is_recorded_and_left_alone(table: Table) -> None:
     (mine,) = await assign(table.store, "u1")
     it = table.connect()

@@ -201,6 +201,29 @@ async def test_deleting_leaves_a_tombstone_until_the_agent_has_carried_it_out(
         await asyncio.sleep(0.02)
 
 
+async def test_a_deletion_that_was_held_back_is_sent_and_that_of_a_cluster_not_selected_is_not(
+    fleet: Fleet, repository: Repository
+) -> None:
+    """The hub was restored from a backup, and the agent holds newer generations than it remembers."""
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit()
+    cluster = await fleet.add_cluster("one", {"region": "eu"})
+    destinations = [{"selector": {"matchLabels": {"region": "eu"}}, "namespace": "default"}]
+    for name in ("deleted", "left"):
+        await fleet.apply(application(name, repository.url, "web", destinations=destinations))
+        await until(fleet, name, lambda a: len(a) == 1)
+    await fleet.delete("deleted")
+    await until(fleet, "deleted", lambda a: a["one"].content.deletion is not None)
+    await fleet.hub.store.update_cluster(cluster.uid, labels={"region": "asia"})
+    await fleet.hub.bus.publish("clusters", cluster.uid)
+    await until(fleet, "left", lambda a: a["one"].content.deletion is not None)
+    for name in ("left", "deleted"):
+        await fleet.hub.store.hold_back(cluster.uid, f"argocd/{name}", 9)
+    await fleet.hub.bus.publish("refresh")
+    assert (await until(fleet, "deleted", lambda a: not a["one"].held))["one"].generation == 10
+    assert (await until(fleet, "left", lambda a: True))["one"].held
+
+
 async def test_a_hard_refresh_renders_again(fleet: Fleet, repository: Repository) -> None:
     await settled(fleet, repository, config_map("a"))
     renderer = fleet.hub.renderer

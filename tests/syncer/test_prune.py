@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.engine.assignment import Deletion
 from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION
 from agent.kube.errors import Rejected
 from tests.syncer.clock import TurnedClock
@@ -205,3 +206,21 @@ async def test_a_deletion_that_is_refused_is_told_and_tried_again(
     clock.advance(10)
     await hub.wait(lambda s: s.deleted)
     assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_the_tombstone_of_another_application_of_the_name_is_refused(hub: Hub, people: People) -> None:
+    """A hub restored from a backup remembers a deletion, and not that the application was made anew since."""
+    first = hub.assign([config_map("a")])
+    await hub.synced()
+    hub.delete(first)
+    await hub.wait(lambda s: s.deleted)
+    hub.assign([config_map("a"), config_map("b")], uid="made anew")
+    await hub.synced()
+    deleted = replace(first, generation=99, deletion=Deletion(True, "background"), digest="0" * 64)
+    (verdict,) = hub.syncer.accept([deleted], {})
+    assert verdict.refusal == "other-application" and "left alone" in verdict.message
+    await hub.idle()
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
+    await hub.restart()
+    await hub.synced()
+    assert {h.uid for h in hub.syncer.inventory()} == {"made anew"}
