@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from hub.domain.application import Application
+from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import AssignmentContent
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
@@ -28,6 +28,8 @@ from hub.store.contract import Store
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
+CONSISTENT_TRIES = 10
+"""To read clusters and applications with nothing changed between the two."""
 PARALLEL_LOOKS = 16
 PARALLEL_POLLS = 16
 RETRY_FIRST_SECONDS = 5.0
@@ -106,8 +108,7 @@ class Controller:
         """Begin: whoever was the controller before may have died in the middle of anything."""
         while True:
             try:
-                await self._sync_clusters()
-                await self._sync_applications()
+                await self._sync_known()
                 self._known.states = await self._store.get_refresh_states()
                 return
             except HubError as error:
@@ -116,8 +117,7 @@ class Controller:
 
     async def _round(self, subscription: Subscription) -> None:
         try:
-            await self._sync_clusters()
-            await self._sync_applications()
+            await self._sync_known()
             await self._sync_requests()
             await self._finish_deletions()
         except HubError as error:
@@ -145,9 +145,33 @@ class Controller:
 
     # --- what is to be looked at
 
-    async def _sync_applications(self) -> None:
+    async def _sync_known(self) -> None:
+        """Take up what changed of clusters and applications, as both were at one moment.
+
+        A cluster that was relabelled and an application that was changed with it are never seen one without the other:
+        it would look as if the cluster were no longer selected, and what runs there would be deleted.
+        """
+        store, known = self._store, self._known
+        for _ in range(CONSISTENT_TRIES):
+            version, clusters = await store.clusters_version(), None
+            if version != known.clusters_version:
+                clusters = ClusterIndex(await store.list_clusters())
+            changed, removed, sequence = await store.applications_since(known.sequence)
+            if await store.clusters_version() == version:
+                break
+        else:
+            log.info("clusters change faster than they are read; they are read again in a moment")
+            return
+        # From here on nothing is awaited: who looks sees all of it or nothing.
+        known.sequence = sequence
+        if clusters is not None:
+            known.clusters, known.clusters_version = clusters, version
+            for id in known.applications:
+                self._want(id)
+        self._take_applications(changed, removed)
+
+    def _take_applications(self, changed: Sequence[Application], removed: Sequence[ApplicationId]) -> None:
         known = self._known
-        changed, removed, known.sequence = await self._store.applications_since(known.sequence)
         for application in changed:
             id = str(application.id)
             before = known.applications.get(id)
@@ -172,14 +196,6 @@ class Controller:
         for url in urls:
             self._waiting.setdefault(url, set()).add(str(application.id))
         self._start_polls(urls)
-
-    async def _sync_clusters(self) -> None:
-        version = await self._store.clusters_version()
-        if version != self._known.clusters_version:
-            self._known.clusters = ClusterIndex(await self._store.list_clusters())
-            self._known.clusters_version = version
-            for id in self._known.applications:
-                self._want(id)
 
     async def _sync_requests(self) -> None:
         for id, mode in (await self._store.take_refresh_requests()).items():
@@ -242,6 +258,10 @@ class Controller:
             changed = [id for id, a in known.applications.items() if url in _repositories(a)]
         except HubError as error:
             log.error("a repository cannot be polled: %s", error.message)
+            changed = []
+        except Exception:
+            # Those who wait for it are looked at all the same, and heard when they ask for something.
+            log.exception("a repository cannot be polled: internal error")
             changed = []
         self._polled_for -= waiting
         for id in {*changed, *waiting}:
