@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import grpc
 
 from agent.engine.assignment import Assignment, Held
-from agent.engine.manifest_set import digest_of
 from agent.errors import LinkError, StorageError
 from agent.hubclient import convert
+from agent.hubclient.blobs import BlobGone, checked, fetch
 from agent.hubclient.outbox import Batch, Outbox
 from escadre.v1 import agent_pb2 as pb
 from escadre.v1 import agent_pb2_grpc as rpc
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 PROTOCOL = 1
 MESSAGE_LIMIT = 16 * 1024 * 1024
-BLOB_LIMIT = 8 * 1024 * 1024
-FETCH_DIGESTS = 5000
 BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_CAP_SECONDS = 60.0
 STEADY_SECONDS = 30.0
@@ -157,6 +155,9 @@ class Link:
                 log.warning("link to %s: %s", self._trust.gateway(), _words(error))
             except StorageError as error:
                 log.error("link: %s", error)
+            except Exception:
+                # Whatever a hub says that this agent does not understand, the cluster is kept as assigned.
+                log.exception("link to %s: internal error; dialled again", self._trust.gateway())
             finally:
                 self._outbox.connected = False
             failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures + 1
@@ -272,15 +273,10 @@ class Link:
         assignments = [convert.assignment_from_proto(a) for a in message.items]
         refused = [a for a in assignments if not self._vouched(a)]
         good = [a for a in assignments if a not in refused] if refused else assignments
-        offered = _checked(message.blobs)
+        offered = checked(message.blobs)
         arrivals: list[Arrival] = [_unvouched(a) for a in refused]
-        try:
-            while missing := self._receiver.missing(good, offered):
-                offered.update(await self._fetch(stub, missing))
-        except _BlobsGone as error:
-            # The hub has moved on: a newer assignment is on its way. A tombstone is carried out all the same.
-            log.info("assignments dropped: blob %s is gone from the hub", error)
-            good = [a for a in good if a.deletion is not None]
+        good, dropped = await self._complete(good, offered, stub, session)
+        arrivals += [_incomplete(a) for a in dropped]
         if good:
             arrivals += self._receiver.accept(good, offered)
         # What was taken needs no word of its own: the next status names its generation, and by that acknowledges it.
@@ -299,34 +295,40 @@ class Link:
         if refusals:
             await session.outgoing.put(pb.AgentMessage(refusals=pb.Refusals(items=refusals)))
 
+    async def _complete(
+        self, assignments: list[Assignment], offered: dict[str, bytes], stub: Any, session: _Session
+    ) -> tuple[list[Assignment], list[Assignment]]:
+        """Fetch what these assignments lack. Returns those to be taken, and those of which the hub has not all.
+
+        Mostly it has moved on, and a newer one is on its way. The others that came along are none the worse for it, and
+        a tombstone is carried out all the same.
+        """
+        taken, bare, dropped = assignments, list[Assignment](), list[Assignment]()
+
+        def heard() -> None:
+            # While the stream is not read, what is fetched says that the hub is there.
+            session.heard = time.monotonic()
+
+        while missing := self._receiver.missing(taken, offered):
+            try:
+                await fetch(stub, missing, offered, heard)
+            except BlobGone as gone:
+                lacking = [a for a in taken if gone.digest in self._receiver.missing([a], offered)]
+                if not lacking:
+                    raise LinkError(f"blob {gone.digest[:12]} is gone from the hub") from gone
+                names = {a.application for a in lacking}
+                log.warning("the hub has blob %s no more, of: %s", gone.digest[:12], ", ".join(sorted(names)))
+                taken = [a for a in taken if a.application not in names]
+                bare += [a for a in lacking if a.deletion is not None]
+                dropped += [a for a in lacking if a.deletion is None]
+        return taken + bare, dropped
+
     def _vouched(self, assignment: Assignment) -> bool:
         """Check the hub's signature over every manifest set the assignment names."""
         if assignment.deletion is not None:
             return True
         refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
         return all(self._trust.verify(r.digest, r.signature, r.key_id) for r in refs)
-
-    async def _fetch(self, stub: Any, digests: list[str]) -> dict[str, bytes]:
-        result: dict[str, bytes] = {}
-        for start in range(0, len(digests), FETCH_DIGESTS):
-            chunk = digests[start : start + FETCH_DIGESTS]
-            request = pb.FetchBlobsRequest(digests=[bytes.fromhex(d) for d in chunk])
-            parts: list[bytes] = []
-            async for part in stub.FetchBlobs(request, timeout=300):
-                if part.missing:
-                    raise _BlobsGone(part.digest.hex()[:12])
-                parts.append(part.content)
-                if sum(map(len, parts)) > BLOB_LIMIT:
-                    raise LinkError(f"blob {part.digest.hex()[:12]} is larger than {BLOB_LIMIT} bytes")
-                if part.last:
-                    content, digest = b"".join(parts), part.digest.hex()
-                    parts = []
-                    if digest_of(content) != digest:
-                        raise LinkError(f"the hub sent a blob that is not {digest[:12]}")
-                    result[digest] = content
-            if lacking := set(chunk) - result.keys():
-                raise LinkError(f"the hub sent {len(lacking)} blobs fewer than asked for")
-        return result
 
     async def _answer(self, stub: Any, query: pb.Query) -> None:
         """Answer on a call of its own, so that a large answer delays no assignment."""
@@ -343,6 +345,9 @@ class Link:
             chunks = [pb.AnswerChunk(id=query.id, error="timeout", message=f"the cluster took over {seconds:.0f} s")]
         except QuestionFailed as error:
             chunks = [pb.AnswerChunk(id=query.id, error=error.code, message=error.message)]
+        except Exception:
+            log.exception("question %s about %s: internal error", query.kind, query.application)
+            chunks = [pb.AnswerChunk(id=query.id, error="internal", message="the agent failed; its log says why")]
         with contextlib.suppress(grpc.aio.AioRpcError):
             await stub.Answer(_each(chunks), timeout=60)
 
@@ -386,21 +391,6 @@ def channel_to(trust: Trust, server_name: str = "") -> grpc.aio.Channel:
     return grpc.aio.secure_channel(trust.gateway(), trust.channel_credentials(), options=options)
 
 
-class _BlobsGone(Exception):
-    pass
-
-
-def _checked(blobs: Iterable[pb.Blob]) -> dict[str, bytes]:
-    """Return blobs by their digests. Raises LinkError when one is not what it claims to be."""
-    result = {}
-    for blob in blobs:
-        digest = blob.digest.hex()
-        if digest_of(blob.content) != digest:
-            raise LinkError(f"the hub sent a blob that is not {digest[:12]}")
-        result[digest] = blob.content
-    return result
-
-
 def _report(batch: Batch, sequence: int) -> pb.StatusReport:
     return pb.StatusReport(
         sequence=sequence,
@@ -409,6 +399,11 @@ def _report(batch: Batch, sequence: int) -> pb.StatusReport:
         # The results are told with the status, of the newest; of the others it is the history that counts.
         finished_operations=[convert.operation_to_proto(o, results=False) for o in batch.operations],
     )
+
+
+def _incomplete(assignment: Assignment) -> Arrival:
+    message = "the hub no longer has all of its manifests; nothing of it was taken"
+    return Arrival(assignment.application, assignment.uid, assignment.generation, "manifests-gone", message)
 
 
 def _unvouched(assignment: Assignment) -> Arrival:
