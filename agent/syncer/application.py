@@ -59,12 +59,14 @@ class ApplicationLoop:
     def assign(self, assignment: Assignment) -> None:
         """Take a newer assignment; the manager has it on disk already."""
         before, request = self.assignment.operation, assignment.operation
+        # A cluster that is selected again before all was deleted there keeps what is left.
+        kept = self.assignment.deletion is not None and assignment.deletion is None
         self._standing.reassign(assignment)
         self._automation.reassign(assignment)
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
-        if self._runner is not None and (terminate or assignment.deletion is not None):
+        if self._runner is not None and (terminate or kept or assignment.deletion is not None):
             self._runner.terminate()
         # The next status acknowledges the assignment: it is due even while an operation runs.
         self._tell(soon=False)
@@ -124,6 +126,7 @@ class ApplicationLoop:
         assignment = self.assignment
         if assignment.deletion is not None:
             return await self._delete(assignment)
+        self._standing.clear("DeletionError")
         targets, again = await self._preparation.targets(assignment)
         if targets is None:
             # While lists are under way there is nothing new to tell.
@@ -166,6 +169,7 @@ class ApplicationLoop:
             with self._storage.together():
                 standing.record_synced(set_, assignment.revision)
                 automation.no_need()
+            standing.clear("SyncError")
             return None
         return due
 
@@ -280,6 +284,8 @@ class ApplicationLoop:
             if again is not None:
                 self._tell()
                 return again
+        if self.assignment is not assignment:
+            return 0.0  # It is assigned again since; what was asked about is no longer wanted.
         self._storage.bury(assignment.application)
         self.buried = True
         self._tell()
@@ -303,6 +309,8 @@ class ApplicationLoop:
             rest = ", ".join(str(o.key) for o in mine[:5])
             standing.condition("DeletionError", f"waiting for {len(mine)} resources to go away: {rest}")
             return RETRY_SECONDS
+        # What was synced is not in place from here on: should it be kept after all, it is synced again.
+        self._automation.renew()
         await self._run(assignment, NO_TARGETS, deletion_order(assignment, standing.operation))
         return RETRY_SECONDS
 

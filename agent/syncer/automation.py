@@ -68,8 +68,9 @@ class Automation:
         self._save(no_more_attempts(self._parameters, Attempts(), Phase.FAILED))
 
     def renew(self) -> None:
-        """What stood against it is gone: it is tried again."""
-        self._save(Attempts())
+        """What stood against it is gone, or what it came to: it is tried again."""
+        if self._attempts != Attempts():
+            self._save(Attempts())
 
     def _save(self, attempts: Attempts) -> None:
         self._attempts = attempts

@@ -186,6 +186,7 @@ class Runner:
         kind = (await self._client.discover()).find(group, live.version, kind_name)
         if kind is None:
             raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
+        self._patience.check()
         deleted = await self._patience.request(lambda: self._delete(kind, live))
         self.ledger.judged[pair.key] = None
         self.ledger.record(pair, ResultStatus.PRUNED, "pruned" if deleted else "was gone already")

@@ -11,8 +11,8 @@ from agent.engine.assignment import Deletion
 from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION
 from agent.kube.errors import Rejected
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Cluster, People
-from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
+from tests.syncer.cluster import Call, Cluster, People
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 
 FINALIZER = {"metadata": {"finalizers": ["example.com/wait"]}}
 NO_FINALIZER = {"metadata": {"finalizers": None}}
@@ -224,3 +224,54 @@ async def test_the_tombstone_of_another_application_of_the_name_is_refused(hub: 
     await hub.restart()
     await hub.synced()
     assert {h.uid for h in hub.syncer.inventory()} == {"made anew"}
+
+
+async def test_a_deletion_that_is_withdrawn_ends_and_what_is_left_stays(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    """As of a cluster whose label is put back: it is selected again."""
+    objects = [config_map("a"), deployment("web")]
+    first = hub.assign(objects)
+    await hub.synced()
+    uid = (await people.get(hub.key("ConfigMap", "a")) or {})["metadata"]["uid"]
+    deleting, kept = asyncio.Event(), asyncio.Event()
+
+    async def gate(call: Call) -> None:
+        if call.verb == "delete":
+            deleting.set()
+            await kept.wait()
+
+    cluster.client.gate = gate
+    hub.delete(first)
+    await deleting.wait()
+    again = hub.assign(objects)
+    kept.set()
+    status = await hub.synced_to(again, timeout=20)
+    assert not status.conditions
+    assert cluster.client.named("delete") == ["Deployment/web"]
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["metadata"]["uid"] == uid
+    assert await people.get(hub.key("Deployment", "web", "apps")) is not None
+
+
+async def test_what_is_assigned_again_while_it_is_buried_is_not_buried(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    first = hub.assign([config_map("a")], policy=MANUAL)
+    await hub.operation(hub.operate([config_map("a")]))
+    await people.remove(hub.key("ConfigMap", "a"))
+    await hub.wait(lambda s: s.health == "Missing")
+    asking, assigned = asyncio.Event(), asyncio.Event()
+
+    async def gate(call: Call) -> None:
+        if call.verb == "discover":
+            asking.set()
+            await assigned.wait()
+
+    cluster.client.gate = gate
+    hub.delete(first)
+    await asking.wait()
+    again = hub.assign([config_map("a", {"k": "2"})])
+    assigned.set()
+    await hub.synced_to(again)
+    assert not any(s.deleted for s in hub.told)
+    assert [h.deleted for h in hub.syncer.inventory()] == [False]

@@ -105,6 +105,15 @@ async def test_empty_revision_is_not_pruned_without_allow_empty(hub: Hub, people
     assert await data(people, hub, "a") is None
 
 
+async def test_an_empty_revision_taken_back_is_forgotten(hub: Hub) -> None:
+    hub.assign([config_map("a")])
+    await hub.synced()
+    hub.assign([])
+    await hub.wait(lambda s: any(c.type == "SyncError" for c in s.conditions))
+    status = await hub.synced_to(hub.assign([config_map("a")]))
+    assert not status.conditions
+
+
 async def test_an_older_generation_is_refused(hub: Hub, people: People) -> None:
     hub.assign([config_map("a")])
     newest = hub.assign([config_map("a"), config_map("b")])
