@@ -94,6 +94,8 @@ class DeleteOptions:
     """foreground | background | orphan"""
     uid: str | None = None
     """Delete only the object with this uid; another one of the same name is a Conflict."""
+    resource_version: str | None = None
+    """Delete it only as it is in this version; one that was changed since is a Conflict."""
     dry_run: bool = False
 
 

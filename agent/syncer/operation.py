@@ -21,6 +21,7 @@ from agent.kube import errors
 from agent.kube.client import ApplyOptions, DeleteOptions, Kind
 from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger, StepFailed
+from agent.syncer.live import live_of
 from agent.syncer.orders import Order
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
@@ -33,6 +34,8 @@ MIGRATION = "ClientSideApplyMigration"
 """The sync option that, when false, leaves to others what they applied before."""
 GONE_TIMEOUT_SECONDS = 60.0
 CRD_TIMEOUT_SECONDS = 30.0
+DELETE_TRIES = 5
+"""Of an object that others change all the time, before a pause."""
 
 
 class Runner:
@@ -187,21 +190,28 @@ class Runner:
         if kind is None:
             raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
         self._patience.check()
-        deleted = await self._patience.request(lambda: self._delete(kind, live))
+        status, message = await self._patience.request(lambda: self._delete(kind, live))
         self.ledger.judged[pair.key] = None
-        self.ledger.record(pair, ResultStatus.PRUNED, "pruned" if deleted else "was gone already")
+        self.ledger.record(pair, status, message)
 
-    async def _delete(self, kind: Kind, live: Live) -> bool:
-        """Delete exactly this object. False when it was gone, whatever has its name now."""
-        key = live.key
-        try:
-            options = DeleteOptions(self._order.propagation, uid=live.uid)
-            return await self._client.delete(kind, key.namespace, key.name, options)
-        except errors.Conflict:
-            found = await self._client.get(kind, key.namespace, key.name)
-            if found is not None and found["metadata"].get("uid") == live.uid:
-                raise
-            return False
+    async def _delete(self, kind: Kind, live: Live) -> tuple[ResultStatus, str]:
+        """Delete exactly this object, as it was judged: whatever has its name now is left, and so is one that meanwhile
+        became another application's, or asks to be left. What is known of it may be as old as the watch is late."""
+        key, version = live.key, live.resource_version
+        for _ in range(DELETE_TRIES):
+            options = DeleteOptions(self._order.propagation, uid=live.uid, resource_version=version)
+            try:
+                deleted = await self._client.delete(kind, key.namespace, key.name, options)
+                return ResultStatus.PRUNED, "pruned" if deleted else "was gone already"
+            except errors.Conflict:
+                found = await self._client.get(kind, key.namespace, key.name)
+            if found is None or found["metadata"].get("uid") != live.uid:
+                return ResultStatus.PRUNED, "was gone already"
+            now = live_of(found)
+            if not now.prunable or now.application != self._assignment.tracking_name:
+                return ResultStatus.PRUNE_SKIPPED, "it was changed meanwhile, and is to be left now"
+            version = now.resource_version
+        raise errors.Conflict(f"{key} changes faster than it can be deleted")
 
     async def _wait_established(self, kind: Kind, key: ResourceKey) -> None:
         def established(found: Object | None) -> bool:

@@ -92,6 +92,17 @@ class DeleteContract:
         assert await kube.get(CONFIG_MAP, namespace, "settings") is not None
         assert await kube.delete(CONFIG_MAP, namespace, "settings", DeleteOptions(uid=applied["metadata"]["uid"]))
 
+    async def test_deletes_only_what_it_was_read_as(self, kube: KubeClient, namespace: str) -> None:
+        before = await kube.apply(CONFIG_MAP, config_map(namespace))
+        after = await kube.apply(CONFIG_MAP, {**config_map(namespace), "data": {"k": "changed"}})
+        uid, old, new = before["metadata"]["uid"], version_of(before), version_of(after)
+        assert old != new
+        with pytest.raises(Conflict):
+            await kube.delete(CONFIG_MAP, namespace, "settings", DeleteOptions(uid=uid, resource_version=old))
+        assert await kube.get(CONFIG_MAP, namespace, "settings") is not None
+        assert await kube.delete(CONFIG_MAP, namespace, "settings", DeleteOptions(uid=uid, resource_version=new))
+        await until_gone(kube, after)
+
     async def test_dry_run_deletes_nothing(self, kube: KubeClient, namespace: str) -> None:
         applied = await kube.apply(CONFIG_MAP, config_map(namespace))
         assert await kube.delete(CONFIG_MAP, namespace, "settings", DeleteOptions(dry_run=True))

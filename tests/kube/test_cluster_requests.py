@@ -123,6 +123,8 @@ def test_delete_body() -> None:
     }
     body = orjson.loads(requests.delete_body(target, DeleteOptions("orphan", uid="u", dry_run=True)))
     assert (body["propagationPolicy"], body["preconditions"], body["dryRun"]) == ("Orphan", {"uid": "u"}, ["All"])
+    body = orjson.loads(requests.delete_body(target, DeleteOptions(uid="u", resource_version="7")))
+    assert body["preconditions"] == {"uid": "u", "resourceVersion": "7"}
     with pytest.raises(Rejected, match="foreground, background, orphan"):
         requests.delete_body(target, DeleteOptions("sideways"))
 

@@ -88,9 +88,10 @@ async def test_a_pruned_object_that_waits_for_a_finalizer_is_told_until_it_is_go
     hub.assign([config_map("a")])
     status = await hub.wait(lambda s: any("being deleted" in r.message for r in s.resources))
     assert status.sync == "OutOfSync" and [r.key.name for r in status.resources] == ["slow"]
+    asked = cluster.client.named("delete")
     hub.operate([config_map("a")], policy=AUTOMATED, prune=True)
     await hub.wait(lambda s: s.operation is not None and s.operation.kind == "sync" and s.operation.id == "op-1")
-    assert cluster.client.named("delete") == ["ConfigMap/slow"], "it was asked for once"
+    assert cluster.client.named("delete") == asked and set(asked) == {"ConfigMap/slow"}, "it is not asked for again"
     await people.edit(hub.key("ConfigMap", "slow"), NO_FINALIZER)
     await hub.synced()
 
@@ -130,6 +131,36 @@ async def test_an_object_made_anew_under_the_same_name_is_not_deleted(
     status = await hub.synced_to(assignment)
     assert status.operation is not None and [r.message for r in status.operation.results] == ["was gone already"]
     assert (await people.get(key) or {})["data"] == {"whose": "theirs"}
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{"argocd.argoproj.io/sync-options": "Prune=false"}, {TRACKING_ANNOTATION: "another:/ConfigMap:x/y"}],
+)
+async def test_an_object_that_is_to_be_left_as_of_now_is_left(
+    hub: Hub, cluster: Cluster, people: People, annotations: dict[str, str]
+) -> None:
+    """However late the watch tells of it."""
+    hub.assign([config_map("a"), config_map("b"), config_map("c")])
+    await hub.synced()
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(call: Call) -> None:
+        if call.verb == "delete":
+            reached.set()
+            await go.wait()
+
+    cluster.client.gate = hold
+    assignment = hub.assign([config_map("a")])
+    await reached.wait()
+    await people.edit(hub.key("ConfigMap", "b"), {"metadata": {"annotations": annotations}})
+    await people.edit(hub.key("ConfigMap", "c"), {"metadata": {"annotations": {"touched": "true"}}})
+    go.set()
+    status = await hub.synced_to(assignment)
+    assert status.operation is not None
+    assert {r.key.name: r.status for r in status.operation.results} == {"b": "PruneSkipped", "c": "Pruned"}
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
+    assert await people.get(hub.key("ConfigMap", "c")) is None
 
 
 # --- the end of an application

@@ -137,8 +137,10 @@ def delete_body(target: Target, options: DeleteOptions) -> bytes:
     if propagation is None:
         raise Rejected(f"{target}: propagation must be one of {', '.join(_PROPAGATION)}", ("propagationPolicy",))
     body: dict[str, object] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
-    if options.uid:
-        body["preconditions"] = {"uid": options.uid}
+    conditions = {"uid": options.uid, "resourceVersion": options.resource_version}
+    preconditions = {name: value for name, value in conditions.items() if value}
+    if preconditions:
+        body["preconditions"] = preconditions
     if options.dry_run:
         body["dryRun"] = ["All"]
     return orjson.dumps(body)

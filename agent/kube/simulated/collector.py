@@ -61,6 +61,12 @@ class Collector:
                 f'Operation cannot be fulfilled on {table.resource.name} "{record.name}": Precondition failed: '
                 f"UID in precondition: {options.uid}, UID in object meta: {record.uid}"
             )
+        version = record.tree()["metadata"]["resourceVersion"] if options.resource_version else None
+        if options.resource_version and options.resource_version != version:
+            raise Conflict(
+                f'Operation cannot be fulfilled on {table.resource.name} "{record.name}": Precondition failed: '
+                f"ResourceVersion in precondition: {options.resource_version}, ResourceVersion in object meta: {version}"
+            )
         group_kind = table.resource.kind.group_kind
         if group_kind == NAMESPACE and record.name in PROTECTED_NAMESPACES:
             raise Rejected(f'namespaces "{record.name}" is forbidden: this namespace may not be deleted')
