@@ -18,6 +18,7 @@ from hub.render.overrides import OVERRIDE_PREFIX
 from hub.render.paths import RepositoryView
 
 SKIP_MARKER = b"+argocd:skip-file-rendering"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 _MANIFEST = re.compile(r".+\.(yaml|yml|json)", re.DOTALL)
 _LOOKS_LIKE_MANIFEST = re.compile(rb"""^[ \t{]*["']?(apiVersion|kind)["']?[ \t]*:""", re.MULTILINE)
@@ -58,6 +59,13 @@ def read_objects(file: File, tree: Tree, limits: RenderLimits) -> Iterator[Docum
         raise RenderError(
             f"{file.path} is larger than the {limits.file_bytes:,} bytes a manifest may have.", code="too-large"
         ) from error
+    if text.startswith(_LFS_POINTER):
+        # Passed over as no manifest, everything in it would be taken for what Git has no more, and be pruned.
+        raise RenderError(
+            f"{file.path} is kept in Git LFS, which this hub does not read: commit the file itself, or leave it out "
+            "with directory.exclude.",
+            code="not-served",
+        )
     if SKIP_MARKER in text:
         return
     try:

@@ -70,7 +70,7 @@ class Stub:
         self.asked: list[int] = []
         self.answered: list[pb.AnswerChunk] = []
 
-    async def FetchBlobs(self, request: pb.FetchBlobsRequest, timeout: float) -> AsyncIterator[pb.BlobChunk]:  # noqa: N802
+    async def FetchBlobs(self, request: pb.FetchBlobsRequest, timeout: float) -> AsyncIterator[pb.BlobChunk]:
         self.asked.append(len(request.digests))
         for digest in request.digests:
             await asyncio.sleep(self.pause)
@@ -79,7 +79,7 @@ class Stub:
                 return
             yield pb.BlobChunk(digest=digest, content=self.blobs[digest], last=True)
 
-    async def Answer(self, chunks: AsyncIterator[pb.AnswerChunk], timeout: float) -> None:  # noqa: N802
+    async def Answer(self, chunks: AsyncIterator[pb.AnswerChunk], timeout: float) -> None:
         self.answered += [chunk async for chunk in chunks]
 
 

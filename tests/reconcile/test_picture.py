@@ -1,4 +1,4 @@
-"""The controller's picture of the store: clusters and applications as both were at one moment, whatever is under way."""
+"""The controller's picture of the store: clusters and applications as both were at one moment."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ class Desk:
         await self.direct.update_cluster("u1", labels={"tier": tier})
 
     async def select(self, *tiers: str) -> None:
-        destinations = tuple(
-            Destination(namespace="shop", selector=LabelSelector({"tier": tier})) for tier in tiers
-        )
+        destinations = tuple(Destination(namespace="shop", selector=LabelSelector({"tier": tier})) for tier in tiers)
         wanted = application("shop")
         await self.direct.put_application(replace(wanted, spec=replace(wanted.spec, destinations=destinations)))
 

@@ -83,6 +83,15 @@ class TestSymlinks:
         assert list(scan.inputs) == ["0:current", "0:v1"]
 
 
+async def test_a_file_kept_in_lfs_is_told_and_not_taken_for_none(kitchen: Kitchen) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 812\n"
+    files: dict[str, Content] = {"app/a.yaml": config_map("a"), "app/b.yaml": pointer}
+    with pytest.raises(RenderError, match=re.escape("app/b.yaml is kept in Git LFS")) as caught:
+        await kitchen.names(files, Source(URL, path="app"))
+    assert caught.value.code == "not-served"
+    assert await kitchen.names(files, directory(exclude="b.yaml")) == ["a"]
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         ("path", "code", "message"),

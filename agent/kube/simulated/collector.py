@@ -65,7 +65,8 @@ class Collector:
         if options.resource_version and options.resource_version != version:
             raise Conflict(
                 f'Operation cannot be fulfilled on {table.resource.name} "{record.name}": Precondition failed: '
-                f"ResourceVersion in precondition: {options.resource_version}, ResourceVersion in object meta: {version}"
+                f"ResourceVersion in precondition: {options.resource_version}, ResourceVersion in object meta: "
+                f"{version}"
             )
         group_kind = table.resource.kind.group_kind
         if group_kind == NAMESPACE and record.name in PROTECTED_NAMESPACES:
