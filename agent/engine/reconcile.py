@@ -31,7 +31,9 @@ class Live:
     application: str
     """The tracking name it carries, "" when none counts."""
     prunable: bool = True
-    """False where the object asks to be left: Prune=false, helm.sh/resource-policy: keep."""
+    """False where the object asks to be left when it is no longer assigned."""
+    deletable: bool = True
+    """False where it asks to be left when its application ends."""
     is_hook: bool = False
     deleting: bool = False
 

@@ -20,7 +20,15 @@ from agent.syncer.context import Context
 from agent.syncer.inspection import Inspection
 from agent.syncer.ledger import Ledger
 from agent.syncer.operation import Runner
-from agent.syncer.orders import Order, automated_order, deletion_order, heal_order, requested_order, withdrawn
+from agent.syncer.orders import (
+    Order,
+    automated_order,
+    deletes_resources,
+    deletion_order,
+    heal_order,
+    requested_order,
+    withdrawn,
+)
 from agent.syncer.preparation import Preparation
 from agent.syncer.standing import Standing
 from agent.syncer.targets import NO_TARGETS, Targets
@@ -278,8 +286,7 @@ class ApplicationLoop:
     # --- deletion
 
     async def _delete(self, assignment: Assignment) -> float | None:
-        assert assignment.deletion is not None
-        if assignment.deletion.cascade:
+        if deletes_resources(assignment):
             again = await self._delete_resources(assignment)
             if again is not None:
                 self._tell()
@@ -302,7 +309,7 @@ class ApplicationLoop:
             return RETRY_SECONDS
         if waiting is not None:
             return waiting
-        mine = [o for o in self._live.of_application(assignment.tracking_name) if o.prunable and not o.is_hook]
+        mine = [o for o in self._live.of_application(assignment.tracking_name) if o.deletable and not o.is_hook]
         if not mine:
             return None
         if all(o.deleting for o in mine):

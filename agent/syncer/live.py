@@ -63,17 +63,20 @@ def live_of(obj: Object) -> Live:
         resource_version=metadata.get("resourceVersion", ""),
         content_hash=content_hash(obj),
         application=tracked_by(obj, key) or "",
-        prunable=_prunable(annotations),
+        prunable=_may_go(annotations, "Prune"),
+        deletable=_may_go(annotations, "Prune", "Delete"),
         is_hook=any(a in annotations for a in HOOK_ANNOTATIONS),
         deleting="deletionTimestamp" in metadata,
     )
 
 
-def _prunable(annotations: dict[str, Any]) -> bool:
+def _may_go(annotations: dict[str, Any], *options: str) -> bool:
+    """Say whether an object asks neither to be left nor, by any of these sync options, for a confirmation: there is no
+    way to give one, so what asks for it stays."""
     if annotations.get(HELM_POLICY_ANNOTATION) == "keep":
         return False
-    options = annotations.get(SYNC_OPTIONS_ANNOTATION)
-    return options is None or "Prune=false" not in {o.strip() for o in str(options).split(",")}
+    given = {o.strip() for o in str(annotations.get(SYNC_OPTIONS_ANNOTATION) or "").split(",")}
+    return given.isdisjoint({f"{option}={value}" for option in options for value in ("false", "confirm")})
 
 
 class LiveState:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.engine.assignment import Assignment
@@ -67,7 +68,10 @@ class Runner:
         """Carry the operation out. Returns its final state; raises StorageError, and IncompleteSet."""
         name = self._assignment.tracking_name
         known = {} if self._order.force else judged
-        pairs = reconcile(name, targets.resources, self._live.of_application(name), known)
+        live = self._live.of_application(name)
+        if self._order.ends:
+            live = [replace(o, prunable=o.deletable) for o in live]
+        pairs = reconcile(name, targets.resources, live, known)
         plan = make_plan(pairs, prune=self._order.prune, only=self._order.only)
         for pair in plan.left:
             self.ledger.record(pair, ResultStatus.PRUNE_SKIPPED, pair.reason or "no longer assigned; pruning is off")
@@ -208,7 +212,8 @@ class Runner:
             if found is None or found["metadata"].get("uid") != live.uid:
                 return ResultStatus.PRUNED, "was gone already"
             now = live_of(found)
-            if not now.prunable or now.application != self._assignment.tracking_name:
+            may_go = now.deletable if self._order.ends else now.prunable
+            if not may_go or now.application != self._assignment.tracking_name:
                 return ResultStatus.PRUNE_SKIPPED, "it was changed meanwhile, and is to be left now"
             version = now.resource_version
         raise errors.Conflict(f"{key} changes faster than it can be deleted")

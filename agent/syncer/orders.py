@@ -32,6 +32,11 @@ class Order:
     checked: bool = False
     """The manifests have just been through a dry run: self-heal needs no second one."""
 
+    @property
+    def ends(self) -> bool:
+        """Whether it is the end of the application here."""
+        return self.kind == "delete"
+
     def replaces_after(self, refusal: str) -> bool:
         """Say whether an object is to be deleted and made anew, because it was refused to change a field of it."""
         return self.force and _FIXED.search(refusal) is not None
@@ -52,7 +57,8 @@ def requested_order(assignment: Assignment, request: OperationRequest) -> Order:
         initiated_by=request.initiated_by,
         ref=request.manifest_set,
         revision=request.revision,
-        prune=request.prune,
+        # Who asks for it by name has confirmed it.
+        prune=request.prune and not _withheld(assignment, "Prune", "false"),
         dry_run=request.dry_run,
         force=request.force,
         create_namespace=_creates_namespace(assignment, request.sync_options),
@@ -69,7 +75,7 @@ def automated_order(assignment: Assignment, last: OperationState | None) -> Orde
         initiated_by="automated",
         ref=assignment.manifest_set,
         revision=assignment.revision,
-        prune=assignment.policy.prune,
+        prune=assignment.policy.prune and not _withheld(assignment, "Prune", "false", "confirm"),
         create_namespace=_creates_namespace(assignment, ()),
         propagation=_propagation(assignment),
         automated=True,
@@ -128,6 +134,17 @@ def _goes_on(last: OperationState | None, kind: str, manifest_set: str) -> str:
     if last is None or last.phase.finished or last.initiated_by != "automated":
         return ""
     return last.id if (last.kind, last.manifest_set) == (kind, manifest_set) else ""
+
+
+def deletes_resources(assignment: Assignment) -> bool:
+    """Say whether the end of an application deletes what it put here."""
+    cascade = assignment.deletion is not None and assignment.deletion.cascade
+    return cascade and not _withheld(assignment, "Delete", "false", "confirm")
+
+
+def _withheld(assignment: Assignment, option: str, *values: str) -> bool:
+    """Say whether a sync option of the application stands against it."""
+    return any(o.replace(" ", "") == f"{option}={value}" for o in assignment.policy.sync_options for value in values)
 
 
 def _creates_namespace(assignment: Assignment, extra: tuple[str, ...]) -> bool:

@@ -163,6 +163,12 @@ class SyncPolicy:
     sync_options: tuple[str, ...] = ()
     retry: Retry | None = None
 
+    @property
+    def outlived(self) -> bool:
+        """Whether what the application put on clusters is to stay there when it is deleted: there is no way to give
+        the confirmation that Delete=confirm asks for."""
+        return not {"Delete=false", "Delete=confirm"}.isdisjoint(o.replace(" ", "") for o in self.sync_options)
+
 
 @dataclass(frozen=True, slots=True)
 class IgnoreDifference:

@@ -82,14 +82,12 @@ SYNC_OPTIONS = {
 
 SYNC_OPTIONS_UNSERVED = {
     "ClientSideApplyMigration=false": "fields of a client-side apply are taken over by none",
-    "Delete=confirm": "deleting asks for no confirmation",
-    "Delete=false": "deleting an application with --cascade deletes all that it put on clusters",
-    "Prune=confirm": "pruning asks for no confirmation",
-    "Prune=false": "give it as an annotation of the resource, or leave automated.prune out",
+    "Delete=confirm": "there is no way to confirm: what asks for it is left on its cluster",
+    "Prune=confirm": "there is no way to confirm but to ask for a sync with --prune",
     "Replace=true": "objects are applied, not replaced",
     "RespectIgnoreDifferences=true": "a sync applies ignored fields too",
     "ServerSideApply=false": "every apply is a server-side apply",
     "SkipDryRunOnMissingResource=true": "a kind that comes with the same application is recognised without it",
     "Validate=false": "the API server validates everything",
 }
-"""Sync options that are known and change nothing. Those that are neither here nor unknown have their effect."""
+"""Sync options that are known and not served as they are meant. Those neither here nor unknown have their effect."""

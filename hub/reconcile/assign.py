@@ -245,8 +245,8 @@ class Assigner:
         gone = [a for uid, a in look.existing.items() if uid not in wanted]
         if not gone:
             return []
-        automated = application.spec.sync_policy.automated
-        cascade = automated is not None and automated.prune
+        policy = application.spec.sync_policy
+        cascade = policy.automated is not None and policy.automated.prune and not policy.outlived
         deletion = Deletion(cascade, "foreground", "controller", datetime.now(UTC))
         return _tombstones(application, gone, deletion)
 

@@ -268,6 +268,13 @@ async def test_deleting(world: World, admin: httpx2.AsyncClient) -> None:
     assert (await admin.get(SHOP)).json()["deletion"]["cascade"] is False
 
 
+@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
+async def test_what_is_to_outlive_its_application_is_told_to_stay(admin: httpx2.AsyncClient, option: str) -> None:
+    await admin.post("/api/v1/objects/apply", json=manifest(syncPolicy={"syncOptions": [option]}))
+    body = (await admin.delete(SHOP)).json()
+    assert body["cascade"] is False and "leaves what it put there as it is" in body["message"]
+
+
 async def test_the_finalizer_says_how_to_delete(world: World, admin: httpx2.AsyncClient) -> None:
     wanted = manifest()
     wanted["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io/background"]

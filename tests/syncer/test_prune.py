@@ -51,7 +51,11 @@ async def test_what_the_application_does_not_track_is_not_pruned(hub: Hub, peopl
 
 @pytest.mark.parametrize(
     "annotations",
-    [{"argocd.argoproj.io/sync-options": "Validate=true, Prune=false"}, {"helm.sh/resource-policy": "keep"}],
+    [
+        {"argocd.argoproj.io/sync-options": "Validate=true, Prune=false"},
+        {"argocd.argoproj.io/sync-options": "Prune=confirm"},
+        {"helm.sh/resource-policy": "keep"},
+    ],
 )
 async def test_what_asks_to_be_kept_is_kept(hub: Hub, people: People, annotations: dict[str, str]) -> None:
     assignment = hub.assign([config_map("a"), config_map("kept", annotations=annotations)])
@@ -196,6 +200,49 @@ async def test_a_deletion_takes_along_what_is_owned(hub: Hub, people: People, pr
     for pod in await people.list("", "Pod"):
         await people.gone(hub.key("Pod", pod["metadata"]["name"]))
     assert await people.list("apps", "ReplicaSet") == []
+
+
+@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
+async def test_what_asks_to_outlive_its_application_does(hub: Hub, people: People, option: str) -> None:
+    left = config_map("left", annotations={"argocd.argoproj.io/sync-options": f"Validate=true,{option}"})
+    assignment = hub.assign([config_map("a"), left])
+    await hub.synced()
+    hub.delete(assignment)
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    assert await people.get(hub.key("ConfigMap", "left")) is not None
+
+
+async def test_what_outlives_its_application_is_pruned_while_there_is_one(hub: Hub, people: People) -> None:
+    hub.assign([config_map("a"), config_map("b", annotations={"argocd.argoproj.io/sync-options": "Delete=false"})])
+    await hub.synced()
+    await hub.synced_to(hub.assign([config_map("a")]))
+    assert await people.get(hub.key("ConfigMap", "b")) is None
+
+
+@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
+async def test_an_application_whose_resources_are_to_outlive_it(hub: Hub, people: People, option: str) -> None:
+    assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=(option,)))
+    await hub.synced()
+    hub.delete(assignment)
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+
+
+@pytest.mark.parametrize("option", ["Prune=false", "Prune=confirm"])
+async def test_an_application_that_is_not_to_be_pruned(hub: Hub, people: People, option: str) -> None:
+    policy = replace(AUTOMATED, sync_options=(option,))
+    hub.assign([config_map("a"), config_map("b")], policy=policy)
+    await hub.synced()
+    hub.assign([config_map("a")], policy=policy)
+    await hub.wait(lambda s: any(r.requires_pruning for r in s.resources) and s.operation is not None)
+    await hub.idle()
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
+    await hub.operation(hub.operate([config_map("a")], policy=replace(policy, automated=False), prune=True))
+    if option == "Prune=confirm":
+        await people.gone(hub.key("ConfigMap", "b"))
+    else:
+        assert await people.get(hub.key("ConfigMap", "b")) is not None
 
 
 async def test_an_orphaning_deletion_leaves_what_is_owned(hub: Hub, people: People) -> None:

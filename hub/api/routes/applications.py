@@ -181,6 +181,7 @@ async def delete_application(
     application = await find(api, caller, name, namespace, "delete")
     services = api.services
     how = propagation or _finalizer_propagation(application)
+    cascade = cascade and not application.spec.sync_policy.outlived
     deletion = Deletion(cascade, how, requested_by=caller.name, requested_at=services.clock())
     await services.store.put_application(
         replace(application, deletion=deletion), expected_generation=application.generation
