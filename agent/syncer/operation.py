@@ -171,10 +171,13 @@ class Runner:
         except errors.Rejected as error:
             if not self._order.replaces_after(error.message):
                 raise
-        await self._client.delete(kind, pair.key.namespace, pair.key.name, DeleteOptions("background"))
-        if not await self._patience.until(self._reading(kind, pair.key), lambda o: o is None, GONE_TIMEOUT_SECONDS):
+        options = DeleteOptions("background", uid=pair.live.uid if pair.live is not None else None)
+        await self._client.delete(kind, pair.key.namespace, pair.key.name, options)
+        # Who ends the operation now does not end this: what was deleted to be made anew would stay away.
+        patience = Patience(self._clock)
+        if not await patience.until(self._reading(kind, pair.key), lambda o: o is None, GONE_TIMEOUT_SECONDS):
             raise errors.Conflict(f"it was to be replaced, and has not gone away in {GONE_TIMEOUT_SECONDS:.0f} s")
-        return await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
+        return await patience.request(lambda: self._client.apply(kind, manifest, APPLY))
 
     async def _take_over(self, kind: Kind, key: ResourceKey) -> None:
         """Have what a predecessor applied put down to this agent, so that what Git has no more is removed."""

@@ -10,10 +10,11 @@ import pytest
 
 from agent.engine.assignment import Retry
 from agent.engine.operation import OperationState
+from agent.engine.resource import Object
 from agent.kube.errors import Unreachable
 from agent.syncer import patience
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Call, Cluster, People
+from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, bad_deployment, config_map, deployment
 from tests.syncer.objects import namespace
 
@@ -116,6 +117,27 @@ async def test_force_replaces_what_cannot_be_changed(hub: Hub, people: People) -
     forced = await hub.operation(hub.operate([changed], force=True))
     assert forced.phase == "Succeeded", forced.message
     assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"k": "2"}
+
+
+async def test_what_was_deleted_to_be_replaced_is_made_anew_even_by_an_operation_that_is_terminated(
+    hub: Hub, people: People
+) -> None:
+    key = hub.key("ConfigMap", "a")
+    fixed = {**config_map("a", {"k": "1"}), "immutable": True}
+    await hub.operation(hub.operate([fixed]))
+    await people.edit(key, {"metadata": {"finalizers": ["example.com/wait"]}})
+    changed = {**config_map("a", {"k": "2"}), "immutable": True}
+    id = hub.operate([changed], force=True)
+
+    async def found() -> Object | None:
+        return await people.get(key)
+
+    await until(found, lambda obj: obj is not None and "deletionTimestamp" in obj["metadata"])
+    hub.operate([changed], id=id, force=True, terminate=True)
+    await people.edit(key, {"metadata": {"finalizers": None}})
+    made = await until(found, lambda obj: obj is not None and obj["data"] == {"k": "2"})
+    assert made is not None
+    await hub.operation(id)
 
 
 # --- trying again
