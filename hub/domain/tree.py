@@ -34,7 +34,7 @@ class Tree(Protocol):
         ...
 
     def walk(self, path: str) -> Iterator[TreeEntry]:
-        """Yield every file and symlink below a directory, sorted by path."""
+        """Yield every file, symlink and submodule below a directory, sorted by path. Submodules are not entered."""
         ...
 
     def read(self, path: str, limit: int) -> bytes:

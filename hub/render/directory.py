@@ -15,7 +15,7 @@ from hub.render import globs
 from hub.render.errors import RenderError
 from hub.render.model import File, RenderLimits
 from hub.render.overrides import OVERRIDE_PREFIX
-from hub.render.paths import RepositoryView
+from hub.render.paths import RepositoryView, submodule_refused
 
 SKIP_MARKER = b"+argocd:skip-file-rendering"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -33,7 +33,12 @@ def find_files(
     entries = view.tree.walk(directory) if options.recurse else iter(view.tree.list(directory))
     files = []
     for entry in entries:
-        if not _is_wanted(entry, entry.path.removeprefix(prefix), options):
+        path = entry.path.removeprefix(prefix)
+        if entry.kind == "submodule":
+            if options.recurse and not (options.exclude and globs.matches(options.exclude, path)):
+                raise submodule_refused(f"{entry.path!r} is a Git submodule")
+            continue
+        if not _is_wanted(entry, path, options):
             continue
         file = _file(view, entry)
         if file is not None:

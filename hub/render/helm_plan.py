@@ -17,7 +17,7 @@ from hub.formats.yaml import load_document
 from hub.render.detect import CHART_FILE
 from hub.render.errors import RenderError, path_refused
 from hub.render.model import File, Plan, RenderLimits, RenderRequest
-from hub.render.paths import RepositoryView, joined, normalized
+from hub.render.paths import RepositoryView, joined, normalized, submodule_refused
 
 _LIMITS = Limits(bytes=1024 * 1024, depth=30, nodes=100_000)
 _MAX_DEPTH = 30
@@ -115,6 +115,8 @@ class _Chart:
             target = normalized(f"{path}/{name}")
             located = self._view.find(entry.path) if entry.kind == "symlink" else None
             stored, kind = (located.path, located.entry.kind) if located else (entry.path, entry.kind)
+            if kind == "submodule":
+                raise submodule_refused(f"{entry.path!r} in the chart is a Git submodule")
             if kind == "directory":
                 self._copy(stored, target, depth + 1)
             elif kind == "file":

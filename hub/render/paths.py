@@ -104,11 +104,7 @@ class RepositoryView:
             if entry.kind == "symlink":
                 return entry
             if entry.kind == "submodule":
-                raise RenderError(
-                    f"{path!r} is in the Git submodule {above!r}: submodules are not read; name the submodule's "
-                    "repository as a source of its own.",
-                    code="not-served",
-                )
+                raise submodule_refused(f"{path!r} is in the Git submodule {above!r}")
         return None
 
     def _follow(self, link: TreeEntry, path: str) -> str:
@@ -120,6 +116,14 @@ class RepositoryView:
             return normalized(f"{_parent(link.path)}/{target}{rest}")
         except RenderError:
             raise path_refused(link.path, f"is a symlink to {target[:200]!r}, outside of the repository") from None
+
+
+def submodule_refused(where: str) -> RenderError:
+    """Return the error for a source with a submodule in it: passed over, all in it would be taken for removed."""
+    return RenderError(
+        f"{where}: submodules are not read; name the submodule's repository as a source of its own.",
+        code="not-served",
+    )
 
 
 def normalized(path: str) -> str:

@@ -102,7 +102,7 @@ class GitTree:
                 entry = self._entry(prefix + item.name, item)
                 if entry.kind == "directory":
                     yield from self._walk(entry.path, item, depth + 1)
-                elif entry.kind != "submodule":
+                else:
                     yield entry
         except (KeyError, pygit2.GitError) as error:
             raise self._damaged(path) from error

@@ -83,6 +83,19 @@ class TestSymlinks:
         assert list(scan.inputs) == ["0:current", "0:v1"]
 
 
+async def test_a_submodule_below_the_path_is_told_and_not_taken_for_nothing(kitchen: Kitchen) -> None:
+    files: dict[str, Content] = {"app/a.yaml": config_map("a"), "app/sub": Submodule()}
+    with pytest.raises(RenderError, match=re.escape("'app/sub' is a Git submodule")) as caught:
+        await kitchen.names(files, directory(recurse=True))
+    assert caught.value.code == "not-served"
+    assert await kitchen.names(files, directory(recurse=True, exclude="sub")) == ["a"]
+    assert await kitchen.names(files, Source(URL, path="app")) == ["a"]
+    with pytest.raises(RenderError, match=re.escape("'app/charts/sub' in the chart is a Git submodule")):
+        await kitchen.scan(
+            request({"app/Chart.yaml": "name: a\n", "app/charts/sub": Submodule()}, Source(URL, path="app"))
+        )
+
+
 async def test_a_file_kept_in_lfs_is_told_and_not_taken_for_none(kitchen: Kitchen) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 812\n"
     files: dict[str, Content] = {"app/a.yaml": config_map("a"), "app/b.yaml": pointer}

@@ -60,7 +60,7 @@ class MemoryTree:
         for entry in self.list(path):
             if entry.kind == "directory":
                 yield from self.walk(entry.path)
-            elif entry.kind != "submodule":
+            else:
                 yield entry
 
     def read(self, path: str, limit: int) -> bytes:
