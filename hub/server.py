@@ -31,6 +31,7 @@ from hub.fleet.desk import Desk
 from hub.fleet.dispatch import Dispatcher
 from hub.fleet.doorkeeper import Doorkeeper
 from hub.fleet.gateway import Gateway
+from hub.fleet.incidents import Incidents
 from hub.fleet.listener import AgentListener, ServerIdentity
 from hub.fleet.liveness import Liveness
 from hub.fleet.registry import Registry
@@ -191,16 +192,21 @@ class Hub:
     async def _start_gateway(self) -> None:
         settings = self.settings
         dispatcher = self.dispatcher = Dispatcher(self.store, self.bus, self.registry, Voucher(self.trust.pki).vouch)
-        reports = self.reports = Reports(self.store, self.bus, lambda *ended: self._operation_observer(*ended))
+        incidents = Incidents(self.store, now)
+        reports = self.reports = Reports(
+            self.store, self.bus, incidents, lambda *ended: self._operation_observer(*ended)
+        )
         replica = await self._gateway_name()
         liveness = Liveness(self.store, self.bus, self.registry, replica, settings.heartbeat_seconds)
         desk = Desk(self.store, self.bus, self.registry)
-        agreement = Agreement(self.store, self.bus, dispatcher)
+        agreement = Agreement(self.store, self.bus, dispatcher, incidents)
         verifier = PeerVerifier(self.trust.pki, self.trust.revocations)
         doorkeeper = Doorkeeper(self.trust.pki, verifier, self.trust.enrolments, now)
         await liveness.start()
         await dispatcher.start()
-        gateway = Gateway(self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk)
+        gateway = Gateway(
+            self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk, incidents
+        )
         self._gateway = gateway
         self.trust.certificate.subscribe(lambda _: gateway.announce_trust())
         listener = AgentListener(gateway, self._agent_identity())

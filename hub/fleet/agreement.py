@@ -10,14 +10,13 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from escadre.v1 import agent_pb2 as pb
-from hub.domain.access import Event
 from hub.domain.assignment import Assignment
 from hub.errors import HubError
 from hub.fleet.convert import generation_of
 from hub.fleet.dispatch import Dispatcher
+from hub.fleet.incidents import Incidents
 from hub.fleet.session import Session
 from hub.store.bus import Bus
 from hub.store.contract import Store
@@ -43,10 +42,11 @@ def inventory_digest(rows: Mapping[str, str]) -> bytes:
 class Agreement:
     """Settles what an agent that has just connected lacks."""
 
-    def __init__(self, store: Store, bus: Bus, dispatcher: Dispatcher) -> None:
+    def __init__(self, store: Store, bus: Bus, dispatcher: Dispatcher, incidents: Incidents) -> None:
         self._store = store
         self._bus = bus
         self._dispatcher = dispatcher
+        self._incidents = incidents
         self._waiting: dict[str, asyncio.Future[tuple[Index, Mapping[str, str]]]] = {}
         self._gatherer: asyncio.Task[None] | None = None
 
@@ -59,6 +59,7 @@ class Agreement:
         if not agree:
             request = pb.HubMessage(inventory_request=pb.InventoryRequest())
             session.put_control("inventory", request)
+            session.inventories_due += 1
         if inventory_digest(statuses) != (hello.status_digest or inventory_digest({})):
             session.put_control("statuses", pb.HubMessage(status_request=pb.StatusRequest()))
         return agree
@@ -116,8 +117,7 @@ class Agreement:
             f"the agent of {session.name} runs {len(applications)} applications that this hub does not know: {names};"
             " they are left as they are (apply them again to take them over)"
         )
-        event = Event(datetime.now(UTC), "warning", "UnknownApplications", message, cluster=session.cluster)
-        await self._store.add_events([event])
+        await self._incidents.record("UnknownApplications", message, cluster=session.cluster, peer=session.peer)
 
     async def _indexes(self, cluster: str) -> tuple[Index, Mapping[str, str]]:
         future = self._waiting.get(cluster)

@@ -12,7 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.manifest import digest_of
@@ -30,6 +30,8 @@ REFUSAL_LIMIT = 1000
 ANSWER_LIMIT = 32 * 1024 * 1024
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 2.0
+TAKE_SECONDS = 180.0
+"""How long an agent may take to give an answer it has begun with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,21 @@ class Question:
     seconds: float = 30.0
 
 
+@dataclass(slots=True)
+class _Answer:
+    """What has come of one."""
+
+    content: bytearray = field(default_factory=bytearray)
+    error: str = ""
+    message: str = ""
+
+    def take(self, chunk: pb.AnswerChunk) -> None:
+        self.error, self.message = chunk.error or self.error, chunk.message or self.message
+        self.content += chunk.content
+        if len(self.content) > ANSWER_LIMIT:
+            raise TooLarge(f"an answer of more than {ANSWER_LIMIT} bytes")
+
+
 class Desk:
     """`ask` is for any role; `run` and `take_answer` for gateways."""
 
@@ -51,6 +68,8 @@ class Desk:
         self._bus = bus
         self._registry = registry
         self._put: dict[str, str] = {}
+        self._taking: set[str] = set()
+        """Questions whose answers are being taken: of each there is one, so that its size is the bound."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question) -> bytes:
@@ -121,21 +140,30 @@ class Desk:
         session.put_control(f"query {id}", pb.HubMessage(query=query))
 
     async def take_answer(self, cluster: str, chunks: AsyncIterator[pb.AnswerChunk]) -> None:
-        """Take an agent's answer. One to a question that was not put to this cluster is dropped. Raises TooLarge."""
-        content = bytearray()
-        id = error = message = ""
-        async for chunk in chunks:
-            if self._put.get(chunk.id) != cluster or (id and chunk.id != id):
-                log.warning("an answer nobody asked cluster %s for was dropped", cluster)
-                return
-            id = chunk.id
-            error, message = chunk.error or error, chunk.message or message
-            content += chunk.content
-            if len(content) > ANSWER_LIMIT:
-                raise TooLarge(f"an answer of more than {ANSWER_LIMIT} bytes")
-        if self._put.pop(id, None) is None:
-            # Its time was over before the last chunk, or there was none.
-            return
+        """Take an agent's answer. One to a question that was not put to this cluster is dropped. Raises TooLarge;
+        Unavailable when it takes too long."""
+        id = ""
+        try:
+            async with asyncio.timeout(TAKE_SECONDS):
+                async for chunk in chunks:
+                    if not id and self._put.get(chunk.id) == cluster and chunk.id not in self._taking:
+                        id = chunk.id
+                        self._taking.add(id)
+                        answer = _Answer()
+                    if not id or chunk.id != id:
+                        log.warning("an answer nobody asked cluster %s for was dropped", cluster)
+                        return
+                    answer.take(chunk)
+        except TimeoutError as late:
+            raise Unavailable(f"the answer was not complete after {TAKE_SECONDS:.0f} s") from late
+        finally:
+            self._taking.discard(id)
+        # Its time may have been over before the last chunk, or there was none.
+        if self._put.pop(id, None) is not None:
+            await self._pass_back(id, answer)
+
+    async def _pass_back(self, id: str, answer: _Answer) -> None:
+        error, message, content = answer.error, answer.message, answer.content
         if error:
             words = {"code": _printable(error)[:32], "message": _printable(message)[:REFUSAL_LIMIT]}
             value = json.dumps(words, ensure_ascii=False).encode()

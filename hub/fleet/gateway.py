@@ -11,13 +11,11 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import grpc
 
 from escadre.v1 import agent_pb2 as pb
-from hub.domain.access import Event
 from hub.domain.cluster import Cluster
 from hub.errors import HubError, Invalid, NotFound, TooLarge, TooManyRequests, Unauthenticated, Unavailable
 from hub.fleet import convert
@@ -25,12 +23,13 @@ from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
 from hub.fleet.dispatch import Dispatcher
 from hub.fleet.doorkeeper import Doorkeeper
+from hub.fleet.incidents import Incidents
 from hub.fleet.liveness import Liveness
+from hub.fleet.quotas import Call, Quotas
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.session import Session
-from hub.pki.limits import Allowance
-from hub.pki.verify import PeerIdentity
+from hub.pki.verify import PeerIdentity, PeerRefused
 from hub.store.contract import Store
 
 log = logging.getLogger(__name__)
@@ -43,10 +42,10 @@ FETCH_LIMIT = 10_000
 FETCH_BATCH = 200
 FETCH_BATCH_BYTES = 4 * 1024 * 1024
 """About as much of the store's content as one call holds at a time."""
-REPORTS_UNDER_WAY = 16
+REPORTS_UNDER_WAY = 4
 """Reports of one agent that wait to be written. Agents send the next when the last was acknowledged."""
-RECORDED_REFUSALS = 20
-"""Events of one kind about one cluster in an hour."""
+HELLO_BYTES = 1024 * 1024
+"""What a cluster serves is kept, and read whenever something is rendered for it."""
 GOODBYE_SECONDS = 2.0
 """How long a stream that was closed may take to say so."""
 
@@ -67,6 +66,7 @@ class Gateway:
         reports: Reports,
         liveness: Liveness,
         desk: Desk,
+        incidents: Incidents,
     ) -> None:
         self._store = store
         self._door = doorkeeper
@@ -77,16 +77,21 @@ class Gateway:
         self._liveness = liveness
         self._desk = desk
         self.draining = False
-        self._refusals = Allowance(RECORDED_REFUSALS, timedelta(hours=1))
+        self._incidents = incidents
+        self._quotas = Quotas()
 
     # --- Connect
 
     async def connect(self, _: Any, context: Context) -> None:
         """One agent's stream, from Hello to the end."""
         peer = await self._identify(context)
-        cluster = await self._cluster(peer, context)
-        hello = await self._hello(context, cluster)
-        session = Session(
+        async with self._call(peer, "Connect", context):
+            cluster = await self._cluster(peer, context)
+            hello = await self._hello(context, cluster)
+            await self._serve(self._session(peer, cluster, hello, context), hello, cluster, context)
+
+    def _session(self, peer: PeerIdentity, cluster: Cluster, hello: pb.Hello, context: Context) -> Session:
+        return Session(
             id=str(uuid.uuid4()),
             cluster=cluster.uid,
             name=cluster.name,
@@ -94,7 +99,11 @@ class Gateway:
             expires_at=peer.not_after.timestamp(),
             agent_version=hello.agent_version[:64],
             simulated=hello.simulated,
+            peer=context.peer(),
+            quota=self._quotas.of(cluster.uid),
         )
+
+    async def _serve(self, session: Session, hello: pb.Hello, cluster: Cluster, context: Context) -> None:
         self._registry.add(session)
         self._liveness.connected(session)
         writer = asyncio.create_task(self._write(session, context))
@@ -135,8 +144,20 @@ class Gateway:
                 raise Unauthenticated("no client certificate", code="bad-certificate")
             return self._door.identify(pems[0])
         except HubError as error:
-            await self._record("ConnectionRefused", f"{context.peer()}: {error.message}")
+            cluster = error.cluster if isinstance(error, PeerRefused) else ""
+            await self._incidents.record("ConnectionRefused", error.message, cluster=cluster, peer=context.peer())
             await _abort(context, error)
+
+    @contextlib.asynccontextmanager
+    async def _call(self, peer: PeerIdentity, call: Call, context: Context) -> AsyncIterator[None]:
+        """Count a call in while it lasts, or refuse it."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._quotas.call(peer.cluster, call))
+            except HubError as error:
+                await self._incidents.record("Flood", error.message, cluster=peer.cluster, peer=context.peer())
+                await _abort(context, error)
+            yield
 
     async def _cluster(self, peer: PeerIdentity, context: Context) -> Cluster:
         try:
@@ -146,7 +167,7 @@ class Gateway:
         if cluster is not None:
             return cluster
         message = "this cluster was removed from the hub"
-        await self._record("ConnectionRefused", f"{context.peer()}: {message}: {peer.cluster}", peer.cluster)
+        await self._incidents.record("ConnectionRefused", message, cluster=peer.cluster, peer=context.peer())
         await _abort(context, Unauthenticated(message, code="certificate-revoked"))
 
     async def _hello(self, context: Context, cluster: Cluster) -> pb.Hello:
@@ -158,6 +179,10 @@ class Gateway:
         if first is grpc.aio.EOF or first.WhichOneof("body") != "hello":
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the first message must be Hello")
         hello: pb.Hello = first.hello
+        if hello.ByteSize() > HELLO_BYTES:
+            message = f"a Hello of {hello.ByteSize():,} bytes, of which {HELLO_BYTES:,} are taken"
+            await self._incidents.record("MalformedReport", message, cluster=cluster.uid, peer=context.peer())
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         if hello.protocol < OLDEST_PROTOCOL:
             message = (
                 f"the agent of {cluster.name} speaks protocol {hello.protocol}; {OLDEST_PROTOCOL} is the oldest served"
@@ -203,15 +228,17 @@ class Gateway:
                 return
             now = time.monotonic()
             session.heard = now
-            if not session.bucket.take(now):
-                await self._refuse_flood(session)
+            if flood := _flood(session, message, now):
+                await self._incidents.record("Flood", f"{flood}; cut off", cluster=session.cluster, peer=session.peer)
+                session.close("protocol", flood, retry_after=30)
                 return
             try:
                 await self._handle(session, message)
                 if session.reports_under_way > REPORTS_UNDER_WAY:
                     raise convert.Malformed(f"{session.reports_under_way} reports without waiting for a receipt")
             except convert.Malformed as error:
-                await self._record("MalformedReport", f"{session.name} sent {error}", session.cluster)
+                words = f"the agent of {session.name} sent {error}"
+                await self._incidents.record("MalformedReport", words, cluster=session.cluster, peer=session.peer)
                 session.close("protocol", f"not understood: {error}", retry_after=60)
                 return
 
@@ -224,23 +251,26 @@ class Gateway:
                     held = convert.generation_of(item.held_generation)
                     await self._store.hold_back(session.cluster, item.application, held)
             case "inventory":
+                if not session.inventories_due:
+                    raise convert.Malformed("an inventory nobody asked for")
+                session.inventories_due -= 1
                 await self._agreement.settle(session, message.inventory)
             case _:
                 # A heartbeat, or a message of a newer agent: having heard it is all there is to it.
                 return
-
-    async def _refuse_flood(self, session: Session) -> None:
-        message = f"the agent of {session.name} sends more than {session.bucket.rate:.0f} messages a second; cut off"
-        log.warning("%s", message)
-        await self._record("Flood", message, session.cluster)
-        session.close("protocol", "too many messages", retry_after=30)
 
     # --- the other calls
 
     async def fetch_blobs(self, request: pb.FetchBlobsRequest, context: Context) -> AsyncIterator[pb.BlobChunk]:
         """Stream blobs in the order asked for. Any enrolled cluster may ask for any digest it can name: a digest is
         known only to whoever was assigned it."""
-        await self._cluster(await self._identify(context), context)
+        peer = await self._identify(context)
+        async with self._call(peer, "FetchBlobs", context):
+            await self._cluster(peer, context)
+            async for chunk in self._blobs(request, context):
+                yield chunk
+
+    async def _blobs(self, request: pb.FetchBlobsRequest, context: Context) -> AsyncIterator[pb.BlobChunk]:
         digests = [d.hex() for d in request.digests]
         if len(digests) > FETCH_LIMIT:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"at most {FETCH_LIMIT} digests a request")
@@ -267,30 +297,34 @@ class Gateway:
     async def answer(self, chunks: AsyncIterator[pb.AnswerChunk], context: Context) -> pb.AnswerReceipt:
         """Take the answer to a question that was put to this cluster."""
         peer = await self._identify(context)
-        try:
-            await self._desk.take_answer(peer.cluster, chunks)
-        except HubError as error:
-            await _abort(context, error)
+        async with self._call(peer, "Answer", context):
+            try:
+                await self._desk.take_answer(peer.cluster, chunks)
+            except HubError as error:
+                await _abort(context, error)
         return pb.AnswerReceipt()
 
     async def renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
         """Give the peer its next certificate."""
         peer = await self._identify(context)
-        await self._cluster(peer, context)
-        try:
-            certificate = await self._door.renew(peer, request.csr)
-        except HubError as error:
-            await self._record("RenewalRefused", error.message, peer.cluster)
-            await _abort(context, error)
+        async with self._call(peer, "Renew", context):
+            await self._cluster(peer, context)
+            try:
+                certificate = await self._door.renew(peer, request.csr)
+            except HubError as error:
+                await self._incidents.record("RenewalRefused", error.message, cluster=peer.cluster, peer=context.peer())
+                await _abort(context, error)
         return pb.RenewResponse(certificate=certificate, trust=self._door.trust())
 
-    async def _record(self, reason: str, message: str, cluster: str = "") -> None:
-        """Write down what was refused, but for what the same cluster is refused again and again."""
-        now = datetime.now(UTC)
-        if not self._refusals.take(f"{reason} {cluster}", now):
-            return
-        with contextlib.suppress(HubError):
-            await self._store.add_events([Event(now, "warning", reason, message[:1000], cluster=cluster)])
+
+def _flood(session: Session, message: pb.AgentMessage, now: float) -> str:
+    """Say what there is too much of; "" when there is not."""
+    quota = session.quota
+    if not quota.messages.take(now):
+        return f"too many messages: the agent of {session.name} sends more than {quota.messages.rate:.0f} a second"
+    if not quota.size.take(now, message.ByteSize()):
+        return f"too much: the agent of {session.name} sends more than {quota.size.rate / 1024:.0f} KiB a second"
+    return ""
 
 
 def _chunks(digest: str, content: bytes) -> list[pb.BlobChunk]:

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.access import Event
@@ -21,6 +20,7 @@ from hub.domain.operation import OperationState
 from hub.domain.status import ApplicationStatus, DriftReport
 from hub.errors import HubError, Unavailable
 from hub.fleet import convert
+from hub.fleet.incidents import Incidents
 from hub.fleet.session import Session
 from hub.store.bus import Bus
 from hub.store.contract import Store
@@ -66,11 +66,16 @@ class Reports:
     """One per gateway."""
 
     def __init__(
-        self, store: Store, bus: Bus, observe: Callable[[str, str, OperationState], None] = lambda *_: None
+        self,
+        store: Store,
+        bus: Bus,
+        incidents: Incidents,
+        observe: Callable[[str, str, OperationState], None] = lambda *_: None,
     ) -> None:
         """`observe` is told of every operation that has ended: (cluster, application, state)."""
         self._store = store
         self._bus = bus
+        self._incidents = incidents
         self._observe = observe
         self._next = _Gathered()
         self._wake = asyncio.Event()
@@ -82,10 +87,10 @@ class Reports:
     def take(self, session: Session, report: pb.StatusReport) -> None:
         """Take one report in; what is not this cluster's to report is refused and recorded. Raises Malformed."""
         gathered = self._next
-        refused: list[str] = []
+        foreign: dict[str, None] = {}
         for message in report.applications:
             if message.application not in session.assigned:
-                refused.append(message.application)
+                foreign[message.application] = None
                 continue
             pair = (session.cluster, message.application)
             if message.deleted:
@@ -95,18 +100,29 @@ class Reports:
                 gathered.statuses[pair] = convert.status_from_proto(message, session.cluster)
                 gathered.acknowledged[pair] = (message.generation, "")
         for drift in report.drifts:
-            if drift.application in session.assigned:
+            if drift.application not in session.assigned:
+                foreign[drift.application] = None
+            else:
                 gathered.drifts[(session.cluster, drift.id)] = convert.drift_report_from_proto(drift, session.cluster)
         for operation in report.finished_operations:
-            if operation.application in session.assigned:
+            if operation.application not in session.assigned:
+                foreign[operation.application] = None
+            else:
                 state = convert.operation_from_proto(operation)
                 gathered.operations[(session.cluster, operation.application, operation.id)] = state
-        if refused:
-            gathered.events.append(_refusal(session, refused))
+        if foreign:
+            self._note_foreign(session, foreign)
         _, number = gathered.receipts.get(session, (0, 0))
         gathered.receipts[session] = (report.sequence, number + 1)
         session.reports_under_way += 1
         self._wake.set()
+
+    def _note_foreign(self, session: Session, applications: Iterable[str]) -> None:
+        names = ", ".join(name[:NAME_LENGTH] for name in list(applications)[:5])
+        message = f"the agent of {session.name} reported on applications that are not assigned to it: {names}; refused"
+        event = self._incidents.event("ForeignReport", message, cluster=session.cluster, peer=session.peer)
+        if event is not None:
+            self._next.events.append(event)
 
     def refuse(self, session: Session, items: Iterable[pb.Refusal]) -> list[pb.Refusal]:
         """Take refusals in; return those that say the agent holds a newer generation than it was sent. Raises
@@ -207,10 +223,3 @@ def _refuse_part(part: _Gathered, error: HubError) -> None:
     for session in part.receipts:
         log.error("a report of %s cannot be stored: %s; its stream ends", session.name, error.message)
         session.close("protocol", "a report cannot be stored", retry_after=60)
-
-
-def _refusal(session: Session, applications: list[str]) -> Event:
-    names = ", ".join(name[:NAME_LENGTH] for name in applications[:5])
-    message = f"the agent of {session.name} reported on applications that are not assigned to it: {names}; refused"
-    log.warning("%s", message)
-    return Event(datetime.now(UTC), "warning", "ForeignReport", message, cluster=session.cluster)

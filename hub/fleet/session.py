@@ -14,30 +14,11 @@ from dataclasses import dataclass, field
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.assignment import Assignment
 from hub.fleet import convert
+from hub.fleet.quotas import Quota
 
 BLOBS_PER_MESSAGE = 4 * 1024 * 1024
 ASSIGNMENTS_PER_MESSAGE = 50
 """One message stays far below the link's limit, and the agent can begin with the first while more come."""
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket: how much an agent may send."""
-
-    rate: float
-    burst: float
-    level: float = -1.0
-    at: float = 0.0
-
-    def take(self, now: float) -> bool:
-        if self.level < 0:
-            self.level, self.at = self.burst, now
-        self.level = min(self.burst, self.level + (now - self.at) * self.rate)
-        self.at = now
-        if self.level < 1:
-            return False
-        self.level -= 1
-        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +34,8 @@ class Session:
     """Unix time at which the certificate the stream was opened with runs out."""
     agent_version: str = ""
     simulated: bool = False
+    peer: str = ""
+    """The agent's address, as gRPC gives it."""
     connected_at: float = field(default_factory=time.time)
     heard: float = field(default_factory=time.monotonic)
     beat: float = field(default_factory=time.monotonic)
@@ -60,7 +43,10 @@ class Session:
     """Applications assigned to this cluster: it may report on these and no others."""
     ready: bool = False
     """Agreement has been reached or is on its way: assignments may be dispatched."""
-    bucket: Bucket = field(default_factory=lambda: Bucket(rate=200.0, burst=2000.0))
+    quota: Quota = field(default_factory=Quota)
+    """What the cluster may send, over all its streams."""
+    inventories_due: int = 0
+    """Inventories asked for and not yet received."""
     agreed: bool = False
     """The inventory digests were equal, or everything sent since has been acknowledged."""
     _mailbox: dict[str, Assignment] = field(default_factory=dict)

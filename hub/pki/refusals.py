@@ -17,6 +17,9 @@ from hub.pki.limits import Allowance
 log = logging.getLogger(__name__)
 
 _PER_HOUR = 120
+"""Of refusals that concern no cluster in particular."""
+_PER_CLUSTER = 20
+"""An hour. Nobody gets this far without something of the cluster's, so strangers cannot use it up."""
 _TEXT = 64
 
 
@@ -36,14 +39,15 @@ class DoorLog:
     def __init__(self, sink: EventSink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
-        self._allowance = Allowance(_PER_HOUR, timedelta(hours=1), keys=1)
+        self._strangers = Allowance(_PER_HOUR, timedelta(hours=1), keys=1)
+        self._clusters = Allowance(_PER_CLUSTER, timedelta(hours=1))
 
     async def refused(self, reason: str, message: str, cluster: str = "") -> None:
         now = self._clock()
-        if self._allowance.take("", now):
+        if (self._clusters if cluster else self._strangers).take(cluster, now):
             await self._write(Event(now, "warning", reason, message, cluster=cluster))
         else:
-            log.warning("refusal over the limit of %d events an hour: %s", _PER_HOUR, reason)
+            log.warning("not written down, for there was enough of it within the hour: %s %s", reason, cluster)
 
     async def admitted(self, reason: str, message: str, cluster: str) -> None:
         await self._write(Event(self._clock(), "info", reason, message, cluster=cluster))

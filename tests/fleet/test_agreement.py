@@ -17,6 +17,7 @@ from hub.errors import StoreUnavailable
 from hub.fleet.agreement import Agreement, inventory_digest
 from hub.fleet.convert import Malformed
 from hub.fleet.dispatch import Dispatcher
+from hub.fleet.incidents import Incidents
 from hub.fleet.registry import Registry
 from hub.fleet.session import Session
 from hub.store.bus import InProcessBus
@@ -44,7 +45,7 @@ class Table:
         self.registry = Registry()
         self.bus = InProcessBus()
         dispatcher = Dispatcher(store, self.bus, self.registry)
-        self.agreement = Agreement(self.watched, self.bus, dispatcher)
+        self.agreement = Agreement(self.watched, self.bus, dispatcher, Incidents(store))
 
     def connect(self, cluster: str = "u1") -> Session:
         connected = session(cluster)

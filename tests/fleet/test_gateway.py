@@ -190,7 +190,7 @@ async def test_a_flood_is_cut_off(clients: Clients, hub: Hub) -> None:
             await client.say(heartbeat=pb.Heartbeat())
 
     flooding = asyncio.create_task(flood())
-    assert (await client.until("goodbye")).message == "too many messages"
+    assert "too many messages" in (await client.until("goodbye")).message
     await client.ended()
     await asyncio.gather(flooding, return_exceptions=True)
     await until(lambda: len(hub.registry) == 0, "the stream to end")

@@ -15,6 +15,7 @@ from hub.domain.application import Deletion
 from hub.errors import HubError, Invalid, StoreUnavailable
 from hub.fleet import reports as module
 from hub.fleet.convert import Malformed
+from hub.fleet.incidents import Incidents
 from hub.fleet.reports import Reports
 from hub.fleet.session import Session
 from hub.store.bus import InProcessBus
@@ -48,6 +49,7 @@ class Desk:
         self.reports = Reports(
             self.watched,
             self.bus,
+            Incidents(store),
             lambda cluster, application, state: self.finished.append((cluster, application, state.id)),
         )
 

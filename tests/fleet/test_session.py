@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from escadre.v1 import agent_pb2 as pb
-from hub.fleet.session import ASSIGNMENTS_PER_MESSAGE, BLOBS_PER_MESSAGE, Bucket
+from hub.fleet.quotas import Bucket
+from hub.fleet.session import ASSIGNMENTS_PER_MESSAGE, BLOBS_PER_MESSAGE
 from tests.fleet.parts import assigned, blobs, items, kinds, sent, session
 
 RECEIPT = pb.HubMessage(status_receipt=pb.StatusReceipt(sequence=1))
