@@ -113,7 +113,7 @@ async def run(config: AgentConfig) -> None:
         agent = Agent(cluster.client, storage, identity, server=cluster.server, options=options)
         tasks = [
             asyncio.create_task(agent.run()),
-            asyncio.create_task(keep_renewed(enroller, identity, agent.link.reconnect)),
+            asyncio.create_task(keep_renewed(enroller, identity, agent.link)),
         ]
         if cluster.serve is not None:
             tasks.append(asyncio.create_task(cluster.serve()))

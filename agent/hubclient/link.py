@@ -137,6 +137,8 @@ class Link:
         self._reconnect = asyncio.Event()
         self._goodbye_seconds = 0.0
         self.cluster = ""
+        self.turned_away = asyncio.Event()
+        """Set when the hub could not be connected to."""
 
     def reconnect(self) -> None:
         """Open a new stream, with the certificate that is now on disk."""
@@ -153,6 +155,8 @@ class Link:
                 await self._session()
             except (grpc.aio.AioRpcError, LinkError) as error:
                 log.warning("link to %s: %s", self._trust.gateway(), _words(error))
+                if isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNAVAILABLE:
+                    self.turned_away.set()
             except StorageError as error:
                 log.error("link: %s", error)
             except Exception:

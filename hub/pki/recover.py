@@ -31,8 +31,10 @@ from hub.pki.contract import Clock, PkiRecords
 class RecoveryRefused(Unauthenticated):
     code = "recovery-refused"
 
-    def __init__(self, why: str, cluster: str = "") -> None:
-        super().__init__(f"{why}: join again with `escadre cluster rotate-token`")
+    def __init__(
+        self, why: str, cluster: str = "", *, advice: str = "join again with `escadre cluster rotate-token`"
+    ) -> None:
+        super().__init__(f"{why}: {advice}")
         self.cluster = cluster
         """The uid, when the certificate is known to be of it."""
 
@@ -81,7 +83,9 @@ class Recovery:
     def _check_age(self, certificate: x509.Certificate, cluster: str) -> None:
         now = self._clock()
         if now < certificate.not_valid_before_utc:
-            raise RecoveryRefused("the certificate is not valid yet by the hub's clock", cluster)
+            begins, clock = (t.isoformat(timespec="seconds") for t in (certificate.not_valid_before_utc, now))
+            why = f"the certificate is not valid yet: it begins at {begins}, and the hub's clock says {clock}"
+            raise RecoveryRefused(why, cluster, advice="set the clocks")
         limit = self._pki.settings.recovery
         if now > certificate.not_valid_after_utc + limit:
             raise RecoveryRefused(f"the certificate expired more than {limit.days} days ago", cluster)

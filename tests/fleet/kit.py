@@ -160,7 +160,7 @@ class Fleet:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(agent.run())
             if self.renewing:
-                tasks.create_task(keep_renewed(enroller, identity, agent.link.reconnect))
+                tasks.create_task(keep_renewed(enroller, identity, agent.link))
 
     async def stop_agent(self, name: str) -> None:
         _, task, storage = self.agents.pop(name)
