@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.clock import Clock
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.scene import Scene
+from tests.faults.town import Town, settled
 from tests.fleet.kit import Fleet, Repository
 
 
@@ -40,3 +42,28 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def scene(fleet: Fleet, repository: Repository) -> Scene:
     return Scene(fleet, repository)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The hub's."""
+    clock = Clock()
+    monkeypatch.setattr("hub.server.now", clock)
+    return clock
+
+
+@pytest.fixture
+async def town(tmp_path: Path, clock: Clock, repository: Repository) -> AsyncIterator[Town]:
+    fleet = Fleet(
+        tmp_path,
+        roles=("api", "gateway", "controller"),
+        initial_password_file=tmp_path / "password",
+        poll_seconds=3600.0,
+        heartbeat_seconds=5.0,
+        agent_certificate_hours=1.0,
+    )
+    fleet.renewing = True
+    await fleet.start()
+    async with settled(Scene(fleet, repository)) as town:
+        yield town
+    await fleet.stop()

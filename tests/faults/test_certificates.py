@@ -27,13 +27,6 @@ from tests.pki.tls import served_leaf
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("hub.server.now", clock)
-    return clock
-
-
-@pytest.fixture
 async def fleet(tmp_path: Path, clock: Clock) -> AsyncIterator[Fleet]:
     """With the HTTPS port, by which agents come back, and certificates of an hour."""
     fleet = Fleet(
