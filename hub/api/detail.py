@@ -19,10 +19,10 @@ from hub.api.models.application import ApplicationCluster, ApplicationDetail, Ap
 from hub.domain.application import Application
 from hub.domain.assignment import Assignment
 from hub.domain.cluster import Cluster, Liveness
-from hub.domain.status import ApplicationStatus, DriftReport, RefreshState, roll_up
+from hub.domain.status import ApplicationStatus, Condition, ConditionType, DriftReport, RefreshState, roll_up
 from hub.formats.application import dump_application
 from hub.source.urls import redact
-from hub.store.contract import Store
+from hub.store.contract import Store, StoreTrouble
 
 RESOURCES_TOLD = 2_000
 """Over all clusters of one application; a question about one cluster tells all there are."""
@@ -43,6 +43,8 @@ class Known:
     """Every cluster by uid."""
     last_drifts: Mapping[str, DriftReport]
     """By cluster uid."""
+    trouble: StoreTrouble | None = None
+    """What keeps the hub from storing anything."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -69,6 +71,7 @@ async def read_known(store: Store, application: Application) -> Known:
         statuses={s.cluster: s for s in statuses if s.application_uid in ("", application.uid)},
         clusters={c.uid: c for c in await store.list_clusters()},
         last_drifts={d.cluster: d for d in reversed(drifts)},
+        trouble=store.trouble(),
     )
 
 
@@ -102,11 +105,20 @@ def detail_from(known: Known, *, reveal: bool) -> ApplicationDetail:
         uid=application.uid,
         generation=application.generation,
         manifest=manifest if reveal else redacted(manifest),
-        conditions=[condition_item(c) for c in known.state.conditions] if known.state else [],
+        conditions=[condition_item(c) for c in _conditions(known)],
         refresh=refresh_info(known.state),
         clusters=cluster_rows(known),
         deletion=deletion_info(application.deletion) if application.deletion else None,
     )
+
+
+def _conditions(known: Known) -> list[Condition]:
+    """Those found at the last look, and what would keep another one from being stored."""
+    found = list(known.state.conditions) if known.state else []
+    if known.trouble is not None:
+        message = f"the hub cannot store anything, so nothing new is assigned: {known.trouble.message}"
+        found.append(Condition(ConditionType.UNKNOWN_ERROR, message, known.trouble.since))
+    return found
 
 
 def redacted(value: Any) -> Any:

@@ -103,8 +103,16 @@ class Metrics:
     """Puts together what a scrape is answered with."""
 
     def __init__(
-        self, overviews: Overviews, telemetry: Telemetry, sources: Sequence[MetricSource], version: str
+        self,
+        overviews: Overviews,
+        telemetry: Telemetry,
+        sources: Sequence[MetricSource],
+        version: str,
+        *,
+        writable: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`writable`: whether what was to be stored last was stored."""
+        self._writable = writable
         self._overviews = overviews
         self._telemetry = telemetry
         self._sources = sources
@@ -128,6 +136,9 @@ class Metrics:
         up = GaugeMetricFamily("escadre_store_up", "Whether the store answers")
         up.add_metric([], 1 if overview else 0)
         yield up
+        writable = GaugeMetricFamily("escadre_store_writable", "Whether the last write was stored")
+        writable.add_metric([], 1 if self._writable() else 0)
+        yield writable
         if overview is not None:
             yield _app_info(overview)
             yield _app_clusters(overview)

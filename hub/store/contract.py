@@ -32,6 +32,14 @@ from hub.domain.status import ApplicationStatus, DriftReport, RefreshState
 
 
 @dataclass(frozen=True, slots=True)
+class StoreTrouble:
+    """Why nothing can be stored, and since when."""
+
+    message: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RenderRecord:
     """The outcome of rendering one distinct input. `error` is set when it failed for good with this input."""
 
@@ -357,6 +365,11 @@ class Store(ApplicationStore, ClusterStore, AssignmentStore, StatusStore, BlobSt
     @abstractmethod
     async def ping(self) -> None:
         """Raises StoreUnavailable."""
+
+    @abstractmethod
+    def trouble(self) -> StoreTrouble | None:
+        """What has kept this process' writes from being stored since the last that was; None when the last one was. A
+        store whose disk is full still answers."""
 
     @abstractmethod
     async def get_setting(self, key: str) -> str | None: ...

@@ -98,7 +98,11 @@ def test_a_broken_connection_has_no_state() -> None:
 
 
 def test_a_full_disk_says_what_to_do() -> None:
-    for mapped in (from_sqlite(sqlite3.SQLITE_FULL), hub_error(postgres_errors.DiskFull())):
+    for mapped in (
+        from_sqlite(sqlite3.SQLITE_FULL),
+        from_sqlite(sqlite3.SQLITE_IOERR_SHMSIZE),
+        hub_error(postgres_errors.DiskFull()),
+    ):
         assert mapped is not None and "space on it is freed" in mapped.message
 
 

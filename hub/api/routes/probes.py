@@ -37,7 +37,9 @@ async def readyz(api: ApiDep) -> str:
             await api.services.store.ping()
     except TimeoutError as error:
         raise Unavailable(f"the store did not answer within {_READY_SECONDS:.0f} s") from error
-    return "ok\n"
+    trouble = api.services.store.trouble()
+    # Ready all the same: people must be able to ask what is wrong, and agents to stay.
+    return f"ok, but {trouble.message}\n" if trouble else "ok\n"
 
 
 @router.get(

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub.errors import StoreUnavailable
+from hub.store.contract import StoreTrouble
 from hub.store.models import CleanText
 from hub.store.sql.errors import mapped_errors
 
@@ -29,6 +32,9 @@ _CHANGES_LOCK = 0x65736361_00000001
 
 class Database(ABC):
     """Runs work. Raises the hub's errors only: see `hub.store.sql.errors`."""
+
+    trouble: StoreTrouble | None = None
+    """Of the last write."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -67,8 +73,15 @@ class Database(ABC):
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work in a transaction of its own. When this returns, it is on disk."""
-        with mapped_errors():
-            return await self._write(lambda connection: work(connection, *args, **kwargs))
+        try:
+            with mapped_errors():
+                result = await self._write(lambda connection: work(connection, *args, **kwargs))
+        except StoreUnavailable as error:
+            since = self.trouble.since if self.trouble else datetime.now(UTC)
+            self.trouble = StoreTrouble(error.message, since)
+            raise
+        self.trouble = None
+        return result
 
 
 def serialize(connection: Connection) -> None:

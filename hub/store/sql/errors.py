@@ -16,7 +16,10 @@ from sqlalchemy import exc
 
 from hub.errors import Conflict, HubError, Invalid, StoreUnavailable, TooLarge
 
-_FULL = "the database's disk is full: nothing can be stored until space on it is freed; the hub then goes on by itself"
+_FULL = (
+    "the database's disk is full: nothing can be stored until space on it is freed; a running hub then goes on by"
+    " itself"
+)
 _LOCKED = "the database is locked by another process; look for backups or shells that hold it open"
 _LOST = "the database cannot be reached or refuses the hub, which keeps trying; check the database URL and server"
 _BUSY = "the database is too busy to answer in time; retry"
@@ -111,7 +114,8 @@ def _from_sqlite(error: sqlite3.Error) -> HubError | None:
         return Conflict("it exists already, or was changed meanwhile")
     if code == sqlite3.SQLITE_TOOBIG:
         return TooLarge("a value is too large to be stored")
-    message = _SQLITE.get(code)
+    # What readers and writers share is a file beside the database, and cannot be made longer on a full disk.
+    message = _FULL if extended == sqlite3.SQLITE_IOERR_SHMSIZE else _SQLITE.get(code)
     return StoreUnavailable(message) if message else None
 
 

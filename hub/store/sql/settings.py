@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from hub.store.contract import Store
+from hub.store.contract import Store, StoreTrouble
 from hub.store.models import SettingRow, table_of
 from hub.store.sql.database import insert, upsert
 from hub.store.sql.facet import Facet
@@ -21,6 +21,9 @@ class SqlSettings(Facet, Store):
 
     async def ping(self) -> None:
         await self._database.read(_get_setting, "")
+
+    def trouble(self) -> StoreTrouble | None:
+        return self._database.trouble
 
     async def backup(self, path: str) -> None:
         await self._database.backup(path)
