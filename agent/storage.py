@@ -345,12 +345,12 @@ class Storage:
         return {application: decode(OperationState, content) for application, content, _ in rows}
 
     def unreported_operations(self, limit: int = 100) -> list[OperationState]:
-        with self._write() as db:
-            self._write_reported(db)
+        # What the hub has is among them until it is written down; nothing is written here, where the disk may be full.
         rows = self._rows(
-            "SELECT content FROM operations WHERE finished = 1 AND reported = 0 ORDER BY started_ms LIMIT ?", (limit,)
+            "SELECT id, content FROM operations WHERE finished = 1 AND reported = 0 ORDER BY started_ms LIMIT ?",
+            (limit + len(self._reported),),
         )
-        return [decode(OperationState, content) for (content,) in rows]
+        return [decode(OperationState, content) for id, content in rows if id not in self._reported][:limit]
 
     def mark_operations_reported(self, ids: Iterable[str]) -> None:
         """Note that the hub has these. Written with the next operation: should the agent be killed before that, the hub

@@ -35,6 +35,8 @@ STEADY_SECONDS = 30.0
 """A stream that lasted this long was no failure: the back-off begins anew."""
 COALESCE_SECONDS = 0.01
 WELCOME_SECONDS = 60.0
+STORE_SECONDS = 5.0
+"""How long after an assignment could not be stored it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,9 @@ class _Session:
     sequence: int = 0
     outgoing: asyncio.Queue[pb.AgentMessage] = field(default_factory=lambda: asyncio.Queue(maxsize=256))
     welcomed: asyncio.Event = field(default_factory=asyncio.Event)
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unstored: dict[str, pb.Assignment] = field(default_factory=dict)
+    """Application → the newest assignment that the disk had no room for."""
 
 
 class Link:
@@ -188,6 +193,7 @@ class Link:
                 asyncio.create_task(self._read(call, stub, session)),
                 asyncio.create_task(self._tell(session)),
                 asyncio.create_task(self._beat(session)),
+                asyncio.create_task(self._store_later(stub, session)),
                 asyncio.create_task(self._reconnect.wait()),
             ]
             try:
@@ -247,7 +253,7 @@ class Link:
                 await self._take(message.assignments, stub, session)
             case "status_receipt":
                 if message.status_receipt.sequence >= session.sequence:
-                    self._outbox.acknowledged()
+                    self._acknowledged()
             case "inventory_request":
                 held = [convert.held_to_proto(h) for h in self._receiver.inventory()]
                 await session.outgoing.put(pb.AgentMessage(inventory=pb.Inventory(held=held)))
@@ -273,7 +279,29 @@ class Link:
             log.warning("this clock is %.0f s %s the hub's; certificates may be refused", abs(skew), _side(skew))
         log.info("connected to %s as cluster %s", self._trust.gateway(), welcome.cluster)
 
+    def _acknowledged(self) -> None:
+        try:
+            self._outbox.acknowledged()
+        except StorageError as error:
+            # The hub is told once more of what stays on the disk, and takes it for what it is.
+            log.error("link: %s", error)
+
+    async def _store_later(self, stub: Any, session: _Session) -> None:
+        """Try again to store what the disk had no room for: the hub has said it, and will not say it again."""
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            if session.unstored:
+                async with session.taking:
+                    waiting, session.unstored = session.unstored, {}
+                    await self._store(pb.Assignments(items=waiting.values()), stub, session)
+
     async def _take(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
+        async with session.taking:
+            for assignment in message.items:
+                session.unstored.pop(assignment.application, None)
+            await self._store(message, stub, session)
+
+    async def _store(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
         assignments = [convert.assignment_from_proto(a) for a in message.items]
         refused = [a for a in assignments if not self._vouched(a)]
         good = [a for a in assignments if a not in refused] if refused else assignments
@@ -282,7 +310,7 @@ class Link:
         good, dropped = await self._complete(good, offered, stub, session)
         arrivals += [_incomplete(a) for a in dropped]
         if good:
-            arrivals += self._receiver.accept(good, offered)
+            arrivals += self._accept(good, offered, message, session)
         # What was taken needs no word of its own: the next status names its generation, and by that acknowledges it.
         refusals = [
             pb.Refusal(
@@ -326,6 +354,18 @@ class Link:
                 bare += [a for a in lacking if a.deletion is not None]
                 dropped += [a for a in lacking if a.deletion is None]
         return taken + bare, dropped
+
+    def _accept(
+        self, good: list[Assignment], blobs: Mapping[str, bytes], message: pb.Assignments, session: _Session
+    ) -> Sequence[Arrival]:
+        """Have them stored; what cannot be is refused, which tells the hub why, and tried again later."""
+        try:
+            return self._receiver.accept(good, blobs)
+        except StorageError as error:
+            log.error("assignments cannot be stored: %s", error)
+            mine = {a.application for a in good}
+            session.unstored.update({item.application: item for item in message.items if item.application in mine})
+            return [Arrival(a.application, a.uid, a.generation, "not-stored", str(error)) for a in good]
 
     def _vouched(self, assignment: Assignment) -> bool:
         """Check the hub's signature over every manifest set the assignment names."""

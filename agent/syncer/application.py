@@ -125,6 +125,16 @@ class ApplicationLoop:
         if self._standing.news() or self.buried:
             self._outbox.changed(self.assignment.application, self.status, soon=soon)
 
+    def not_stored(self, words: str) -> None:
+        """The disk did not take what has to be on it before the next step."""
+        self._standing.condition("UnknownError", f"the agent can do nothing new here: {words}")
+        self._tell()
+
+    def stored(self) -> None:
+        """The disk takes what is written, or nothing had to be."""
+        self._standing.clear("UnknownError")
+        self._tell()
+
     # --- the loop
 
     async def tick(self) -> float | None:

@@ -216,8 +216,10 @@ class Syncer:
         delay: float | None = None
         try:
             delay = await loop.tick()
+            loop.stored()
         except StorageError as error:
             log.error("application %s: %s", application, error)
+            loop.not_stored(str(error))
             delay = FAILURE_SECONDS
         except errors.KubeError as error:
             log.warning("application %s: %s", application, error)

@@ -25,6 +25,8 @@ _log: Final = logging.getLogger(__name__)
 
 FLUSH_SECONDS: Final = 0.2
 """How long changes are collected before they are written."""
+RETRY_SECONDS: Final = 5.0
+"""How long after a write failed the next is tried."""
 SCHEMA_VERSION: Final = 1
 VERSION_GAP: Final = 10_000
 """How far resourceVersions jump at a start, past all those that were given out and not written."""
@@ -127,16 +129,16 @@ class Saver:
         self._changes[key] = data
         self._version = version
         if self._timer is None:
-            self._arm()
+            self._arm(self._flush_seconds)
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float) -> None:
         if self._closed or self._task is not None:
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._timer = loop.call_later(self._flush_seconds, self._begin)
+        self._timer = loop.call_later(seconds, self._begin)
 
     def _begin(self) -> None:
         self._timer = None
@@ -144,15 +146,17 @@ class Saver:
 
     async def _flush(self) -> None:
         changes, self._changes = self._changes, {}
+        pause = self._flush_seconds
         try:
             await asyncio.to_thread(self._disk.save, self._version, changes)
         except StorageError as error:
             _log.warning("%s; trying again", error)
             self._changes = {**changes, **self._changes}
+            pause = RETRY_SECONDS
         finally:
             self._task = None
             if self._changes:
-                self._arm()
+                self._arm(pause)
 
     async def close(self) -> None:
         """Write what is left, and close the file. Raises StorageError when it cannot be written. Idempotent."""
