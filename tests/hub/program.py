@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,22 @@ def run(*words: str, env: Mapping[str, str] = {}, seconds: float = 60) -> subpro
 class Program:
     """`escadre-hub serve`, running. `said` is the file with its output."""
 
-    def __init__(self, data_dir: Path, *flags: str, env: Mapping[str, str] = {}, name: str = "hub") -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *flags: str,
+        env: Mapping[str, str] = {},
+        name: str = "hub",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`prefix` is a command that runs the program in surroundings of its own."""
         self.data_dir = data_dir
         self.port, self.agent_port = free_port(), free_port()
         self.password_file = data_dir.parent / "password"
         self.said = data_dir.parent / f"{name}.log"
         self._flags = flags
         self._env = env
+        self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -64,7 +73,7 @@ class Program:
         return self._process.pid
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "hub", "serve", *self.flags]
+        command = [*self._prefix, sys.executable, "-m", "hub", "serve", *self.flags]
         with self.said.open("ab") as output:
             self._process = subprocess.Popen(
                 command, env=environment(self._env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
@@ -91,6 +100,15 @@ class Program:
         began = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(60), time.monotonic() - began
+
+    def wait(self, seconds: float = START_SECONDS) -> int:
+        """Wait for its end and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         if self._process is not None and self._process.poll() is None:

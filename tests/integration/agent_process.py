@@ -19,10 +19,12 @@ STOP_SECONDS = 5.0
 class AgentProcess:
     """`python -m agent run`, its output in a file. Started and stopped as often as a test wants."""
 
-    def __init__(self, directory: Path, *words: str) -> None:
+    def __init__(self, directory: Path, *words: str, prefix: Sequence[str] = ()) -> None:
+        """`prefix` is a command that runs the program in surroundings of its own."""
         self.data = directory / "data"
         self.log = directory / "agent.log"
         self._words = words
+        self._prefix = prefix
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *words: str) -> None:
@@ -30,7 +32,7 @@ class AgentProcess:
         arguments: Sequence[str] = words or self._words
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "agent", "run", "--data-dir", str(self.data), *arguments,
+                *self._prefix, sys.executable, "-m", "agent", "run", "--data-dir", str(self.data), *arguments,
                 cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'proto'}"},
             )  # fmt: skip
