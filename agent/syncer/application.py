@@ -52,6 +52,8 @@ class ApplicationLoop:
         self._preparation = Preparation(context, self._standing, self._automation.renew)
         self._runner: Runner | None = None
         self._done_operation = ""
+        self._unstored = False
+        """Whether the disk did not take what the last turn had to write."""
         self.buried = False
 
     @property
@@ -127,13 +129,16 @@ class ApplicationLoop:
 
     def not_stored(self, words: str) -> None:
         """The disk did not take what has to be on it before the next step."""
+        self._unstored = True
         self._standing.condition("UnknownError", f"the agent can do nothing new here: {words}")
         self._tell()
 
     def stored(self) -> None:
         """The disk takes what is written, or nothing had to be."""
-        self._standing.clear("UnknownError")
-        self._tell()
+        if self._unstored:
+            self._unstored = False
+            self._standing.clear("UnknownError")
+            self._tell()
 
     # --- the loop
 
