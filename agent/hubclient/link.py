@@ -11,16 +11,17 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
 
-from agent.engine.assignment import Assignment, Held
+from agent.engine.assignment import Held
 from agent.errors import LinkError, StorageError
 from agent.hubclient import convert
-from agent.hubclient.blobs import BlobGone, checked, fetch
+from agent.hubclient.intake import Intake, Taker, Voucher
 from agent.hubclient.outbox import Batch, Outbox
 from escadre.v1 import agent_pb2 as pb
 from escadre.v1 import agent_pb2_grpc as rpc
@@ -35,32 +36,14 @@ STEADY_SECONDS = 30.0
 """A stream that lasted this long was no failure: the back-off begins anew."""
 COALESCE_SECONDS = 0.01
 WELCOME_SECONDS = 60.0
-STORE_SECONDS = 5.0
-"""How long after an assignment could not be stored it is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What became of one assignment."""
-
-    application: str
-    uid: str
-    generation: int
-    refusal: str = ""
-    message: str = ""
-    held_generation: int = 0
-
-
-class Receiver(Protocol):
+class Receiver(Taker, Protocol):
     """The agent's side of the link's conversation; the syncer, seen from here."""
 
     def inventory(self) -> list[Held]: ...
 
     def inventory_digest(self) -> str: ...
-
-    def missing(self, assignments: Iterable[Assignment], offered: Mapping[str, bytes]) -> list[str]: ...
-
-    def accept(self, assignments: Iterable[Assignment], blobs: Mapping[str, bytes]) -> Sequence[Arrival]: ...
 
     async def answer(self, query: Question) -> bytes: ...
 
@@ -83,7 +66,7 @@ class QuestionFailed(Exception):
         self.message = message
 
 
-class Trust(Protocol):
+class Trust(Voucher, Protocol):
     """The agent's identity as the link needs it; `agent.hubclient.identity` implements it."""
 
     def gateway(self) -> str: ...
@@ -91,8 +74,6 @@ class Trust(Protocol):
     def channel_credentials(self) -> grpc.ChannelCredentials: ...
 
     def trust_digest(self) -> str: ...
-
-    def verify(self, digest: str, signature: str, key_id: str) -> bool: ...
 
     def update_trust(self, authorities: Sequence[bytes], keys: Mapping[str, bytes], digest: str) -> None: ...
 
@@ -116,9 +97,9 @@ class _Session:
     sequence: int = 0
     outgoing: asyncio.Queue[pb.AgentMessage] = field(default_factory=lambda: asyncio.Queue(maxsize=256))
     welcomed: asyncio.Event = field(default_factory=asyncio.Event)
-    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    unstored: dict[str, pb.Assignment] = field(default_factory=dict)
-    """Application → the newest assignment that the disk had no room for."""
+
+    def hear(self) -> None:
+        self.heard = time.monotonic()
 
 
 class Link:
@@ -187,13 +168,14 @@ class Link:
             session = _Session()
             await session.outgoing.put(pb.AgentMessage(hello=await self._hello()))
             call = stub.Connect()
+            intake = self._intake(stub, session)
             self._outbox.begin_session()
             tasks = [
                 asyncio.create_task(self._write(call, session)),
-                asyncio.create_task(self._read(call, stub, session)),
+                asyncio.create_task(self._read(call, stub, intake, session)),
                 asyncio.create_task(self._tell(session)),
                 asyncio.create_task(self._beat(session)),
-                asyncio.create_task(self._store_later(stub, session)),
+                asyncio.create_task(intake.run()),
                 asyncio.create_task(self._reconnect.wait()),
             ]
             try:
@@ -225,7 +207,7 @@ class Link:
 
     # --- what comes in
 
-    async def _read(self, call: Any, stub: Any, session: _Session) -> None:
+    async def _read(self, call: Any, stub: Any, intake: Intake, session: _Session) -> None:
         answers: set[asyncio.Task[None]] = set()
         try:
             while (message := await call.read()) is not grpc.aio.EOF:
@@ -236,7 +218,7 @@ class Link:
                     answers.add(task)
                     task.add_done_callback(answers.discard)
                 elif kind is not None:
-                    await self._handle(kind, message, stub, session)
+                    await self._handle(kind, message, intake, session)
         finally:
             for task in answers:
                 task.cancel()
@@ -245,12 +227,12 @@ class Link:
             raise LinkError(f"{(await call.code()).name}: {await call.details()}")
         raise LinkError("the hub closed the stream")
 
-    async def _handle(self, kind: str, message: pb.HubMessage, stub: Any, session: _Session) -> None:
+    async def _handle(self, kind: str, message: pb.HubMessage, intake: Intake, session: _Session) -> None:
         match kind:
             case "welcome":
                 self._welcome(message.welcome, session)
             case "assignments":
-                await self._take(message.assignments, stub, session)
+                await intake.take(message.assignments)
             case "status_receipt":
                 if message.status_receipt.sequence >= session.sequence:
                     self._acknowledged()
@@ -286,93 +268,11 @@ class Link:
             # The hub is told once more of what stays on the disk, and takes it for what it is.
             log.error("link: %s", error)
 
-    async def _store_later(self, stub: Any, session: _Session) -> None:
-        """Try again to store what the disk had no room for: the hub has said it, and will not say it again."""
-        while True:
-            await asyncio.sleep(STORE_SECONDS)
-            if session.unstored:
-                async with session.taking:
-                    waiting, session.unstored = session.unstored, {}
-                    await self._store(pb.Assignments(items=waiting.values()), stub, session)
+    def _intake(self, stub: Any, session: _Session) -> Intake:
+        return Intake(self._trust, self._receiver, stub, partial(self._refuse, session), session.hear)
 
-    async def _take(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
-        async with session.taking:
-            for assignment in message.items:
-                session.unstored.pop(assignment.application, None)
-            await self._store(message, stub, session)
-
-    async def _store(self, message: pb.Assignments, stub: Any, session: _Session) -> None:
-        assignments = [convert.assignment_from_proto(a) for a in message.items]
-        refused = [a for a in assignments if not self._vouched(a)]
-        good = [a for a in assignments if a not in refused] if refused else assignments
-        offered = checked(message.blobs)
-        arrivals: list[Arrival] = [_unvouched(a) for a in refused]
-        good, dropped = await self._complete(good, offered, stub, session)
-        arrivals += [_incomplete(a) for a in dropped]
-        if good:
-            arrivals += self._accept(good, offered, message, session)
-        # What was taken needs no word of its own: the next status names its generation, and by that acknowledges it.
-        refusals = [
-            pb.Refusal(
-                application=a.application,
-                uid=a.uid,
-                generation=a.generation,
-                code=a.refusal,
-                message=a.message,
-                held_generation=a.held_generation,
-            )
-            for a in arrivals
-            if a.refusal
-        ]
-        if refusals:
-            await session.outgoing.put(pb.AgentMessage(refusals=pb.Refusals(items=refusals)))
-
-    async def _complete(
-        self, assignments: list[Assignment], offered: dict[str, bytes], stub: Any, session: _Session
-    ) -> tuple[list[Assignment], list[Assignment]]:
-        """Fetch what these assignments lack. Returns those to be taken, and those of which the hub has not all.
-
-        Mostly it has moved on, and a newer one is on its way. The others that came along are none the worse for it, and
-        a tombstone is carried out all the same.
-        """
-        taken, bare, dropped = assignments, list[Assignment](), list[Assignment]()
-
-        def heard() -> None:
-            # While the stream is not read, what is fetched says that the hub is there.
-            session.heard = time.monotonic()
-
-        while missing := self._receiver.missing(taken, offered):
-            try:
-                await fetch(stub, missing, offered, heard)
-            except BlobGone as gone:
-                lacking = [a for a in taken if gone.digest in self._receiver.missing([a], offered)]
-                if not lacking:
-                    raise LinkError(f"blob {gone.digest[:12]} is gone from the hub") from gone
-                names = {a.application for a in lacking}
-                log.warning("the hub has blob %s no more, of: %s", gone.digest[:12], ", ".join(sorted(names)))
-                taken = [a for a in taken if a.application not in names]
-                bare += [a for a in lacking if a.deletion is not None]
-                dropped += [a for a in lacking if a.deletion is None]
-        return taken + bare, dropped
-
-    def _accept(
-        self, good: list[Assignment], blobs: Mapping[str, bytes], message: pb.Assignments, session: _Session
-    ) -> Sequence[Arrival]:
-        """Have them stored; what cannot be is refused, which tells the hub why, and tried again later."""
-        try:
-            return self._receiver.accept(good, blobs)
-        except StorageError as error:
-            log.error("assignments cannot be stored: %s", error)
-            mine = {a.application for a in good}
-            session.unstored.update({item.application: item for item in message.items if item.application in mine})
-            return [Arrival(a.application, a.uid, a.generation, "not-stored", str(error)) for a in good]
-
-    def _vouched(self, assignment: Assignment) -> bool:
-        """Check the hub's signature over every manifest set the assignment names."""
-        if assignment.deletion is not None:
-            return True
-        refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
-        return all(self._trust.verify(r.digest, r.signature, r.key_id) for r in refs)
+    async def _refuse(self, session: _Session, refusals: pb.Refusals) -> None:
+        await session.outgoing.put(pb.AgentMessage(refusals=refusals))
 
     async def _answer(self, stub: Any, query: pb.Query) -> None:
         """Answer on a call of its own, so that a large answer delays no assignment."""
@@ -443,16 +343,6 @@ def _report(batch: Batch, sequence: int) -> pb.StatusReport:
         # The results are told with the status, of the newest; of the others it is the history that counts.
         finished_operations=[convert.operation_to_proto(o, results=False) for o in batch.operations],
     )
-
-
-def _incomplete(assignment: Assignment) -> Arrival:
-    message = "the hub no longer has all of its manifests; nothing of it was taken"
-    return Arrival(assignment.application, assignment.uid, assignment.generation, "manifests-gone", message)
-
-
-def _unvouched(assignment: Assignment) -> Arrival:
-    message = "the hub's signature over the manifest set does not hold; nothing of it was taken"
-    return Arrival(assignment.application, assignment.uid, assignment.generation, "bad-signature", message)
 
 
 async def _each(chunks: list[pb.AnswerChunk]) -> AsyncIterator[pb.AnswerChunk]:

@@ -19,7 +19,8 @@ from agent.engine.manifest_set import IncompleteSet, read_manifest_set
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import inventory_digest
 from agent.errors import StorageError
-from agent.hubclient.link import Arrival, Question, QuestionFailed
+from agent.hubclient.intake import Arrival
+from agent.hubclient.link import Question, QuestionFailed
 from agent.hubclient.outbox import Outbox
 from agent.kube import errors
 from agent.kube.client import KubeClient

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from agent.engine.assignment import Assignment, Held
-from agent.errors import LinkError
+from agent.errors import LinkError, StorageError
+from agent.hubclient import intake as intake_module
 from agent.hubclient import link as link_module
-from agent.hubclient.link import Arrival, Link, LinkOptions, Question, QuestionFailed, _Session
+from agent.hubclient.intake import Arrival
+from agent.hubclient.link import Link, LinkOptions, Question, QuestionFailed, _Session
 from agent.hubclient.outbox import Outbox
 from agent.storage import Storage
 from escadre.v1 import agent_pb2 as pb
@@ -40,6 +42,8 @@ class Receiver:
 
     taken: list[str] = field(default_factory=list)
     answers: Exception | None = None
+    full: bool = False
+    """Whether its disk is."""
 
     def inventory(self) -> list[Held]:
         return []
@@ -51,6 +55,8 @@ class Receiver:
         return [a.manifest_set.digest for a in assignments if a.manifest_set.digest not in offered]
 
     def accept(self, assignments: Iterable[Assignment], blobs: Mapping[str, bytes]) -> Sequence[Arrival]:
+        if self.full:
+            raise StorageError("the disk is full")
         taken = list(assignments)
         self.taken += [a.application for a in taken]
         return [Arrival(a.application, a.uid, a.generation) for a in taken]
@@ -92,7 +98,7 @@ class Desk:
     async def take(self, stub: Stub, **assigned: pb.Assignment | bytes) -> list[pb.Refusal]:
         """Have assignments come, given as they are or by the content of their sets. Returns what is refused."""
         items = [v if isinstance(v, pb.Assignment) else assignment(k, v) for k, v in assigned.items()]
-        await self.link._take(pb.Assignments(items=items), stub, self.session)
+        await self.link._intake(stub, self.session).take(pb.Assignments(items=items))
         if self.session.outgoing.empty():
             return []
         return list(self.session.outgoing.get_nowait().refusals.items)
@@ -122,6 +128,25 @@ async def test_a_blob_that_is_gone_keeps_back_only_what_needs_it(desk: Desk) -> 
     assert desk.receiver.taken == ["argocd/one", "argocd/three"]
     assert [(r.application, r.generation, r.code) for r in refused] == [("argocd/two", 2, "manifests-gone")]
     assert stub.asked == [3, 1], "what had come is not fetched again"
+
+
+async def test_what_the_disk_has_no_room_for_is_refused_and_taken_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "STORE_FIRST_SECONDS", 0.01)
+    desk.receiver.full = True
+    intake = desk.link._intake(Stub(b"one"), desk.session)
+    trying = asyncio.create_task(intake.run())
+    await intake.take(pb.Assignments(items=[assignment("one", b"one")]))
+    for _ in range(2):
+        (refusal,) = (await asyncio.wait_for(desk.session.outgoing.get(), 5)).refusals.items
+        assert (refusal.code, refusal.message) == ("not-stored", "the disk is full")
+    desk.receiver.full = False
+    async with asyncio.timeout(5):
+        while not desk.receiver.taken:
+            await asyncio.sleep(0.01)
+    trying.cancel()
+    assert desk.receiver.taken == ["argocd/one"] and not intake._unstored
 
 
 async def test_a_tombstone_whose_blob_is_gone_is_carried_out(desk: Desk) -> None:
