@@ -36,6 +36,7 @@ from agent.syncer.targets import NO_TARGETS, Targets
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+INTERRUPTED = "interrupted: the agent was stopped while it ran"
 
 
 class ApplicationLoop:
@@ -85,7 +86,7 @@ class ApplicationLoop:
         """Take what the disk remembers, after a start of the agent. What ran then and is not to go on has ended."""
         if operation is not None and not operation.phase.finished and not self._goes_on(operation):
             terminated = self.assignment.operation is not None and self.assignment.operation.terminate
-            words = "terminated on request" if terminated else "interrupted: the agent was stopped while it ran"
+            words = "terminated on request" if terminated else INTERRUPTED
             operation = operation.finish(Phase.FAILED if terminated else Phase.ERROR, words, self._clock.now_ms())
             self._storage.save_operation(operation)
         self._standing.operation = operation
@@ -308,11 +309,20 @@ class ApplicationLoop:
                 return again
         if self.assignment is not assignment:
             return 0.0  # It is assigned again since; what was asked about is no longer wanted.
+        self._close_interrupted(deletes_resources(assignment))
         self._storage.bury(assignment.application)
         self.buried = True
         self._tell()
         log.info("application %s has left this cluster", assignment.application)
         return None
+
+    def _close_interrupted(self, deleted: bool) -> None:
+        """End the operation that ran when the agent was killed, and that has nothing left to do."""
+        operation = self._standing.operation
+        if operation is None or operation.phase.finished:
+            return
+        phase, words = (Phase.SUCCEEDED, "all of it is gone") if deleted else (Phase.ERROR, INTERRUPTED)
+        self._end(operation.finish(phase, words, self._clock.now_ms()))
 
     async def _delete_resources(self, assignment: Assignment) -> float | None:
         """Delete what is tracked. None once all of it is gone, else when to look again."""
