@@ -90,7 +90,9 @@ class Reports:
         foreign: dict[str, None] = {}
         for message in report.applications:
             if message.application not in session.assigned:
-                foreign[message.application] = None
+                # That a tombstone was carried out is told again when the receipt was lost with a hub that was killed.
+                if not message.deleted:
+                    foreign[message.application] = None
                 continue
             pair = (session.cluster, message.application)
             if message.deleted:
