@@ -7,6 +7,7 @@ public key has the pinned hash is believed and no other, and only over a connect
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import ssl
 from collections.abc import Callable, Sequence
@@ -60,7 +61,9 @@ class Enroller:
             raise EnrolmentError("the hub's own list of authorities lacks the pinned one; nothing was installed")
         facts = await self.keys.inspect(directory, reply.certificates[0], reply.trust.authorities)
         start, end = local_validity(facts.not_before, facts.not_after, self.clock())
-        link = LinkState(str(address), reply.gateway, reply.cluster, facts.cluster, start, end)
+        link = LinkState(
+            str(address), reply.gateway, reply.cluster, facts.cluster, start, end, joined_with=token_mark(token)
+        )
         return Identity.install(directory, link, to_pem(reply.certificates), reply.trust)
 
     async def recover(self, identity: Identity) -> None:
@@ -122,6 +125,11 @@ class _Reply:
     trust: TrustBundle
     cluster: str
     gateway: str
+
+
+def token_mark(token: str) -> str:
+    """Return what tells one token from another and gives none away."""
+    return hashlib.sha256(b"escadre/v1/join-token\0" + token.encode()).hexdigest()
 
 
 def parse_pin(text: str) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.errors import ConfigError, EnrolmentError
-from agent.hubclient import files
-from agent.hubclient.enrol import Enroller
+from agent.hubclient.enrol import Enroller, token_mark
 from agent.hubclient.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -19,8 +17,6 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 TOKEN_LIMIT = 512
-JOINED_WITH = "joined-with"
-"""Which token the agent joined with, as a hash: a new one means to join anew."""
 
 
 async def ensure_enrolled(
@@ -35,7 +31,6 @@ async def ensure_enrolled(
     if identity is None:
         token = _read_token(token_file)
         identity = await _join(enroller, directory, hub=hub, ca_pin=ca_pin, token=token)
-        _note_token(directory, token)
         log.info("joined the hub at %s as cluster %s", hub, identity.link.cluster)
     elif token_file is not None and hub and ca_pin:
         identity = await _rejoin(enroller, directory, identity, hub=hub, ca_pin=ca_pin, token_file=token_file)
@@ -53,29 +48,15 @@ async def _rejoin(
         token = _read_token(token_file)
     except ConfigError:
         return identity
-    if _token_mark(token) == _noted_token(directory):
+    if token_mark(token) == identity.link.joined_with:
         return identity
     try:
         identity = await enroller.enrol(directory, hub=hub, ca_pin=ca_pin, token=token)
     except EnrolmentError as error:
         log.warning("the new token was not taken (%s); going on as cluster %s", error, identity.link.cluster)
         return identity
-    _note_token(directory, token)
     log.info("joined the hub at %s anew, as cluster %s", hub, identity.link.cluster)
     return identity
-
-
-def _token_mark(token: str) -> str:
-    """Return what tells one token from another and gives none away."""
-    return hashlib.sha256(b"escadre/v1/join-token\0" + token.encode()).hexdigest()
-
-
-def _note_token(directory: Path, token: str) -> None:
-    files.write_private(directory / JOINED_WITH, _token_mark(token).encode())
-
-
-def _noted_token(directory: Path) -> str:
-    return (files.read(directory / JOINED_WITH) or b"").decode("ascii", "replace").strip()
 
 
 async def _join(enroller: Enroller, directory: Path, *, hub: str, ca_pin: str, token: str) -> Identity:

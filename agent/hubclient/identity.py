@@ -41,6 +41,9 @@ class LinkState:
     valid_from: datetime
     valid_until: datetime
     """The certificate's validity, by this machine's clock: see `local_validity`."""
+    joined_with: str = ""
+    """The token it joined with, as a hash: another one means to join anew. Here, and not in a file of its own, so that
+    an agent that is killed never has the identity and not this: it would use up its token a second time."""
 
 
 class Identity:
@@ -228,6 +231,7 @@ def _link_to_json(link: LinkState) -> bytes:
         "cluster_uid": link.cluster_uid,
         "valid_from": link.valid_from.isoformat(),
         "valid_until": link.valid_until.isoformat(),
+        "joined_with": link.joined_with,
     }
     return orjson.dumps(value, option=orjson.OPT_INDENT_2)
 
@@ -240,4 +244,5 @@ def _link_from_json(value: Any) -> LinkState:
         cluster_uid=str(value["cluster_uid"]),
         valid_from=datetime.fromisoformat(value["valid_from"]),
         valid_until=datetime.fromisoformat(value["valid_until"]),
+        joined_with=str(value.get("joined_with", "")),
     )
