@@ -20,6 +20,7 @@ from prometheus_client.core import Metric
 
 from hub.access.accounts import ADMIN_NAME, Accounts
 from hub.access.audit import Audit
+from hub.access.passwords import generate_password
 from hub.access.roles import BuiltInRoles
 from hub.access.sessions import Sessions
 from hub.config import Settings
@@ -341,19 +342,20 @@ class Hub:
         return f"{host}:{self.agent_port or settings.agent_port}"
 
     async def _first_password(self, accounts: Accounts) -> None:
+        """Make the first account. Its password is told before: a hub that is killed in between makes another at its
+        next start, and what was told last counts; the other way round, nobody would ever know it."""
+        if await self.store.get_account(ADMIN_NAME) is not None:
+            return
+        password = generate_password()
         path = self.settings.initial_password_file
-        if path is not None and await self.store.get_account(ADMIN_NAME) is None:
-            # What cannot be written must be known before the account is made, or its password is lost.
-            write_private(path, "")
-        password = await accounts.ensure_admin()
-        if not password:
-            return
-        if path is None:
-            banner = f"\nThe account admin was made, with the password\n\n    {password}\n\nIt is shown this once.\n\n"
+        if path is not None:
+            write_private(path, password + "\n")
+        else:
+            banner = f"\nThe account admin is made, with the password\n\n    {password}\n\nIt is shown this once.\n\n"
             os.write(2, banner.encode())
-            return
-        write_private(path, password + "\n")
-        log.info("the account admin was made; its password is in %s", path)
+        await accounts.ensure_admin(password)
+        if path is not None:
+            log.info("the account admin was made; its password is in %s", path)
 
 
 def source_policy(settings: Settings) -> SourcePolicy:

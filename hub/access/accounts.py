@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hub.access.audit import Audit, printable
 from hub.access.contract import AccessRecords, Clock
-from hub.access.passwords import Passwords, check_password, generate_password
+from hub.access.passwords import Passwords, check_password
 from hub.access.roles import ADMIN, READ_ONLY, ROLES
 from hub.access.throttle import LoginThrottle
 from hub.domain.access import Account
@@ -36,14 +36,11 @@ class Accounts:
         self._passwords = passwords or Passwords()
         self._throttle = throttle or LoginThrottle()
 
-    async def ensure_admin(self, password: str = "") -> str:
-        """Make the account `admin` unless there is one, with the password given or a generated one. Returns the
-        generated one, to be shown once; else "". Several replicas that start at once call this under a lease."""
-        if await self._records.get_account(ADMIN_NAME) is not None:
-            return ""
-        generated = "" if password else generate_password()
-        await self.create(ADMIN_NAME, password or generated, role=ADMIN, actor="first start")
-        return generated
+    async def ensure_admin(self, password: str) -> None:
+        """Make the account `admin` with this password, unless there is one. Several replicas that start at once call
+        this under a lease."""
+        if await self._records.get_account(ADMIN_NAME) is None:
+            await self.create(ADMIN_NAME, password, role=ADMIN, actor="first start")
 
     async def create(self, name: str, password: str, *, role: str = READ_ONLY, actor: str) -> Account:
         """Raises Invalid for a bad name, password or role; Conflict when the name is taken."""

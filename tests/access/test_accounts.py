@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.access.accounts import Accounts
 from hub.access.audit import Audit
-from hub.access.passwords import Passwords
+from hub.access.passwords import Passwords, generate_password
 from hub.access.roles import ADMIN, READ_ONLY
 from hub.access.sessions import Sessions
 from hub.errors import Conflict, Invalid, NotFound, StoreUnavailable, TooManyRequests, Unauthenticated
@@ -21,20 +21,20 @@ PASSWORD = "correct horse battery"
 HERE = "192.0.2.1"
 
 
-async def test_first_start_makes_an_administrator_whose_password_is_shown_once(
-    accounts: Accounts, store: MemoryStore
-) -> None:
-    generated = await accounts.ensure_admin()
+async def test_first_start_makes_an_administrator(accounts: Accounts, store: MemoryStore) -> None:
+    generated = generate_password()
     assert len(generated) == 24
+    await accounts.ensure_admin(generated)
     assert (await accounts.authenticate("admin", generated, HERE)).role == ADMIN
-    assert await accounts.ensure_admin() == ""
     assert generated not in repr(store.accounts) + repr(store.events)
     assert store.accounts["admin"].password_hash.startswith("$argon2id$")
 
 
-async def test_first_password_may_be_given(accounts: Accounts) -> None:
-    assert await accounts.ensure_admin(PASSWORD) == ""
-    assert await accounts.authenticate("admin", PASSWORD, HERE)
+async def test_an_administrator_that_is_there_stays_as_he_is(accounts: Accounts, store: MemoryStore) -> None:
+    await accounts.ensure_admin(PASSWORD)
+    before = store.accounts["admin"]
+    await accounts.ensure_admin("another password")
+    assert store.accounts["admin"] == before
 
 
 async def test_failures_are_told_alike_and_recorded(accounts: Accounts, store: MemoryStore) -> None:
