@@ -161,6 +161,15 @@ async def test_what_is_not_assigned_to_a_cluster_is_refused_and_recorded(desk: D
     assert len(event.message) < 500
 
 
+async def test_a_deletion_that_is_told_again_is_no_foreign_report(desk: Desk) -> None:
+    """The hub was killed before it could give the receipt, and knows of no assignment any more."""
+    it = agent()
+    async with running(desk.reports.run()):
+        desk.reports.take(it, report(1, status(OTHER, deleted=True)))
+        assert await receipt(it) == 1
+    assert await desk.store.list_events() == []
+
+
 async def test_a_report_cannot_name_another_cluster(desk: Desk) -> None:
     one, two = agent("u1"), agent("u2")
     async with running(desk.reports.run()):
