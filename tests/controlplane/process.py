@@ -69,6 +69,13 @@ class Process:
                 os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait(END_LIMIT)
 
+    def ended(self, limit: float = END_LIMIT) -> int:
+        """Wait for its end and return its exit code."""
+        try:
+            return self._popen.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise StartError(f"{self.name} still runs after {limit:.0f} s.\n{self.tail()}") from None
+
     def wait_until(self, ready: Callable[[], bool], what: str, limit: float) -> None:
         deadline = time.monotonic() + limit
         while not ready():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -54,6 +55,7 @@ class Program:
         self._env = env
         self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     @property
     def flags(self) -> list[str]:
@@ -68,21 +70,26 @@ class Program:
         return [str(word) for pair in pairs.items() for word in pair] + list(self._flags)
 
     @property
+    def command(self) -> list[str]:
+        return [*self._prefix, sys.executable, "-m", "hub", "serve", *self.flags]
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
-        command = [*self._prefix, sys.executable, "-m", "hub", "serve", *self.flags]
+        """Start it, or start it again."""
+        self._said_before = len(self.text())
         with self.said.open("ab") as output:
             self._process = subprocess.Popen(
-                command, env=environment(self._env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
+                self.command, env=environment(self._env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
             )
 
     def wait_for(self, words: str) -> None:
-        """Wait until it has said so."""
+        """Wait until it has said so since it was started."""
         deadline = time.monotonic() + START_SECONDS
-        while words not in self.text():
+        while words not in self.text()[self._said_before :]:
             assert self._process is not None and self._process.poll() is None, self.text()
             assert time.monotonic() < deadline, self.text()
             time.sleep(0.05)
@@ -124,23 +131,32 @@ class Program:
         reply: dict[str, Any] = json.loads(self._call("POST", path, token, body))
         return reply
 
-    def log_in(self) -> str:
-        password = self.password_file.read_text("utf-8").strip()
+    def delete(self, path: str, token: str = "") -> dict[str, Any]:
+        reply: dict[str, Any] = json.loads(self._call("DELETE", path, token))
+        return reply
+
+    def log_in(self, password: str = "") -> str:
+        password = password or self.password_file.read_text("utf-8").strip()
         token: str = self.post("/api/v1/session", {"username": "admin", "password": password})["token"]
         return token
 
     def _call(self, method: str, path: str, token: str, body: Mapping[str, Any] | None = None) -> str:
-        # Whom it is talking to is not what these tests are about.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         content = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(
             f"https://127.0.0.1:{self.port}{path}", data=content, headers=headers, method=method
         )
-        with urllib.request.urlopen(request, context=context, timeout=10) as reply:
+        with urllib.request.urlopen(request, context=_trusting(), timeout=10) as reply:
             text: str = reply.read().decode()
         return text
+
+
+@functools.cache
+def _trusting() -> ssl.SSLContext:
+    """Whom it is talking to is not what these tests are about."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 @contextlib.contextmanager
