@@ -83,14 +83,19 @@ class ApplicationLoop:
         self._tell(soon=False)
 
     def restore(self, operation: OperationState | None, synced: tuple[str, Revision] | None) -> None:
-        """Take what the disk remembers, after a start of the agent. What ran then and is not to go on has ended."""
-        if operation is not None and not operation.phase.finished and not self._goes_on(operation):
-            terminated = self.assignment.operation is not None and self.assignment.operation.terminate
-            words = "terminated on request" if terminated else INTERRUPTED
-            operation = operation.finish(Phase.FAILED if terminated else Phase.ERROR, words, self._clock.now_ms())
-            self._storage.save_operation(operation)
+        """Take what the disk remembers, after a start of the agent."""
         self._standing.operation = operation
         self._standing.synced = synced or ("", Revision())
+
+    def _end_interrupted(self) -> None:
+        """End an operation that ran when the agent was killed and is not to go on: what is assigned now, or was before
+        the operation could be taken up again, wants something else."""
+        operation = self._standing.operation
+        if operation is None or operation.phase.finished or self._goes_on(operation):
+            return
+        terminated = self.assignment.operation is not None and self.assignment.operation.terminate
+        phase, words = (Phase.FAILED, "terminated on request") if terminated else (Phase.ERROR, INTERRUPTED)
+        self._end(operation.finish(phase, words, self._clock.now_ms()))
 
     def _goes_on(self, operation: OperationState) -> bool:
         """Say whether an operation that ran when the agent was killed is what is to be done now."""
@@ -147,6 +152,7 @@ class ApplicationLoop:
         """Do what is next. Returns the seconds after which to call again, None to wait for news."""
         if self.buried:
             return None
+        self._end_interrupted()
         assignment = self.assignment
         if assignment.deletion is not None:
             return await self._delete(assignment)
@@ -317,10 +323,11 @@ class ApplicationLoop:
         return None
 
     def _close_interrupted(self, deleted: bool) -> None:
-        """End the operation that ran when the agent was killed, and that has nothing left to do."""
+        """End the deletion that ran when the agent was killed, and that has nothing left to do."""
         operation = self._standing.operation
         if operation is None or operation.phase.finished:
             return
+        assert operation.kind == "delete", "another has been ended"
         phase, words = (Phase.SUCCEEDED, "all of it is gone") if deleted else (Phase.ERROR, INTERRUPTED)
         self._end(operation.finish(phase, words, self._clock.now_ms()))
 

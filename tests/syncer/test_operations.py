@@ -365,6 +365,24 @@ async def test_an_operation_that_was_killed_and_overtaken_has_ended(
     assert ended.phase == "Error" and ended.message.startswith("interrupted")
 
 
+async def test_an_operation_that_was_killed_and_overtaken_before_it_went_on_has_ended(
+    hub: Hub, cluster: Cluster, tmp_path: Path, clock: TurnedClock
+) -> None:
+    gate = Gate(cluster, 2)
+    hub.assign([config_map("a"), deployment("web")])
+    await gate.reached.wait()
+    killed = hub.storage.last_operations()[hub.application()]
+    second = hub.killed(tmp_path / "second")
+    await second.start()
+    newer = second.assign([config_map("a"), config_map("b")])
+    await second.synced_to(newer)
+    await second.until(lambda: len(second.finished) == 2)
+    assert second.storage.unfinished_operations() == []
+    await second.stop()
+    ended = next(o for o in second.finished if o.id == killed.id)
+    assert ended.phase == "Error" and ended.message.startswith("interrupted")
+
+
 async def test_an_operation_that_was_killed_and_is_terminated_has_ended(
     hub: Hub, cluster: Cluster, tmp_path: Path, clock: TurnedClock
 ) -> None:
