@@ -108,7 +108,9 @@ class Reports:
                 gathered.drifts[(session.cluster, drift.id)] = convert.drift_report_from_proto(drift, session.cluster)
         for operation in report.finished_operations:
             if operation.application not in session.assigned:
-                foreign[operation.application] = None
+                # So is the deletion that this was.
+                if operation.kind != "delete":
+                    foreign[operation.application] = None
             else:
                 state = convert.operation_from_proto(operation)
                 gathered.operations[(session.cluster, operation.application, operation.id)] = state
