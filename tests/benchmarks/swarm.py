@@ -1,9 +1,4 @@
-"""Many agents in one process: each with its own certificate, connection, disk and simulated cluster.
-
-They share one event loop, which would do the first step of all of them before the second of any: none would be done
-before all nearly are. As processes of their own they would each run on when it is their turn, so they take turns here:
-an application's turn is not interrupted by another's.
-"""
+"""Many agents in one process: each with its own certificate, connection, disk and simulated cluster."""
 
 from __future__ import annotations
 
@@ -21,35 +16,17 @@ from agent.hubclient.link import LinkOptions
 from agent.hubclient.trust import TrustBundle
 from agent.kube.simulated import SimulatedCluster
 from agent.storage import Storage
-from agent.syncer.application import ApplicationLoop
 from tests.benchmarks.host import Command, serve
-
-STEPS_TO_REPORT = 3
-"""Steps of the event loop from the end of a turn until what it has to tell is handed to gRPC."""
 
 
 def main(pipe: Connection, root: Path, names: list[str]) -> None:
     logging.basicConfig(level=logging.ERROR)
 
     async def build() -> dict[str, Command]:
-        _take_turns()
         swarm = Swarm(root, names)
         return {name: getattr(swarm, name) for name in Swarm.COMMANDS}
 
     serve(pipe, build)
-
-
-def _take_turns() -> None:
-    turn, tick = asyncio.Lock(), ApplicationLoop.tick
-
-    async def in_turn(loop: ApplicationLoop) -> float | None:
-        async with turn:
-            again = await tick(loop)
-            for _ in range(STEPS_TO_REPORT):
-                await asyncio.sleep(0)
-            return again
-
-    ApplicationLoop.tick = in_turn  # type: ignore[assignment,method-assign]
 
 
 def request(directory: Path) -> bytes:
