@@ -335,4 +335,6 @@ def _advice(problem: str, line: str, column: int) -> str:
         return "A bracket or brace opened before is not closed, or a comma is missing"
     if "expected key" in problem or "expected ':'" in problem or "block end" in problem or "<block" in problem:
         return "Check the indentation of this line and the ones above it"
+    if "did not find expected" in problem:
+        return "Something is missing here, or a bracket, brace or quote before it is not closed"
     return ""

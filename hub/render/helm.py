@@ -31,6 +31,8 @@ from hub.render.wire import Setup, Task
 _PARAMETER_FILE_BYTES = 1024 * 1024
 _VALUES = Limits(bytes=5 * 1024 * 1024, depth=60, nodes=500_000)
 _SCHEMA = "values.schema.json"
+_IN_CHART = re.compile(r"(?<![\w./-])[\w.-]+/(?=(charts/[\w.-]+/)*templates/)")
+"""How Helm begins a template's path: with the chart's name, which need not be its directory's."""
 _TEST_HOOK = re.compile(r"(^|,)\s*test(-success|-failure)?\s*(,|$)")
 
 
@@ -207,4 +209,5 @@ def _is_test(value: Any) -> bool:
 def _failed(plan: Plan, said: str, chart: Path) -> RenderError:
     text = readable(said, ((chart, plan.path or "."), (chart.parent, "")))
     text = text.removesuffix("Use --debug flag to render out invalid YAML").strip()
+    text = _IN_CHART.sub(f"{plan.path}/" if plan.path else "", text)
     return RenderError(f"Helm cannot render {plan.path or '.'}: {text}", code="tool-failed")

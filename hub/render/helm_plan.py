@@ -97,7 +97,8 @@ class _Chart:
         located = self._view.find(joined(directory, target))
         if located is None or not located.is_directory:
             raise RenderError(
-                f"The chart in {directory!r} depends on {name} at {target!r}, which is not in the commit.",
+                f"The chart in {directory!r} depends on {name} at {target!r}, which is not in the commit: add "
+                "it, or take the dependency out.",
                 code="path-not-found",
             )
         self.add(located.path, normalized(f"{path}/charts/{name}"), depth + 1)

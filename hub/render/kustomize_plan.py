@@ -119,7 +119,10 @@ class _Walk:
                     "repository.",
                     code="not-served",
                 )
-            raise RenderError(f"{origin} names {text[:200]!r}, which is not in the commit.", code="path-not-found")
+            raise RenderError(
+                f"{origin} names {text[:200]!r}, which is not in the commit: add it, or take it out.",
+                code="path-not-found",
+            )
         if located.path != path:
             self.links[path] = located.path
         if located.is_directory:

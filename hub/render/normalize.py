@@ -154,7 +154,7 @@ def _identity(found: Found) -> tuple[ResourceKey, str]:
 def _text(found: Found, value: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     text = value.get(name)
     if text is None or text == "":
-        raise _invalid(found, f"has no {name}: it is no Kubernetes object")
+        raise _invalid(found, f"has no {name}: give it one, or take what is no Kubernetes object out of the source")
     if not isinstance(text, str) or not pattern.fullmatch(text):
         raise _invalid(found, f"has {name} {str(text)[:_SHOWN]!r}, which is none")
     return text
@@ -171,7 +171,7 @@ def _name(found: Found, metadata: dict[str, Any], kind: str) -> str:
             return prefix
         if prefix:
             raise _invalid(found, f"is a {kind} with generateName, which only hooks may have: give it metadata.name")
-        raise _invalid(found, f"is a {kind} without metadata.name")
+        raise _invalid(found, f"is a {kind} without metadata.name: give it one")
     if not isinstance(name, str):
         raise _no_text(found, kind, "name", name)
     if len(name) > _LONGEST_NAME or "/" in name or not name.isprintable():

@@ -18,6 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_LINKS = 40
 _MAX_PATH = 4096
 _MAX_LINK = 4096
+_OUTSIDE = "is a symlink to {!r}, outside of the repository: have it lead to a file of the repository, or remove it"
 
 
 class Inputs:
@@ -74,7 +75,7 @@ class RepositoryView:
                 return None
             self._inputs.note(self.index, link.path, link)
             path = self._follow(link, path)
-        raise path_refused(wanted, "is a symlink that leads round in a circle")
+        raise path_refused(wanted, "is a symlink that leads round in a circle: remove it, or have it lead to a file")
 
     def file(self, path: str) -> File | None:
         """Return a file as a render reads it; None when there is none, or a directory."""
@@ -110,12 +111,12 @@ class RepositoryView:
     def _follow(self, link: TreeEntry, path: str) -> str:
         target = self.tree.read(link.path, _MAX_LINK).decode(errors="replace")
         if target.startswith("/"):
-            raise path_refused(link.path, f"is a symlink to {target[:200]!r}, outside of the repository")
+            raise path_refused(link.path, _OUTSIDE.format(target[:200]))
         rest = path[len(link.path) :]
         try:
             return normalized(f"{_parent(link.path)}/{target}{rest}")
         except RenderError:
-            raise path_refused(link.path, f"is a symlink to {target[:200]!r}, outside of the repository") from None
+            raise path_refused(link.path, _OUTSIDE.format(target[:200])) from None
 
 
 def submodule_refused(where: str) -> RenderError:

@@ -14,6 +14,10 @@ from hub.render.sandbox import die_with_parent
 _ENVIRONMENT = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
 _MAX_STDERR = 64 * 1024
 _MAX_MESSAGE = 2000
+_KLOG = re.compile(r'^E\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+\] "command failed" err="(.*)"$', re.MULTILINE)
+"""How kubectl puts what kustomize says: with the time and its process, so in other words each time."""
+_CALLS = "error calling include: "
+_CALLS_KEPT = 4
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -57,7 +61,17 @@ def readable(said: str, paths: Sequence[tuple[Path, str]]) -> str:
     """Return a program's words for people: directories by their names in the repository, and not too many words."""
     for path, name in paths:
         said = said.replace(str(path), name)
-    text = _CONTROL.sub("", said.strip())
+    text = _without_repeats(_KLOG.sub(r"\1", _CONTROL.sub("", said.strip())))
     for prefix in ("Error: ", "error: "):
         text = text.removeprefix(prefix)
     return text[:_MAX_MESSAGE]
+
+
+def _without_repeats(text: str) -> str:
+    """Return the way to an error without its middle: a template that calls itself is told of a thousand times over,
+    and the reason comes last."""
+    calls = text.split(_CALLS)
+    if len(calls) <= _CALLS_KEPT + 1:
+        return text
+    left_out = len(calls) - 1 - _CALLS_KEPT
+    return _CALLS.join(calls[:_CALLS_KEPT]) + f"{_CALLS}... {left_out:,} more ...: {calls[-1]}"

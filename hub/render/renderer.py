@@ -27,6 +27,9 @@ from hub.render.worker_process import WorkerLost
 
 log = logging.getLogger(__name__)
 
+_NO_MEMORY = ("out of memory", "memoryerror", "cannot allocate")
+"""How the tools' runtimes say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RendererSettings:
@@ -134,7 +137,8 @@ class Renderer:
         self.renders_total += 1
         started = time.perf_counter()
         content = pickle.dumps(Task(request, scan.plans), pickle.HIGHEST_PROTOCOL)
-        outcome = await self._outcome(self._pool, content, request.app_name)
+        where = ", ".join(dict.fromkeys(plan.path or "the repository's root" for plan in scan.plans))
+        outcome = await self._outcome(self._pool, content, request.app_name, where)
         return Rendered(
             manifest_set=outcome.manifest_set,
             blobs=outcome.blobs,
@@ -142,20 +146,20 @@ class Renderer:
             seconds=time.perf_counter() - started,
         )
 
-    async def _outcome(self, pool: WorkerPool, content: bytes, name: str) -> Outcome:
+    async def _outcome(self, pool: WorkerPool, content: bytes, name: str, where: str) -> Outcome:
         seconds = self._settings.limits.seconds
         try:
             return await pool.run(content, seconds)
         except TimeoutError as error:
             raise RenderError(
-                f"Rendering took longer than {seconds:g} s and was ended: look for a loop in a template, or split the "
-                "application.",
+                f"Rendering {where} took longer than {seconds:g} s and was ended: look for a loop in a template, or "
+                "split the application.",
                 code="render-timeout",
                 retryable=True,
             ) from error
         except WorkerLost as error:
             log.warning("rendering %s: the worker was lost (%s, code %s): %s", name, error, error.code, error.stderr)
-            raise _crashed(error) from error
+            raise _crashed(error, where) from error
         except OSError as error:
             log.warning("rendering %s: the worker failed: %s", name, error)
             raise RenderError(
@@ -163,16 +167,18 @@ class Renderer:
             ) from error
 
 
-def _crashed(error: WorkerLost) -> RenderError:
+def _crashed(error: WorkerLost, where: str) -> RenderError:
     killed = error.code == -signal.SIGKILL
     overflow = "stack overflow" in error.stderr or "stack exceeds" in error.stderr
-    memory = "out of memory" in error.stderr or "MemoryError" in error.stderr or "cannot allocate" in error.stderr
+    memory = any(words in error.stderr.lower() for words in _NO_MEMORY)
     if overflow:
-        what = "a template calls itself without end"
+        what = "a template calls itself without end: look for an include or a tpl that leads back to itself"
     elif memory or killed:
-        what = "it took more memory than it may have"
+        what = "it took more memory than it may have: look for a loop in a template, or split the application"
     else:
         what = "the tool crashed; the hub's log has its last words"
     return RenderError(
-        f"Rendering failed: {what}. Other applications are not affected.", code="render-crashed", retryable=killed
+        f"Rendering {where} failed: {what}. Other applications are not affected.",
+        code="render-crashed",
+        retryable=killed,
     )

@@ -20,7 +20,9 @@ import hub
 from hub.render.wire import LENGTHS, MAX_HEADER, TASK_LENGTH, Setup
 
 _START_SECONDS = 30.0
-_STDERR_KEPT = 8 * 1024
+_STDERR_HEAD = 2 * 1024
+"""Kept of the beginning, where a Go runtime says why it ends; pages of stacks come after that."""
+_STDERR_TAIL = 8 * 1024
 _CHUNK = 64 * 1024
 _PACKAGES = str(Path(hub.__file__).resolve().parent.parent)
 
@@ -56,7 +58,7 @@ class WorkerProcess:
         self._process = process
         self._scratch = scratch
         self._body_limit = body_limit
-        self._stderr = b""
+        self._stderr_head = self._stderr_tail = b""
         self._listening = asyncio.create_task(self._keep_stderr())
 
     @classmethod
@@ -90,7 +92,8 @@ class WorkerProcess:
 
     @property
     def stderr(self) -> str:
-        return self._stderr.decode(errors="replace")
+        gap = b"\n...\n" if len(self._stderr_tail) == _STDERR_TAIL else b""
+        return (self._stderr_head + gap + self._stderr_tail).decode(errors="replace")
 
     async def call(self, content: bytes) -> Reply:
         """Send a task and wait for the reply. Raises WorkerLost."""
@@ -147,7 +150,9 @@ class WorkerProcess:
     async def _keep_stderr(self) -> None:
         stream = self._process.stderr
         while stream is not None and (chunk := await stream.read(_CHUNK)):
-            self._stderr = (self._stderr + chunk)[-_STDERR_KEPT:]
+            room = _STDERR_HEAD - len(self._stderr_head)
+            self._stderr_head += chunk[:room]
+            self._stderr_tail = (self._stderr_tail + chunk[room:])[-_STDERR_TAIL:]
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -212,7 +212,8 @@ class Repository:
         if isinstance(choice, Unknown):
             self._absent.add(revision)
             raise RevisionNotFound(
-                f"{self.name} has no branch, tag, commit or version that matches {revision!r}: {choice.hint}."
+                f"{self.name} has no branch, tag, commit or version that matches {revision!r}: {choice.hint}. "
+                "Correct targetRevision, or push what it names."
             )
         if self.mirror.has(choice.commit):
             return choice.commit
