@@ -41,6 +41,7 @@ class ConditionType(StrEnum):
     SHARED_RESOURCE_WARNING = "SharedResourceWarning"
     REPEATED_RESOURCE_WARNING = "RepeatedResourceWarning"
     EXCLUDED_RESOURCE_WARNING = "ExcludedResourceWarning"
+    RENDER_WARNING = "RenderWarning"
     ORPHANED_RESOURCE_WARNING = "OrphanedResourceWarning"
 
 

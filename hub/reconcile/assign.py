@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from hub.domain.application import Application, Deletion
+from hub.domain.application import Application, Deletion, Source
 from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.cluster import Cluster
 from hub.domain.operation import HistoryEntry, OperationRequest
@@ -67,9 +67,18 @@ class Assigner:
         self._materializer = materializer
 
     async def look(
-        self, application: Application, clusters: ClusterIndex, before: RefreshState | None, *, hard: bool = False
+        self,
+        application: Application,
+        clusters: ClusterIndex,
+        before: RefreshState | None,
+        *,
+        hard: bool = False,
+        troubles: Sequence[str] = (),
     ) -> Outcome:
-        """Work out every cluster's assignment. Raises StoreUnavailable; everything else becomes a condition."""
+        """Work out every cluster's assignment. Raises StoreUnavailable; everything else becomes a condition.
+
+        `troubles` says why its repositories could not be asked: they are read as they were, and that is told.
+        """
         existing = {a.cluster: a for a in await self._store.assignments_of_application(str(application.id))}
         if application.deletion is not None:
             return Outcome(_tombstones(application, existing.values(), application.deletion))
@@ -84,6 +93,8 @@ class Assigner:
             return Outcome([], self._state(look), retry=False)
         permitted = self._permitted(look, project, targeting)
         await self._ask(look, permitted)
+        for trouble in troubles:
+            look.problem(ConditionType.COMPARISON_ERROR, trouble)
         sets = await self._materialize_all(look, permitted, hard=hard)
         contents = await self._contents(look, project, permitted, sets)
         contents += self._left_over(look, targeting)
@@ -151,6 +162,9 @@ class Assigner:
         for warning in outcome.warnings:
             type, _, message = warning.partition(": ")
             look.conditions[(type, message)] = None
+        automated = look.application.spec.sync_policy.automated
+        if not outcome.entries and not (automated is not None and automated.allow_empty):
+            look.problem(ConditionType.RENDER_WARNING, _emptiness(outcome.revision, target.sources))
         return outcome
 
     # --- what is assigned
@@ -265,6 +279,17 @@ class Assigner:
             conditions=conditions,
             refreshed_at=now,
         )
+
+
+def _emptiness(revision: Revision, sources: Sequence[Source]) -> str:
+    read = zip(sources, revision.sources, strict=True)
+    where = ", ".join(
+        f"{source.path or '.'!r} at {at.revision[:12]}" for source, at in read if source.path or not source.ref
+    )
+    return (
+        f"there is no manifest at all in {where}: put some there, or correct the source's path. If nothing is meant to "
+        "be there, set syncPolicy.automated.allowEmpty: until then nothing is pruned for it"
+    )
 
 
 def _tombstones(

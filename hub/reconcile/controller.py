@@ -282,8 +282,9 @@ class Controller:
         retry = False
         try:
             self.looks += 1
+            troubles = self._watcher.troubles(_repositories(application))
             outcome = await self._assigner.look(
-                application, self._known.clusters, self._known.states.get(id), hard=hard
+                application, self._known.clusters, self._known.states.get(id), hard=hard, troubles=troubles
             )
             await self._write(outcome)
             retry = outcome.retry

@@ -7,6 +7,7 @@ of a thousand applications costs a thousand look-ups, a few microseconds each, a
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 class _Repository:
     due: float
     """Monotonic time of the next poll."""
-    failures: int = 0
+    trouble: str = ""
+    """Why its server could not be asked the last time."""
     seen: dict[str, str] = field(default_factory=dict)
     """target revision → the commit its applications were compared with last."""
 
@@ -63,6 +65,11 @@ class Watcher:
         now = time.monotonic()
         return max(0.0, min((r.due - now for r in self._repositories.values()), default=self._poll))
 
+    def troubles(self, urls: Iterable[str]) -> list[str]:
+        """Return why servers could not be asked the last time: their repositories are read as they were before."""
+        found = (self._repositories.get(url) for url in sorted(urls))
+        return [repository.trouble for repository in found if repository is not None and repository.trouble]
+
     def _next_delay(self) -> float:
         return self._poll + random.uniform(0, self._jitter)  # noqa: S311 - jitter
 
@@ -79,13 +86,20 @@ class Watcher:
         Applications whose sources failed last time are always among them. Raises SourceError.
         """
         repository = self._repositories.setdefault(url, _Repository(time.monotonic() + self._next_delay()))
-        await self._git.refresh(url, force=force)
+        before = repository.trouble
+        try:
+            await self._git.refresh(url, force=force)
+        except SourceError as error:
+            repository.trouble = error.message
+            raise
+        repository.trouble = ""
         readers: dict[str, list[str]] = {}
         for id, application in applications.items():
             for source in application.spec.sources if application.deletion is None else ():
                 if source.repo_url == url:
                     readers.setdefault(source.target_revision, []).append(id)
-        changed: dict[str, None] = {}
+        # What was said of the trouble is to be taken back.
+        changed: dict[str, None] = dict.fromkeys(itertools.chain(*readers.values())) if before else {}
         for revision, ids in readers.items():
             changed.update(dict.fromkeys(await self._compare(repository, url, revision, ids, states)))
         return list(changed)
