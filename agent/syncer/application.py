@@ -173,8 +173,17 @@ class ApplicationLoop:
             return 0.0
         retry = await self._inspection.judge_pending(assignment, targets)
         heal = await self._heal(assignment, targets)
+        self._clear_errors()
         self._tell()
         return _soonest(again, due, retry, heal)
+
+    def _clear_errors(self) -> None:
+        """Take back what was said of an automated operation that failed, once all is as it should have made it."""
+        standing = self._standing
+        if standing.troubled and standing.as_assigned:
+            last = standing.operation
+            if last is None or last.initiated_by == "automated":
+                standing.clear("SyncError")
 
     # --- operations
 
@@ -217,7 +226,11 @@ class ApplicationLoop:
         count = len(self._live.keys_of(assignment.tracking_name))
         if not policy.prune or policy.allow_empty or targets.resources or not count:
             return ""
-        return f"the revision has no resources at all and would prune all {count}; set allowEmpty if that is meant"
+        commits = ", ".join(s.revision[:12] for s in assignment.revision.sources)
+        return (
+            f"the revision {commits} has no resources at all and would prune all {count}, so nothing was changed: "
+            "bring manifests back, or set syncPolicy.automated.allowEmpty if that is meant"
+        )
 
     async def _operate(self, assignment: Assignment, targets: Targets, order: Order) -> float:
         """Run what somebody asked for, once what it is about is known. Returns when to be called again."""

@@ -69,6 +69,8 @@ class Standing:
             self.targets = None
         if _what(before) != _what(assignment):
             self.targets = None
+            # What failed was to bring about something else.
+            self.clear("SyncError")
 
     def load(self, targets: Targets) -> None:
         """Begin to compare with these targets."""
