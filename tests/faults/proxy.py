@@ -38,6 +38,8 @@ class Proxy:
         self.refusing = False
         """New connections are closed at once."""
         self.accepted = 0
+        self.to_hub = self.to_agent = 0
+        """Bytes that have passed."""
         self.port = 0
 
     @property
@@ -123,6 +125,10 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while content := await reader.read(CHUNK):
+                if gate is self._up:
+                    self.to_hub += len(content)
+                else:
+                    self.to_agent += len(content)
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 await gate.wait()
