@@ -25,10 +25,17 @@ class KubeError(Exception):
     """The Kubernetes API refused or did not answer."""
 
     reason = "Error"
+    advice = ""
+    """What there is to do about it, where the server's own words do not say."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    @property
+    def hint(self) -> str:
+        """The kind of error, and what to do: ` (Forbidden: grant …)`; empty where there is nothing to add."""
+        return f" ({self.reason}: {self.advice})" if self.advice else ""
 
 
 class Retryable(KubeError):
@@ -41,10 +48,12 @@ class Permanent(KubeError):
 
 class Unreachable(Retryable):
     reason = "Unreachable"
+    advice = "see to the cluster's API server, or to the agent's way to it"
 
 
 class Throttled(Retryable):
     reason = "Throttled"
+    advice = "the API server has more to do than it can, or allots the agent too little"
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
@@ -74,6 +83,7 @@ class KindUnknown(Permanent):
 
 class Forbidden(Permanent):
     reason = "Forbidden"
+    advice = "grant this to the agent's account"
 
 
 class FieldConflict(Permanent):
@@ -86,6 +96,7 @@ class FieldConflict(Permanent):
 
 class Rejected(Permanent):
     reason = "Rejected"
+    advice = "correct the manifest, or what refuses it"
 
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
         super().__init__(message)

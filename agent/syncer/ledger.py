@@ -47,6 +47,7 @@ class Ledger:
         self._earlier = {r.key: r for r in resumed.results} if resumed is not None else {}
         self._retryable: dict[ResourceKey, bool] = {}
         """Of the resources that failed: whether that may pass by itself."""
+        self._hints: dict[ResourceKey, str] = {}
         self.judged: dict[ResourceKey, Judged | None] = {}
         """Verdicts the operation arrived at; None forgets one."""
         self.touched = False
@@ -78,6 +79,7 @@ class Ledger:
 
     def fail(self, pair: Pair, error: errors.KubeError) -> None:
         self._retryable[pair.key] = isinstance(error, errors.Retryable)
+        self._hints[pair.key] = error.hint
         self.record(pair, ResultStatus.SYNC_FAILED, error.message)
 
     def refuse_shared(self, pair: Pair, owner: str) -> None:
@@ -96,10 +98,11 @@ class Ledger:
         """Raise StepFailed if a resource failed: what comes after it may need it, and nothing is pruned for it."""
         if not self._retryable:
             return
-        first = self._results[min(self._retryable)]
+        key = min(self._retryable)
+        first, hint = self._results[key], self._hints.get(key, "")
         named = first.message if str(first.key) in first.message else f"{first.key}: {first.message}"
         more = f" (and {len(self._retryable) - 1} more)" if len(self._retryable) > 1 else ""
-        raise StepFailed(f"{prefix}{named}{more}", retryable=all(self._retryable.values()))
+        raise StepFailed(f"{prefix}{named}{hint}{more}", retryable=all(self._retryable.values()))
 
     def step(self, message: str, *, total: int | None = None, write: bool = True) -> None:
         """Begin a step. With `write` it is on disk, with what was changed so far, before the first request of it."""
