@@ -27,6 +27,8 @@ class Inspection:
         self._storage = context.storage
         self._standing = standing
         self._targets: Targets | None = None
+        self._told = False
+        """Whether there is a condition that says what could not be compared."""
         application = standing.assignment.application
         self.drifts = DriftLog(context.storage, context.outbox, context.clock, application)
 
@@ -80,10 +82,13 @@ class Inspection:
                     standing.pending.setdefault(key, None)
                 raise
         if failed:
+            self._told = True
             standing.condition("ComparisonError", f"{len(failed)} resources could not be compared: {failed[0]}")
             return RETRY_SECONDS
-        if keys:
+        # What could not be judged may have been settled otherwise, by a sync, and is not among the keys.
+        if self._told:
             standing.clear("ComparisonError")
+        self._told = False
         return None
 
     async def _judge(
