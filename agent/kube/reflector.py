@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
@@ -69,12 +69,23 @@ _PACE = Pace()
 class Reflector:
     """One list-and-watch loop, over all namespaces, for the objects of a kind that match a label selector."""
 
-    def __init__(self, client: KubeClient, kind: Kind, selector: str, handler: Handler, *, pace: Pace = _PACE) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        kind: Kind,
+        selector: str,
+        handler: Handler,
+        *,
+        pace: Pace = _PACE,
+        on_state: Callable[[Kind, KubeError | None], None] = lambda kind, error: None,
+    ) -> None:
+        """`on_state` is called with the error when attempts begin to fail, and with None when all is well again."""
         self.kind = kind
         self._client = client
         self._selector = selector
         self._handler = handler
         self._pace = pace
+        self._on_state = on_state
         self._version: str | None = None
         self._failures = 0
         """In a row, without a change or a bookmark between; and so for the next."""
@@ -188,9 +199,12 @@ class Reflector:
         self._set_state(synced=self.synced, error=error)
 
     def _set_state(self, *, synced: bool, error: KubeError | None) -> None:
-        if synced != self.synced or (error is None) != (self._last_error is None):
+        turned = (error is None) != (self._last_error is None)
+        if synced != self.synced or turned:
             self._since = time.monotonic()
         self._last_error = error
+        if turned:
+            self._on_state(self.kind, error)
         if synced:
             self._synced.set()
         else:

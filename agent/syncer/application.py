@@ -65,6 +65,10 @@ class ApplicationLoop:
         """Say whether to wake it when a kind has been listed."""
         return group_kind in self._preparation.listing
 
+    def heeds(self, group_kind: GroupKind) -> bool:
+        """Say whether it has to do with a kind that may not be watched, or may be again."""
+        return group_kind in self._preparation.kinds
+
     # --- what others tell it
 
     def assign(self, assignment: Assignment) -> None:

@@ -9,6 +9,7 @@ from agent.hubclient.outbox import Outbox
 from agent.kube.client import KubeClient
 from agent.storage import Storage
 from agent.syncer.clock import Clock
+from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
 from agent.syncer.served import Served
 
@@ -21,5 +22,6 @@ class Context:
     served: Served
     outbox: Outbox
     clock: Clock
+    doubt: Doubt
     assigned: Callable[[str], bool]
     """Whether an application of this tracking name is assigned to this cluster."""

@@ -82,11 +82,19 @@ def _may_go(annotations: dict[str, Any], *options: str) -> bool:
 class LiveState:
     """The managed objects of a cluster, kept up to date by watches."""
 
-    def __init__(self, client: KubeClient, observer: Observer, on_listed: Callable[[GroupKind], None]) -> None:
-        """`on_listed` is called when all objects of a kind are known, for the first time or after they were not."""
+    def __init__(
+        self,
+        client: KubeClient,
+        observer: Observer,
+        on_listed: Callable[[GroupKind], None],
+        on_watched: Callable[[GroupKind, KubeError | None], None],
+    ) -> None:
+        """`on_listed` is called when all objects of a kind are known, for the first time or after they were not;
+        `on_watched` when a kind's watch begins to fail, and, without an error, when it is well or given up."""
         self._client = client
         self._observer = observer
         self._on_listed = on_listed
+        self._on_watched = on_watched
         self._reflectors: dict[GroupKind, Reflector] = {}
         self._tasks: dict[GroupKind, asyncio.Task[None]] = {}
         self.records: dict[ResourceKey, Record] = {}
@@ -103,7 +111,7 @@ class LiveState:
         """Begin to watch kinds that are not watched yet. One version of a kind is watched: the first asked for."""
         for kind in kinds:
             if kind.group_kind not in self._reflectors:
-                self._reflectors[kind.group_kind] = Reflector(self._client, kind, SELECTOR, self)
+                self._reflectors[kind.group_kind] = self._reflector(kind)
                 self._tasks[kind.group_kind] = asyncio.create_task(self._keep_watching(kind))
 
     async def _keep_watching(self, kind: Kind) -> None:
@@ -115,17 +123,22 @@ class LiveState:
             except Exception:
                 log.exception("watch of %s: internal error; listed anew in %s s", kind, ANEW_SECONDS)
             # Until it is listed again nobody counts on what is known, and then everything is told again.
-            self._reflectors[kind.group_kind] = Reflector(self._client, kind, SELECTOR, self)
+            self._reflectors[kind.group_kind] = self._reflector(kind)
+            self._on_watched(kind.group_kind, None)
             for key, record in self.records.items():
                 if GroupKind(key.group, key.kind) == kind.group_kind:
                     record.live = replace(record.live, resource_version="")
             await asyncio.sleep(ANEW_SECONDS)
+
+    def _reflector(self, kind: Kind) -> Reflector:
+        return Reflector(self._client, kind, SELECTOR, self, on_state=self._on_state)
 
     async def forget_unserved(self, discovery: Discovery) -> None:
         """End the watches of kinds the cluster serves no more, and forget their objects: they went with the kind."""
         for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
             del self._reflectors[group_kind]
             await _end([self._tasks.pop(group_kind)])
+            self._on_watched(group_kind, None)
             for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
                 self._forget(key)
 
@@ -134,6 +147,11 @@ class LiveState:
         but time does."""
         found = ((kind, self._reflectors.get(kind.group_kind)) for kind in kinds)
         return [(kind, _obstacle(r)) for kind, r in found if r is not None and not r.synced]
+
+    def obstacle(self, kind: Kind) -> KubeError | None:
+        """Return what stands against seeing a kind's objects change; None when nothing does."""
+        reflector = self._reflectors.get(kind.group_kind)
+        return _obstacle(reflector) if reflector is not None else None
 
     async def stop(self) -> None:
         tasks = list(self._tasks.values())
@@ -146,6 +164,9 @@ class LiveState:
         return self._store(obj).live
 
     # --- the reflector's handler
+
+    def _on_state(self, kind: Kind, error: KubeError | None) -> None:
+        self._on_watched(kind.group_kind, error)
 
     def on_replace(self, kind: Kind, items: list[Object]) -> None:
         found: set[ResourceKey] = set()

@@ -28,6 +28,7 @@ from agent.storage import Storage
 from agent.syncer.application import ApplicationLoop
 from agent.syncer.clock import Clock, SystemClock, Timer
 from agent.syncer.context import Context
+from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
 from agent.syncer.questions import answer
 from agent.syncer.served import Served
@@ -47,9 +48,10 @@ class Syncer:
         self._storage = storage
         self._outbox = outbox
         self._clock = clock or SystemClock()
-        self.live = LiveState(client, self._changed, self._listed)
+        self._doubt = Doubt(self._clock, lambda: client.discover(refresh=True), self._wake_all)
+        self.live = LiveState(client, self._changed, self._listed, self._watched)
         served = Served(client, self.live, self._clock)
-        self._context = Context(client, storage, self.live, served, outbox, self._clock, self._is_assigned)
+        self._context = Context(client, storage, self.live, served, outbox, self._clock, self._doubt, self._is_assigned)
         self._loops: dict[str, ApplicationLoop] = {}
         self._by_tracking: dict[str, str] = {}
         self._held: dict[str, Held] = {}
@@ -85,6 +87,7 @@ class Syncer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.live.stop()
+        self._doubt.stop()
 
     # --- intake: what the link calls
 
@@ -194,6 +197,17 @@ class Syncer:
         for application, loop in self._loops.items():
             if loop.waits_for(group_kind):
                 self._wake(application)
+
+    def _watched(self, group_kind: GroupKind, error: errors.KubeError | None) -> None:
+        self._doubt.watched(group_kind, error)
+        if error is None or isinstance(error, errors.Permanent):
+            for application, loop in self._loops.items():
+                if loop.heeds(group_kind):
+                    self._wake(application)
+
+    def _wake_all(self) -> None:
+        for application in self._loops:
+            self._wake(application)
 
     def _wake(self, application: str) -> None:
         timer = self._timers.pop(application, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from agent.engine.assignment import Assignment, ManifestSetRef
 from agent.engine.manifest_set import IncompleteSet, read_manifest_set
@@ -37,6 +38,9 @@ class Preparation:
         self._look_again = 0.0
         self.listing: frozenset[GroupKind] = frozenset()
         """Kinds whose lists are waited for."""
+        self.kinds: frozenset[GroupKind] = frozenset()
+        """Those it has to do with."""
+        self._doubting = False
 
     def look_again(self) -> None:
         """Something may have brought kinds that were missing."""
@@ -123,6 +127,7 @@ class Preparation:
         standing, live = self._standing, self._context.live
         kinds = list(kinds)
         live.watch(kinds)
+        self.kinds = frozenset(kind.group_kind for kind in kinds)
         unlisted = live.unlisted(kinds)
         self.listing = frozenset(kind.group_kind for kind, _ in unlisted)
         failed = [(kind, error) for kind, error in unlisted if error is not None]
@@ -130,13 +135,32 @@ class Preparation:
             standing.be_listed(True)
             standing.clear(condition)
         if not failed:
+            self._tell_doubt(kinds, condition)
             return LISTING_SECONDS if unlisted else None
         standing.be_listed(False)
-        words = "; ".join(f"{kind}: {error}" for kind, error in failed[:NAMED])
+        words = "; ".join(f"{kind}: {error}{error.hint}" for kind, error in failed[:NAMED])
         standing.condition(condition, f"these kinds cannot be listed, and nothing is pruned until they are: {words}")
         if any(isinstance(error, errors.KindUnknown | errors.NotFound) for _, error in failed):
             return await self._ask_anew([kind for kind, _ in failed])
         return RETRY_SECONDS
+
+    def _tell_doubt(self, kinds: Iterable[Kind], condition: str) -> None:
+        """Say that what was listed has not been seen for a while, and may be otherwise by now."""
+        error, live = self._context.doubt.error, self._context.live
+        obstacles = ((kind, live.obstacle(kind)) for kind in kinds)
+        refused = islice(((k, e) for k, e in obstacles if isinstance(e, errors.Permanent)), NAMED)
+        text = "; ".join(f"{k}: {e}{e.hint}" for k, e in refused)
+        if text:
+            text = f"changes of these kinds are not seen, and they may be otherwise than is told here: {text}"
+        if error is not None:
+            text = (
+                f"the cluster's API does not answer, and much may be otherwise than is told here: {error}{error.hint}"
+            )
+        if text:
+            self._standing.condition(condition, text)
+        elif self._doubting:
+            self._standing.clear(condition)
+        self._doubting = bool(text)
 
     async def _ask_anew(self, kinds: list[Kind]) -> float:
         """A list said that the cluster does not serve these kinds: see what discovery says."""
