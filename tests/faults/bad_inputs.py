@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.pair import WEB_BRANCH
 from tests.fleet.kit import Repository
 
 GOOD = """\
@@ -19,8 +20,6 @@ data:
 """
 """web/all.yaml, before and after."""
 MANIFEST = "web/all.yaml"
-WEB_BRANCH = "release"
-"""The branch that `web` follows; everybody else follows main."""
 SHOWN = 1200
 """Characters a message may have: it is read on a screen."""
 

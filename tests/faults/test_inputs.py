@@ -12,7 +12,8 @@ import pytest
 from hub.config import Settings
 from hub.server import source_policy
 from hub.source.policy import SourcePolicy
-from tests.faults.bad_inputs import BAD, GOOD, MANIFEST, SHOWN, WEB_BRANCH, Bad, write
+from tests.faults.bad_inputs import BAD, GOOD, MANIFEST, SHOWN, Bad, write
+from tests.faults.pair import CLUSTER, WEB_BRANCH, Pair
 from tests.faults.scene import at
 from tests.faults.waiting import answered
 from tests.faults.witness import Witness
@@ -25,18 +26,18 @@ NORMAL_SECONDS = 10.0
 """An application that nothing is wrong with has its commit within this on a busy machine; usually in a tenth of it."""
 
 
-class Pair:
+class Spoilt(Pair):
     """`web`, which is spoilt, and `other`, which is not, on one cluster; each a ConfigMap of one key, k."""
 
     def __init__(self, fleet: Fleet, repository: Repository) -> None:
-        self.fleet = fleet
+        super().__init__(fleet)
         self.repository = repository
         self.cluster = Witness()
 
     async def open(self, web_url: str = "") -> None:
         write(self.repository, {MANIFEST: GOOD, "other/all.yaml": GOOD.replace("settings", "other")})
         self.good = self.commit_web()
-        await self.fleet.add_agent("c0", client=self.cluster)
+        await self.fleet.add_agent(CLUSTER, client=self.cluster)
         web = application("web", web_url or self.repository.url, "web")
         web["spec"]["source"]["targetRevision"] = WEB_BRANCH
         await self.fleet.apply(web, application("other", self.repository.url, "other"))
@@ -58,28 +59,10 @@ class Pair:
         await self.arrived("other", revision, NORMAL_SECONDS)
         assert self.cluster.data("other") == {"k": value}
 
-    async def arrived(self, name: str, revision: str, timeout: float = 20) -> None:
-        await self.fleet.wait(name, lambda found: "c0" in found and at(found["c0"], revision), timeout)
-        await self.fleet.synced(name, 1, timeout)
-
-    async def told(self, name: str = "web") -> dict[str, str]:
-        """Return what is said of an application, at the hub and by the agent: type → message."""
-        status = (await self.fleet.statuses(name))["c0"]
-        return {**await self.fleet.conditions(name), **{c.type: c.message for c in status.conditions}}
-
-    async def said(self, condition: str) -> str:
-        async def message() -> str:
-            return (await self.told()).get(condition, "")
-
-        return await answered(message, condition, timeout=15)
-
-    async def silent(self) -> bool:
-        return not await self.told()
-
     async def assert_kept(self) -> None:
         """The last good state is there, and nothing of it was ever taken away."""
         assert self.cluster.data("settings") == {"k": "1"}
-        assert at((await self.fleet.statuses("web"))["c0"], self.good)
+        assert at(await self.status(), self.good)
         self.assert_nothing_was_deleted()
 
     def assert_nothing_was_deleted(self) -> None:
@@ -113,12 +96,12 @@ async def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.fixture
-def pair(fleet: Fleet, repository: Repository) -> Pair:
-    return Pair(fleet, repository)
+def pair(fleet: Fleet, repository: Repository) -> Spoilt:
+    return Spoilt(fleet, repository)
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-async def test_a_bad_input_is_told_and_harms_nothing(pair: Pair, bad: Bad) -> None:
+async def test_a_bad_input_is_told_and_harms_nothing(pair: Spoilt, bad: Bad) -> None:
     await pair.open()
     bad.spoil(pair.repository)
     if WEB_BRANCH in pair.repository.git("branch", "--list", WEB_BRANCH):
@@ -138,7 +121,7 @@ async def test_a_bad_input_is_told_and_harms_nothing(pair: Pair, bad: Bad) -> No
 
 
 @pytest.mark.parametrize("name", ["an unknown kind", "an empty directory", "a doubled key"])
-async def test_a_commit_that_is_taken_back_leaves_nothing_said(pair: Pair, name: str) -> None:
+async def test_a_commit_that_is_taken_back_leaves_nothing_said(pair: Spoilt, name: str) -> None:
     """What is assigned again is what was there all along: no operation is needed to say that all is well."""
     await pair.open()
     BAD[name].spoil(pair.repository)
@@ -149,7 +132,7 @@ async def test_a_commit_that_is_taken_back_leaves_nothing_said(pair: Pair, name:
     pair.repository.git("branch", "--force", WEB_BRANCH)
     await pair.fleet.refresh("web")
     await answered(pair.silent, "the conditions to go")
-    assert (await pair.fleet.statuses("web"))["c0"].sync == "Synced"
+    assert (await pair.status()).sync == "Synced"
     assert pair.cluster.data("settings") == {"k": "1"}
     pair.assert_nothing_was_deleted()
 
@@ -165,7 +148,7 @@ def server(repository: Repository) -> Iterator[GitHttp]:
     [("silent", "git was ended because it"), ("stall_packs", "git was ended because it was silent")],
 )
 async def test_a_repository_that_hangs_is_told_and_holds_up_nobody(
-    pair: Pair, server: GitHttp, fault: str, advice: str
+    pair: Spoilt, server: GitHttp, fault: str, advice: str
 ) -> None:
     """The hub has read it before, and has all it needs to go on with what it knows: people must hear of it none the
     less, or they look for their commit in vain."""
