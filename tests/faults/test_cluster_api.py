@@ -48,8 +48,9 @@ def pair(fleet: Fleet, repository: Repository, cluster: SimulatedCluster) -> Clu
     ids=["away", "throttling", "failing"],
 )
 async def test_a_cluster_that_cannot_be_reached_is_told_and_waited_for(
-    pair: ClusterPair, cluster: SimulatedCluster, fault: Faults, words: str
+    pair: ClusterPair, cluster: SimulatedCluster, fault: Faults, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("agent.syncer.patience.REQUEST_ATTEMPTS", 2)
     await pair.open(config_map("a", {"k": "1"}), config_map("b", {"k": "1"}))
     cluster.set_faults(fault)
     # What is gone from Git is not gone from the cluster until all the rest is there.
@@ -83,7 +84,7 @@ async def test_a_cluster_that_is_away_is_told_though_nothing_is_to_be_done(
 
 async def test_a_slow_cluster_only_takes_longer(pair: ClusterPair, cluster: SimulatedCluster) -> None:
     await pair.open(config_map("a", {"k": "1"}))
-    cluster.set_faults(Faults(latency_seconds=0.5))
+    cluster.set_faults(Faults(latency_seconds=0.3))
     revision = await pair.commit(*(config_map(name, {"k": "2"}) for name in "abcdefgh"))
     await pair.other_goes_on("2")
     await pair.converged(revision)
@@ -132,7 +133,7 @@ async def test_a_write_that_is_refused_after_its_dry_run_prunes_nothing(pair: Cl
     assert {(r.key.name, r.status) for r in operation.results} == {
         ("a", "Synced"), ("b", "SyncFailed"), ("c", "Synced")
     }  # fmt: skip
-    assert [r.key.name for r in (await pair.status()).resources] == ["b", "gone"]
+    await answered(lambda: _not_fine(pair, {"b", "gone"}), "what differs to be told")
     assert [await pair.data(name) for name in ("a", "b", "c", "gone")] == [
         {"k": "2"},
         {"k": "1"},
@@ -178,6 +179,10 @@ async def test_a_kind_that_is_forbidden_is_told_and_nothing_else_is_touched(
     await pair.arrived(pair.web, revision)
     await answered(pair.silent, "the condition to go")
     assert pair.tap.named("delete") == ["Secret/s"]
+
+
+async def _not_fine(pair: ClusterPair, names: set[str]) -> bool:
+    return {r.key.name for r in (await pair.status()).resources} == names
 
 
 def _refuse_to_write(name: str, error: KubeError) -> Trouble:
