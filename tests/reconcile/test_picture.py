@@ -54,7 +54,7 @@ class Looker:
         self.seen: list[list[str]] = []
 
     async def look(
-        self, application: Application, clusters: ClusterIndex, before: RefreshState | None, *, hard: bool = False
+        self, application: Application, clusters: ClusterIndex, before: RefreshState | None, **_: Any
     ) -> Outcome:
         found = targets(application, clusters, apply_overrides).targets
         self.seen.append([target.cluster.name for target in found])
@@ -79,6 +79,9 @@ class Watcher:
         return 3600.0
 
     async def poll(self, *_: Any, **__: Any) -> list[str]:
+        return []
+
+    def troubles(self, urls: Any) -> list[str]:
         return []
 
 
