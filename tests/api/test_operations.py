@@ -20,7 +20,7 @@ async def newest(world: World, shop: Application) -> OperationRequest:
 
 async def test_a_sync_is_written_down_and_told(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.shop()
-    body = {"prune": True, "force": True, "dry_run": True, "sync_options": ["Replace=true"]}
+    body = {"prune": True, "force": True, "dry_run": True, "sync_options": ["PruneLast=true"]}
     async with world.bus.subscribe("applications") as subscription:
         reply = await admin.post(f"{SHOP}/sync", json=body)
         assert reply.status_code == 202, reply.text
@@ -29,7 +29,7 @@ async def test_a_sync_is_written_down_and_told(world: World, admin: httpx2.Async
     assert request.id == reply.json()["operation_id"]
     assert (request.kind, request.initiated_by, request.clusters) == (OperationKind.SYNC, "admin", ())
     assert (request.prune, request.force, request.dry_run, request.terminate) == (True, True, True, False)
-    assert request.sync_options == ("Replace=true",)
+    assert request.sync_options == ("PruneLast=true",)
     assert request.requested_at <= world.clock()
 
 
