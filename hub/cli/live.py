@@ -45,6 +45,7 @@ class Display:
         self._quiet = quiet
         self._live: Live | None = None
         self._told: dict[str, tuple[str, str]] = {}
+        self._noted = ""
 
     def __enter__(self) -> Display:
         if not self._quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -67,10 +68,14 @@ class Display:
         if self._live is not None:
             self._live.update(self._drawn(lines, note))
         elif not self._quiet:
-            self._tell(lines)
+            self._tell(lines, note)
 
-    def _tell(self, lines: Iterable[Line]) -> None:
+    def _tell(self, lines: Iterable[Line], note: str) -> None:
         """Write a line for each that says something new."""
+        if note != self._noted:
+            self._noted = note
+            if note:
+                click.echo(clean(f"{self._title}: {note}"), err=True)
         for line in lines:
             state = (line.state, line.text)
             if self._told.get(line.subject) != state:

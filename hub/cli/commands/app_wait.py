@@ -15,6 +15,8 @@ from hub.cli.progress import Wanted, lacking
 from hub.cli.session import Session, pass_session
 from hub.cli.values import DURATION
 
+_NOWHERE = "it is on no cluster"
+
 
 @declare(
     "wait",
@@ -53,7 +55,8 @@ def command(
     """Wait until APP is as wanted on all its clusters.
 
     Without --sync, --health or --operation, all three are waited for. A change of the application, or a cluster that is
-    not connected, is waited for as well.
+    not connected, is waited for as well. While the hub cannot find out what is to be, because of a revision that cannot
+    be rendered for one, APP does not count as synced.
     """
     if deletion:
         wait_deleted(session, app, timeout)
@@ -94,8 +97,10 @@ def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], 
             if picture.deleted:
                 raise Failed(f"application {app} was deleted meanwhile")
             lines = _lines(picture, wanted, clusters)
-            display.update(lines, "; ".join(picture.errors))
-            is_ready = bool(lines) and picture.is_settled and all(line.is_over for line in lines)
+            # An error means that what the clusters are is not what Git says, however fine they are.
+            errors = picture.errors if wanted.sync else []
+            display.update(lines, "; ".join(errors) or ("" if lines or not picture.is_settled else _NOWHERE))
+            is_ready = bool(lines) and not errors and picture.is_settled and all(line.is_over for line in lines)
             return picture if is_ready else None
 
         try:
@@ -123,5 +128,5 @@ def _lateness(app: str, lines: list[Line], picture: Picture, timeout: float) -> 
     elif late:
         reason = some(late)
     else:
-        reason = "the hub has not assigned its newest change" if lines else "it is on no cluster"
+        reason = "the hub has not assigned its newest change" if lines else _NOWHERE
     return f"{app} is not ready within {timeout:g} s: {reason}"
