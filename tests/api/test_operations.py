@@ -106,6 +106,14 @@ async def test_ending_an_operation(world: World, admin: httpx2.AsyncClient) -> N
     assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["paris"]})).status_code == 202
 
 
+async def test_what_was_asked_for_on_no_cluster_can_be_taken_back(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.application()
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409, "nothing was asked for"
+    await admin.post(f"{SHOP}/sync", json={})
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 202
+    assert (await newest(world, shop)).terminate
+
+
 async def test_a_refresh(world: World, admin: httpx2.AsyncClient) -> None:
     await world.shop()
     async with world.bus.subscribe("refresh") as subscription:

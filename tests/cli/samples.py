@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from hub.api.models.application import ApplicationCluster, ApplicationDetail, ApplicationSummary
 from hub.api.models.cluster import ClusterItem, JoinReply
 from hub.api.models.event import EventItem
-from hub.api.models.operation import HistoryItem, OperationItem
+from hub.api.models.operation import HistoryItem, OperationItem, OperationRequestItem
 from hub.api.models.project import ProjectDetail
 from hub.api.models.resource import ClusterDiff, ClusterTree, DriftItem, ResourceItem
 
@@ -73,6 +73,25 @@ def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict
         "results": [],
     }
     return _checked(OperationItem, given | values)
+
+
+def request(id: str = "op-1", **values: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "id": id,
+        "kind": "sync",
+        "initiated_by": "ada",
+        "requested_at": at(minutes=3),
+        "clusters": [],
+        "history_id": 0,
+        "prune": False,
+        "dry_run": False,
+        "force": False,
+        "resources": [],
+        "sync_options": [],
+        "terminate": False,
+        "states": [],
+    }
+    return _checked(OperationRequestItem, given | values)
 
 
 def row(cluster: str = "edge-1", **values: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.cli.conftest import Outcome, Terminal
 from tests.cli.fakehub import FakeHub, Reply, Request, events, refused
 
 APP, WATCH, SYNC = "/applications/web", "/applications/web/watch", "/applications/web/sync"
+OPERATIONS, TERMINATE = "/applications/web/operations", "/applications/web/terminate"
 
 
 @pytest.fixture(autouse=True)
@@ -205,10 +206,43 @@ def test_what_the_hub_cannot_assign_is_the_answer(story: Story, run: Terminal) -
     assert "web cannot be assigned to clusters: ComparisonError: the repository cannot be read" in outcome.err
 
 
+def test_what_was_told_to_have_failed_does_not_begin_later(story: Story, run: Terminal) -> None:
+    story.details(before(), before() | {"conditions": [samples.condition()]})
+    story.hub.on("GET", OPERATIONS, {"items": [samples.request("ours", clusters=["edge-1"])]})
+    story.hub.on("POST", TERMINATE, Reply({"operation_id": "end"}, 202))
+    outcome = run("app", "sync", "web", "--cluster", "edge-1")
+    assert (outcome.code, "The sync was taken back" in outcome.err) == (1, True)
+    assert [asked.json for asked in story.hub.asked("POST", TERMINATE)] == [{"clusters": ["edge-1"]}]
+
+
+def test_what_somebody_else_asked_for_after_it_is_not_ended(story: Story, run: Terminal) -> None:
+    story.details(before(), before() | {"conditions": [samples.condition()]})
+    story.hub.on("GET", OPERATIONS, {"items": [samples.request("theirs"), samples.request("ours")]})
+    outcome = run("app", "sync", "web")
+    assert (outcome.code, "Another operation was asked for" in outcome.err) == (1, True)
+    assert not story.hub.asked("POST", TERMINATE)
+
+
+def test_what_cannot_be_taken_back_is_told(story: Story, run: Terminal) -> None:
+    story.details(before(), before() | {"conditions": [samples.condition()]})
+    story.hub.on("GET", OPERATIONS, {"items": [samples.request("ours")]})
+    story.hub.on("POST", TERMINATE, refused(403, "permission-denied", "the account may not do this"))
+    outcome = run("app", "sync", "web")
+    assert "The sync is still asked for, since it could not be taken back: the account may not" in outcome.err
+
+
 def test_an_application_on_no_cluster_is_told(story: Story, run: Terminal) -> None:
     story.details(before() | {"clusters": []})
     outcome = run("app", "sync", "web")
     assert (outcome.code, "is assigned to no cluster" in outcome.err) == (1, True)
+
+
+def test_a_timeout_says_what_is_in_the_way(story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "GRACE_SECONDS", 20.0)
+    story.details(before() | {"conditions": [samples.condition()]})
+    outcome = run("app", "sync", "web", "--timeout", "0.1")
+    assert outcome.code == 4
+    assert "on edge-1; it goes on there. ComparisonError: the repository cannot be read" in outcome.err
 
 
 def test_a_timeout_says_where_it_still_runs(story: Story, run: Terminal) -> None:
@@ -284,6 +318,7 @@ def test_waiting_for_one_thing_on_one_cluster(story: Story, run: Terminal) -> No
             samples.detail(conditions=[samples.condition()], generation=3),
             "ComparisonError: the repository cannot be read",
         ),
+        (samples.detail(conditions=[samples.condition()]), "ComparisonError: the repository cannot be read"),
         (samples.detail(generation=3), "the hub has not assigned its newest change"),
         (samples.detail() | {"clusters": []}, "it is on no cluster"),
     ],
@@ -292,6 +327,17 @@ def test_waiting_in_vain_says_for_what(story: Story, run: Terminal, detail: dict
     story.details(detail)
     outcome = run("app", "wait", "web", "--timeout", "100ms")
     assert (outcome.code, outcome.err.splitlines()[-1]) == (4, f"error: web is not ready within 0.1 s: {reason}")
+
+
+def test_waiting_for_health_alone_does_not_mind_what_the_hub_cannot_read(story: Story, run: Terminal) -> None:
+    story.details(samples.detail(conditions=[samples.condition()]))
+    assert run("app", "wait", "web", "--health").code == 0
+
+
+def test_waiting_tells_what_is_in_the_way_without_a_terminal(story: Story, run: Terminal) -> None:
+    story.details(samples.detail(conditions=[samples.condition()]))
+    outcome = run("app", "wait", "web", "--timeout", "0.2")
+    assert outcome.err.count("waiting for web: ComparisonError: the repository cannot be read") == 1
 
 
 def test_waiting_for_an_application_that_is_not_there(story: Story, run: Terminal) -> None:

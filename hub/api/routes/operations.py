@@ -116,7 +116,9 @@ async def terminate(
     known = await _operable(api, caller, name, namespace)
     clusters = select_clusters(known, body.clusters)
     requests = await api.services.store.operation_requests(str(known.application.id))
-    if not any(_under_way(known, cluster, requests) for cluster in clusters):
+    # Asked for while there is no cluster to begin on: what would begin by itself once there is one.
+    is_pending = not clusters and bool(requests) and not requests[0].terminate
+    if not is_pending and not any(_under_way(known, cluster, requests) for cluster in clusters):
         raise Conflict(f"no operation of application {known.application.id.display} is under way there")
     request = OperationRequest(
         id=str(uuid.uuid4()),
