@@ -160,7 +160,14 @@ class LiveState:
         await _end(tasks)
 
     def note(self, obj: Object) -> Live:
-        """Take in an object the agent itself has just written, without waiting for the watch to tell."""
+        """Take in an object the agent itself has just written, without waiting for the watch to tell; returns it.
+
+        The watch may have been quicker than the answer, and have brought what the object has become since. That stays
+        what is known: nothing would tell of it again.
+        """
+        known = self.records.get(key_of(obj))
+        if known is not None and _told_before(known.live, obj["metadata"]):
+            return live_of(obj)
         return self._store(obj).live
 
     # --- the reflector's handler
@@ -233,7 +240,7 @@ class LiveState:
 
 
 def _told_before(known: Live, metadata: dict[str, Any]) -> bool:
-    """Say whether an event tells of an object as it is known, or as it was before this agent's own last write of it."""
+    """Say whether an event or an answer tells of an object as it is known, or as it was before that."""
     before, now = known.resource_version, metadata.get("resourceVersion", "")
     if before == now:
         return True

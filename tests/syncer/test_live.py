@@ -1,0 +1,58 @@
+"""What is known of objects, whichever of the watch and the answers to the agent's own writes comes first."""
+
+from __future__ import annotations
+
+from agent.engine.resource import Object, key_of
+from agent.kube.client import EventType, Kind, WatchEvent
+from agent.kube.simulated import SimulatedCluster
+from agent.syncer.live import LiveState
+
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True)
+
+
+def deployment(version: int, *, ready: bool, replicas: int = 1) -> Object:
+    tracking = "web:apps/Deployment:shop/web"
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "uid": "u1",
+            "generation": 1,
+            "resourceVersion": str(version),
+            "annotations": {"argocd.argoproj.io/tracking-id": tracking},
+        },
+        "spec": {"replicas": replicas},
+        "status": {"observedGeneration": 1, "updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}
+        if ready
+        else {},
+    }
+
+
+def state() -> LiveState:
+    return LiveState(SimulatedCluster(), lambda *_: None, lambda _: None)
+
+
+def health_of(live: LiveState) -> str:
+    health = live.records[key_of(deployment(1, ready=True))].health
+    assert health is not None
+    return str(health.status)
+
+
+def test_an_answer_that_comes_after_its_own_consequences_changes_nothing() -> None:
+    live = state()
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(10, ready=False)))
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.MODIFIED, deployment(12, ready=True)))
+    written = live.note(deployment(10, ready=False))
+    assert health_of(live) == "Healthy"
+    assert written.resource_version == "10", "what was written is what was judged, not what came after it"
+
+
+def test_an_answer_that_comes_first_is_known_at_once() -> None:
+    live = state()
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(10, ready=True)))
+    written = live.note(deployment(12, ready=False, replicas=2))
+    assert (written.resource_version, health_of(live)) == ("12", "Progressing")
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.MODIFIED, deployment(10, ready=True)))
+    assert health_of(live) == "Progressing", "an event from before the write"
