@@ -34,13 +34,15 @@ def main() -> int:
     steps = Steps()
     began = time.monotonic()
     try:
-        with Stage(arguments.context, arguments.kubeconfig) as stage:
+        with Stage(arguments.context, arguments.kubeconfig, steps.say) as stage:
             try:
                 Story(stage, steps).run()
             except (StepFailed, subprocess.SubprocessError) as failure:
-                steps.console.print(f"\n[red]✗[/red] {failure}", markup=True)
+                steps.console.print("\n[red]✗[/red]", end=" ")
+                steps.console.print(str(failure), markup=False)
                 for program in (stage.hub, *(c.agent for c in stage.clusters.values())):
-                    steps.console.print(f"\n{program.name}:\n{program.last_words()}", markup=False, style="dim")
+                    if words := program.last_words():
+                        steps.console.print(f"\n{program.name}:\n{words}", markup=False, style="dim")
                 return 1
             steps.console.print(f"\nEverything happened, in {time.monotonic() - began:.0f} s.")
             if not arguments.once:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from demo.console import StepFailed
-from demo.processes import module
+from demo.processes import environment, module
 
 
 class Escadre:
     """The command line, with a configuration of its own."""
 
     def __init__(self, config: Path) -> None:
-        self._environment = {**os.environ, "ESCADRE_CONFIG": str(config), "NO_COLOR": "1"}
-        for name in ("ESCADRE_HUB", "ESCADRE_TOKEN", "ESCADRE_CA_FILE"):
-            self._environment.pop(name, None)
+        self._environment = {**environment(), "ESCADRE_CONFIG": str(config), "NO_COLOR": "1"}
 
     def run(self, *words: str, stdin: str = "", codes: tuple[int, ...] = (0,), timeout: float = 120) -> str:
         """Return what it printed. Raises StepFailed on an exit code that is not among `codes`."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from agent.kube.client import Kind, KubeClient
+from agent.kube.client import DeleteOptions, Kind, KubeClient
 from agent.kube.cluster import ClusterClient
 from agent.kube.kubeconfig import load_kubeconfig
 from agent.kube.simulated.control import SOCKET_NAME, control
 
 MANAGER = "kubectl-edit"
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", True)
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", False)
 
 
 class Hands(Protocol):
@@ -60,6 +62,22 @@ class RealHands:
                 await client.replace(CONFIG_MAP, found, field_manager=MANAGER)
 
         self._with_client(change)
+
+    def remove_namespace(self, name: str, *, seconds: float = 0) -> bool:
+        """Remove a namespace with all there is in it, and wait for so long until it is gone; returns whether it is.
+        Raises ConfigError, KubeError."""
+
+        async def remove(client: KubeClient) -> bool:
+            deadline = time.monotonic() + seconds
+            await client.delete(NAMESPACE, "", name, DeleteOptions(propagation="background"))
+            while await client.get(NAMESPACE, "", name) is not None:
+                if time.monotonic() >= deadline:
+                    return False
+                await asyncio.sleep(0.2)
+            return True
+
+        gone: bool = self._with_client(remove)
+        return gone
 
     def _with_client(self, work: Callable[[KubeClient], Awaitable[Any]]) -> Any:
         async def run() -> Any:

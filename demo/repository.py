@@ -6,6 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
+NAMESPACE = "escadre-demo"
+"""The demonstration's own on every cluster: on a real one it goes with all that is in it."""
+
+# The images exist, and run anywhere: on a real cluster the pods have to become ready.
 PLAIN = """\
 apiVersion: v1
 kind: ConfigMap
@@ -29,7 +33,7 @@ spec:
     spec:
       containers:
         - name: shop
-          image: registry.example.com/shop:{version}
+          image: registry.k8s.io/pause:{version}
           ports: [{{containerPort: 8080}}]
 ---
 apiVersion: v1
@@ -51,7 +55,7 @@ data:
 """
 
 CHART = {
-    "Chart.yaml": "apiVersion: v2\nname: cache\nversion: 1.0.0\n",
+    "Chart.yaml": 'apiVersion: v2\nname: cache\nversion: 1.0.0\nappVersion: "3.10"\n',
     "values.yaml": "replicas: 1\nsize: small\n",
     "templates/cache.yaml": """\
 apiVersion: apps/v1
@@ -69,7 +73,7 @@ spec:
     spec:
       containers:
         - name: cache
-          image: registry.example.com/cache:{{ .Chart.Version }}
+          image: registry.k8s.io/pause:{{ .Chart.AppVersion }}
 """,
 }
 
@@ -89,7 +93,7 @@ spec:
     spec:
       containers:
         - name: worker
-          image: registry.example.com/worker:1
+          image: registry.k8s.io/pause:3.10
 """,
     "overlays/eu/kustomization.yaml": """\
 resources: [../../base]
@@ -112,7 +116,7 @@ spec:
     targetRevision: main
     path: {path}{more}
   destinations:
-    - namespace: demo
+    - namespace: {namespace}
       selector:
         matchLabels: {{{labels}}}
   syncPolicy:{automated}
@@ -129,6 +133,9 @@ class Repository:
         self.path.mkdir()
         self.applications.mkdir()
         self._git("init", "--quiet", "--initial-branch=main")
+        # For whoever commits here by hand, and has never told Git who they are.
+        self._git("config", "user.name", "Ada Demo")
+        self._git("config", "user.email", "ada@example.com")
 
     @property
     def url(self) -> str:
@@ -136,7 +143,7 @@ class Repository:
 
     def fill(self, *, kustomize: bool) -> None:
         """Write and commit everything, and the Applications beside the repository."""
-        self.write_shop("hello", "1.0")
+        self.write_shop("hello", "3.9")
         self._write("shop/banner.yaml", EXTRA)
         for name, text in CHART.items():
             self._write(f"cache/{name}", text)
@@ -167,7 +174,8 @@ class Repository:
         return self._git("rev-parse", "HEAD")
 
     def _application(self, name: str, path: str, labels: str, automated: str, more: str = "") -> None:
-        text = APPLICATION.format(name=name, url=self.url, path=path, labels=labels, automated=automated, more=more)
+        values = {"name": name, "url": self.url, "path": path, "labels": labels, "automated": automated, "more": more}
+        text = APPLICATION.format(namespace=NAMESPACE, **values)
         (self.applications / f"{name}.yaml").write_text(text, "utf-8")
 
     def _write(self, path: str, text: str) -> None:
@@ -176,9 +184,13 @@ class Repository:
         target.write_text(text, "utf-8")
 
     def _git(self, *arguments: str) -> str:
-        identity = ["-c", "user.name=Ada Demo", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.path), "GIT_CONFIG_NOSYSTEM": "1"}
         done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.path, env=environment, check=True, capture_output=True, text=True
+            ["git", "-c", "commit.gpgsign=false", *arguments],
+            cwd=self.path,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return done.stdout.strip()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from demo.console import StepFailed, Steps, wait_until
-from demo.processes import module
+from demo.processes import environment, module
+from demo.repository import NAMESPACE
 from demo.stage import Stage, kustomize_is_here
 
-NAMESPACE = "demo"
 SETTINGS = "shop-settings"
 BANNER = "shop-banner"
 Tell = Callable[[str], None]
@@ -26,6 +26,10 @@ class Story:
 
     def run(self) -> None:
         """Tell all of it. Raises StepFailed at the first step that did not happen."""
+        if self._stage.plans[0].context:
+            with self._steps.step("Reach your clusters") as tell:
+                tell("an earlier demonstration to be taken away")
+                self._stage.reach_clusters()
         self._start_hub()
         self._add_clusters()
         self._deploy()
@@ -55,12 +59,13 @@ class Story:
     def _pin(self) -> str:
         """The operator's way to the pin: on the hub's own machine, from the hub itself."""
         words = module("hub", "ca", "pin", "--data-dir", str(self._stage.root / "hub"))
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(words, env=environment(), capture_output=True, text=True, check=True).stdout.strip()
 
     def _add_clusters(self) -> None:
         plans = self._stage.plans
         kind = "of your kubeconfig" if plans[0].context else "simulated"
-        with self._steps.step(f"Add {len(plans)} clusters ({kind}), each agent with a token and a certificate") as tell:
+        count = "1 cluster" if len(plans) == 1 else f"{len(plans)} clusters"
+        with self._steps.step(f"Add {count} ({kind}), each agent with a token and a certificate") as tell:
             for plan in plans:
                 token_file = self._stage.root / f"{plan.name}.token"
                 labels = [word for k, v in plan.labels.items() for word in ("--label", f"{k}={v}")]
@@ -100,7 +105,7 @@ class Story:
 
     def _commit_arrives(self) -> None:
         with self._steps.step("A commit: on every cluster") as tell:
-            self._stage.repository.write_shop("bonjour", "1.1")
+            self._stage.repository.write_shop("bonjour", "3.10")
             revision = self._stage.repository.commit("Greet in French")
             self._steps.command(["escadre", "app", "refresh", "shop"])
             began = time.monotonic()
@@ -197,7 +202,10 @@ class Story:
 
     def _not_compared(self, name: str) -> str:
         rows = self._clusters_of(name)
-        return "" if rows and all(r["sync"] == "OutOfSync" for r in rows) else f"{name} on {len(rows)} clusters"
+        if rows and all(r["sync"] == "OutOfSync" for r in rows):
+            return ""
+        reasons = [f"{r['cluster']}: {c['message']}" for r in rows for c in r["conditions"]]
+        return "; ".join(reasons) or f"{name} is {', '.join(r['sync'] for r in rows) or 'on no cluster yet'}"
 
     def _not_assigned(self, name: str, revision: str) -> str:
         rows = self._clusters_of(name)
