@@ -97,34 +97,47 @@ async def run(config: AgentConfig) -> None:
     """Enrol where needed, then work until a signal. Raises AgentError."""
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(config.data_dir):
-        enroller = Enroller(__version__)
-        identity = await ensure_enrolled(
-            enroller,
-            config.data_dir,
-            hub=config.hub,
-            ca_pin=config.ca_pin,
-            token_file=config.token_file,
-            gateway=config.gateway,
-        )
-        await recover_if_expired(enroller, identity)
-        storage = Storage(config.data_dir / "agent.db")
+        # Before the token, which is for one use: a kubeconfig that cannot be read must not cost it.
         cluster = open_cluster(config)
-        options = LinkOptions(agent_version=__version__, simulated=config.simulate)
-        agent = Agent(cluster.client, storage, identity, server=cluster.server, options=options)
-        tasks = [
-            asyncio.create_task(agent.run()),
-            asyncio.create_task(keep_renewed(enroller, identity, agent.link)),
-        ]
-        if cluster.serve is not None:
-            tasks.append(asyncio.create_task(cluster.serve()))
+        work = asyncio.create_task(_work(config, cluster))
         try:
-            await _until_signal(tasks)
+            await _until_signal(work)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
             await cluster.client.close()
-            storage.close()
+
+
+async def _work(config: AgentConfig, cluster: Cluster) -> None:
+    """Enrol where needed, then work until cancelled."""
+    enroller = Enroller(__version__)
+    identity = await ensure_enrolled(
+        enroller,
+        config.data_dir,
+        hub=config.hub,
+        ca_pin=config.ca_pin,
+        token_file=config.token_file,
+        gateway=config.gateway,
+    )
+    await recover_if_expired(enroller, identity)
+    storage = Storage(config.data_dir / "agent.db")
+    options = LinkOptions(agent_version=__version__, simulated=config.simulate)
+    agent = Agent(cluster.client, storage, identity, server=cluster.server, options=options)
+    tasks = [
+        asyncio.create_task(agent.run()),
+        asyncio.create_task(keep_renewed(enroller, identity, agent.link)),
+    ]
+    if cluster.serve is not None:
+        tasks.append(asyncio.create_task(cluster.serve()))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        storage.close()
 
 
 def open_cluster(config: AgentConfig) -> Cluster:
@@ -155,17 +168,16 @@ async def _serve_control(cluster: SimulatedCluster, data_dir: Path) -> None:
         await server.close()
 
 
-async def _until_signal(tasks: list[asyncio.Task[None]]) -> None:
+async def _until_signal(work: asyncio.Task[None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     waiter = asyncio.create_task(stop.wait())
     try:
-        done, _ = await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if task is not waiter:
-                await task
+        done, _ = await asyncio.wait([waiter, work], return_when=asyncio.FIRST_COMPLETED)
+        if work in done:
+            await work
     finally:
         waiter.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -132,6 +132,19 @@ async def test_a_signal_ends_it_whatever_it_waits_for(road: Road, tmp_path: Path
     assert await road.agent.stop() == 0
 
 
+async def test_a_kubeconfig_that_is_not_there_costs_no_token(tmp_path: Path) -> None:
+    """It ends before it turns to the hub."""
+    agent, token = AgentProcess(tmp_path), tmp_path / "token"
+    token.write_text("esc1.once")
+    words = ("--hub", "localhost:1", "--ca-pin", "sha256:" + "0" * 64, "--token-file", str(token))
+    await agent.start(*words, "--kubeconfig", str(tmp_path / "nowhere"))
+    try:
+        assert await agent.ended() == 1
+    finally:
+        await agent.kill()
+    assert agent.words().splitlines() == [f"error: {tmp_path / 'nowhere'}: cannot be read: No such file or directory"]
+
+
 async def test_a_data_directory_serves_one_agent(road: Road, tmp_path: Path) -> None:
     await road.open(config_map("settings"))
     await road.connected()
