@@ -171,9 +171,20 @@ def report(error: Exception) -> int:
             return Exit.USAGE
         case BrokenPipeError():
             # Whoever read the output has enough; nothing more can be said to them, at exit neither.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_no_more()
             return Exit.OK
+        case OSError():
+            # What is read and written beside the output has errors of its own.
+            what = f"{error.filename} cannot be used" if error.filename else "the output cannot be written"
+            click.echo(f"error: {what}: {error.strerror or error}", err=True)
+            _write_no_more()
+            return Exit.FAILED
     return _internal(error)
+
+
+def _write_no_more() -> None:
+    """Have what is left of the output go nowhere, instead of failing once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _internal(error: Exception) -> int:
@@ -192,5 +203,5 @@ def _internal(error: Exception) -> int:
 
 def _sentence(message: str) -> str:
     """Return click's message as the rest of a sentence."""
-    text = message.strip().rstrip(".")
+    text = message.strip().rstrip(".").replace("is not a valid integer range", "is not a whole number")
     return text[:1].lower() + text[1:]

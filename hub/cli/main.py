@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -61,6 +63,9 @@ def _show_version(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the program; exits as `hub.cli.exit` says."""
+    if sys.stdout is None:
+        # Closed by whoever started it, who wants no output.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

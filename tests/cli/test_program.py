@@ -120,6 +120,25 @@ def test_a_reader_that_leaves_is_no_error(hub: FakeHub, run: Terminal) -> None:
     assert done.returncode == 0
 
 
+def test_output_that_cannot_be_written_is_told(hub: FakeHub, run: Terminal) -> None:
+    from tests.cli import samples
+
+    hub.on("GET", "/clusters", {"items": [samples.cluster()], "continue": ""})
+    for arguments in (["cluster", "list"], ["cluster", "list", "-o", "json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([*PROGRAM, *arguments], env=environment(run), stdout=full, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (1, b"error: the output cannot be written: No space left on device\n")
+
+
+def test_without_an_output_it_does_its_work(hub: FakeHub, run: Terminal) -> None:
+    from tests.cli import samples
+
+    hub.on("GET", "/clusters", {"items": [samples.cluster()], "continue": ""})
+    command = f"{' '.join(PROGRAM)} cluster list -o json >&-"
+    done = subprocess.run(["bash", "-c", command], env=environment(run), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_terminal_that_knows_no_unicode_gets_something(hub: FakeHub, run: Terminal) -> None:
     from tests.cli import samples
 
