@@ -134,7 +134,7 @@ def _cluster(row: Row) -> list[str]:
     resources = row["resources"]
     if resources:
         told += _resources(row, resources)
-        told += _drift(resources)
+        told += _drift(resources, is_applied=row["revision"] == row["synced_revision"])
     if row["last_drift"] and not any(resource["drift"] for resource in resources):
         told += _last_drift(row["last_drift"])
     return ["", bold(f"Cluster {clean(row['cluster'])}:"), *told] if told else []
@@ -178,11 +178,13 @@ def _resources(row: Row, resources: Sequence[Row]) -> list[str]:
     return lines + ([f"  and {left} more: see `escadre app resources`"] if left > 0 else [])
 
 
-def _drift(resources: Sequence[Row]) -> list[str]:
+def _drift(resources: Sequence[Row], *, is_applied: bool) -> list[str]:
+    """Return every field that differs. What has not been applied yet is no drift."""
+    title = "Drift of" if is_applied else "Differences of"
     lines: list[str] = []
     for resource in resources[:_MOST_ROWS]:
         if resource["drift"]:
-            lines.append(f"  Drift of {clean(resource_text(resource))}:")
+            lines.append(f"  {title} {clean(resource_text(resource))}:")
             lines += [f"    {drift_text(field)}" for field in resource["drift"]]
     return lines
 

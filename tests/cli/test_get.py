@@ -117,6 +117,15 @@ def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
     assert run("app", "get", "web").out == TROUBLED
 
 
+def test_what_has_not_been_applied_yet_is_no_drift(hub: FakeHub, run: Terminal) -> None:
+    waiting = samples.resource(sync="OutOfSync", drift=[samples.field_drift()])
+    row = samples.row(sync="OutOfSync", revision="c0ffee1", not_fine=1, resources=[waiting])
+    hub.on("GET", "/applications/web", samples.detail(row))
+    out = run("app", "get", "web").out
+    assert "  Differences of apps/Deployment web/web:\n" in out
+    assert "Drift" not in out
+
+
 def test_an_empty_automated_policy_is_told_as_what_it_is(hub: FakeHub, run: Terminal) -> None:
     manifest: dict[str, Any] = {"spec": {"syncPolicy": {"automated": {}}}}
     summary = samples.summary(sync_policy="automated")
