@@ -67,7 +67,7 @@ class Accounts:
         if wait:
             seconds = max(1.0, wait.total_seconds())
             raise TooManyRequests(
-                f"too many failed logins: try again in {seconds:.0f} seconds",
+                f"too many failed logins: try again in {seconds:.0f} s",
                 code="too-many-logins",
                 retry_after=seconds,
             )

@@ -88,5 +88,5 @@ APPLICATION = HubName(
     "is no application's name: give NAME, or NAMESPACE/NAME",
     "/applications",
 )
-CLUSTER = HubName("cluster", _NAME, "is no cluster's name: use lower-case letters, digits, - and .", "/clusters")
-PROJECT = HubName("project", _NAME, "is no project's name: use lower-case letters, digits, - and .", "/projects")
+CLUSTER = HubName("cluster", _NAME, "is no cluster's name: use lower-case letters, digits, '-' and '.'", "/clusters")
+PROJECT = HubName("project", _NAME, "is no project's name: use lower-case letters, digits, '-' and '.'", "/projects")

@@ -79,7 +79,7 @@ async def test_guessing_is_slowed_for_that_account_and_address_only(
         with pytest.raises(Unauthenticated):
             await accounts.authenticate("admin", "guess", HERE)
     recorded = len(store.events)
-    with pytest.raises(TooManyRequests, match="try again in 1 seconds") as limited:
+    with pytest.raises(TooManyRequests, match="try again in 1 s") as limited:
         await accounts.authenticate("admin", PASSWORD, HERE)
     assert limited.value.status == 429 and limited.value.retry_after >= 1
     assert len(store.events) == recorded

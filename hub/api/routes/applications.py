@@ -111,8 +111,8 @@ async def create_application(
     change = await prepare(api, caller, parsed.value)
     if change.action == "configured" and not upsert:
         raise Conflict(
-            f"application {parsed.value.id.display} exists and is another: change it with `escadre app set`, or give "
-            "upsert"
+            f"application {parsed.value.id.display} exists already, and differs: change it with `escadre app set`, "
+            "or replace it with --upsert"
         )
     return await _store(api, caller, parsed, change)
 
@@ -222,7 +222,8 @@ async def _deleting(api: Api, application: Application, deletion: Deletion) -> A
     clusters = [cluster for cluster, _ in known.places]
     away = [c.name for c in clusters if c.connection.liveness is not Liveness.CONNECTED]
     fate = "and deletes what it put there" if deletion.cascade else "and leaves what it put there as it is"
-    message = f"each of its {len(clusters)} clusters lets go of it {fate}; then it is gone"
+    count = "its cluster" if len(clusters) == 1 else f"each of its {len(clusters)} clusters"
+    message = f"{count} lets go of it {fate}; then it is gone" if clusters else "it is on no cluster"
     if away:
         shown = ", ".join(away[:10]) + (f" and {len(away) - 10} more" if len(away) > 10 else "")
         message += f"; not connected now, so it waits for them: {shown}"

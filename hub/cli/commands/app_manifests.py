@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,12 @@ from hub.cli.text import clean
 from hub.cli.values import CLUSTER
 
 
+def _commit(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{3,127}", value):
+        raise click.BadParameter(f"{value[:70]!r} is no commit: give its id, or at least 4 characters of its beginning")
+    return value
+
+
 @declare(
     "manifests",
     example="""
@@ -26,7 +33,9 @@ from hub.cli.values import CLUSTER
 )
 @app_argument
 @click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only what this cluster is given.")
-@click.option("--revision", metavar="COMMIT", help="What was deployed from this commit, or its beginning.")
+@click.option(
+    "--revision", metavar="COMMIT", callback=_commit, help="What was deployed from this commit, or its beginning."
+)
 @click.option("--manifest-set", metavar="DIGEST", help="A manifest set that `app history -o json` names.")
 @output_option("yaml", "json")
 @pass_session

@@ -71,7 +71,9 @@ def command(
     """
     texts = list(_checked(filenames, recursive=recursive, strict=strict))
     if not any(text.objects for text in texts):
-        raise Misuse(f"{', '.join(filenames)}: there are no objects in it")
+        raise Misuse(
+            f"{', '.join('standard input' if name == '-' else name for name in filenames)}: there are no objects in it"
+        )
     results = [result for text in texts if text.objects for result in _send(session.api, text, strict, dry_run)]
     if output == "table":
         for result in results:

@@ -131,7 +131,10 @@ def _add_cluster(connection: Connection, row: dict[str, Any]) -> None:
         # The answer to an earlier attempt was lost.
         return
     if holder is not None:
-        raise Conflict(f'a cluster named "{row["name"]}" exists already')
+        raise Conflict(
+            f'a cluster named "{row["name"]}" exists already: name another one, or make a new join token for it with '
+            f"`escadre cluster rotate-token {row['name']}`"
+        )
     connection.execute(_CLUSTERS.insert(), row)
     bump(connection, "clusters")
 

@@ -21,7 +21,7 @@ _FULL = (
     " itself"
 )
 _LOCKED = "the database is locked by another process; look for backups or shells that hold it open"
-_LOST = "the database cannot be reached or refuses the hub, which keeps trying; check the database URL and server"
+_LOST = "the database cannot be reached, or refuses the hub; check the database URL and server"
 _BUSY = "the database is too busy to answer in time; retry"
 _RESTART = "the database is starting, stopping or failing over; retry"
 _DAMAGED = "the database file is damaged or not an Escadre database; restore a backup"
