@@ -6,12 +6,14 @@ the file.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -78,6 +80,15 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         # Workers and git run in directories of their own.
         return value.absolute() if value is not None else None
+
+    @field_validator("address", "agent_address")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        # Here, and not where it is used: by then the hub has made its database and its authority.
+        found = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?):([0-9]{1,5})", value)
+        if value and (found is None or not 0 < int(found[1]) < 65536):
+            raise PydanticCustomError("address", "give host:port, such as hub.example.com:8443")
+        return value
 
     @field_validator("roles", "server_names", "allow_file_repositories", mode="before")
     @classmethod

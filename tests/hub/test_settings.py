@@ -153,3 +153,15 @@ def test_a_wrong_command_line_ends_with_2_and_says_what_is_wrong(words: tuple[st
     result = invoke(*words)
     assert result.exit_code == 2
     assert said in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("address", ["hub.example.com:8443", "10.0.0.1:443", "[fd00::1]:8443", "localhost:1", ""])
+def test_an_address_is_a_host_and_a_port(address: str) -> None:
+    assert read_settings({"data_dir": "/data", "address": address}).address == address
+
+
+@pytest.mark.parametrize(
+    "address", ["hub", "https://hub:8443", "hub:https", "hub:0", "hub:65536", "fd00::1:8443", ":1"]
+)
+def test_what_agents_could_not_dial_is_told_before_anything_is_made(address: str) -> None:
+    assert wrong(agent_address=address) == "--agent-address: give host:port, such as hub.example.com:8443"
