@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from hub.api.detail import Known
 from hub.api.mask import masked
 from hub.api.models.resource import ClusterResourceItem, RenderedSet
 from hub.api.targets import read_sets
+from hub.domain.assignment import AssignmentContent
 from hub.domain.cluster import Cluster
-from hub.domain.manifest import ManifestSet, ManifestSetRef
+from hub.domain.manifest import ManifestSet, ResourceKey
 from hub.domain.operation import HistoryEntry
 from hub.domain.status import ApplicationStatus, HealthStatus, SyncStatus
 from hub.errors import NotFound, TooLarge
@@ -98,15 +99,16 @@ async def read_resources(
     sets = await read_sets(store, digests)
     rows: list[ClusterResourceItem] = []
     for cluster in clusters:
-        ref = known.assignments[cluster.uid].content.manifest_set
-        rows += overlaid(cluster.name, ref, sets.get(ref.digest), known.statuses.get(cluster.uid))
+        content = known.assignments[cluster.uid].content
+        manifest_set = sets.get(content.manifest_set.digest)
+        rows += overlaid(cluster, content, manifest_set, known.statuses.get(cluster.uid))
         if len(rows) > MOST_RESOURCES:
             return rows[:MOST_RESOURCES], True
     return rows, False
 
 
 def overlaid(
-    cluster: str, ref: ManifestSetRef, manifest_set: ManifestSet | None, status: ApplicationStatus | None
+    cluster: Cluster, content: AssignmentContent, manifest_set: ManifestSet | None, status: ApplicationStatus | None
 ) -> list[ClusterResourceItem]:
     """Put what a cluster reports over what is assigned to it.
 
@@ -114,18 +116,20 @@ def overlaid(
     set and could name all; Unknown if not. Resources that are only left over on the cluster come last.
     """
     exceptions = {r.key: r for r in status.resources} if status else {}
-    complete = status is not None and status.manifest_set == ref.digest and status.not_fine <= len(status.resources)
+    is_about_this = status is not None and status.manifest_set == content.manifest_set.digest
+    complete = status is not None and is_about_this and status.not_fine <= len(status.resources)
     sync, health = (SyncStatus.SYNCED, HealthStatus.HEALTHY) if complete else (SyncStatus.UNKNOWN, HealthStatus.UNKNOWN)
     rows = []
     for entry in manifest_set.entries if manifest_set else ():
-        known = exceptions.pop(entry.key, None)
+        key = _placed(entry.key, content.namespace, cluster, exceptions)
+        known = exceptions.pop(key, None)
         if known is not None:
-            rows.append(ClusterResourceItem(cluster=cluster, **resource_item(known).model_dump()))
+            rows.append(ClusterResourceItem(cluster=cluster.name, **resource_item(known).model_dump()))
             continue
         rows.append(
             ClusterResourceItem(
-                cluster=cluster,
-                **key_fields(entry.key),
+                cluster=cluster.name,
+                **key_fields(key),
                 version=entry.version,
                 sync=sync,
                 health=health,
@@ -134,8 +138,16 @@ def overlaid(
                 drift=[],
             )
         )
-    left = [ClusterResourceItem(cluster=cluster, **resource_item(r).model_dump()) for r in exceptions.values()]
+    left = [ClusterResourceItem(cluster=cluster.name, **resource_item(r).model_dump()) for r in exceptions.values()]
     return rows + left
+
+
+def _placed(key: ResourceKey, namespace: str, cluster: Cluster, reported: Container[ResourceKey]) -> ResourceKey:
+    """Return a rendered key as it is on a cluster: in the destination's namespace where the manifest names none."""
+    if key.namespace or key in reported:
+        return key
+    inside = key._replace(namespace=namespace)
+    return inside if inside in reported or cluster.capabilities.is_namespaced(key.group, key.kind) else key
 
 
 def _grouped(rows: Iterable[tuple[str, Any, str]]) -> list[Place]:

@@ -96,6 +96,21 @@ async def test_every_resource_of_every_cluster(world: World, admin: httpx2.Async
     assert set((await rows(admin)).values()) > {("Unknown", "Unknown")}, "oslo has told nothing"
 
 
+async def test_a_resource_that_names_no_namespace_is_in_the_destinations(
+    world: World, admin: httpx2.AsyncClient
+) -> None:
+    """An agent reports it there: it is one resource and not two, one of them fine."""
+    shop = await world.shop()
+    told = (ResourceStatus(WEB._replace(namespace="shop"), "apps/v1", SyncStatus.OUT_OF_SYNC, HealthStatus.DEGRADED),)
+    await world.report(shop, "uid-paris", resources=told, not_fine=1)
+    items = (await admin.get(f"{SHOP}/resources", params={"cluster": "paris"})).json()["items"]
+    assert [(i["namespace"], i["name"], i["sync"]) for i in items] == [
+        ("shop", "web", "OutOfSync"),
+        ("shop", "settings", "Synced"),
+        ("shop", "credentials", "Synced"),
+    ]
+
+
 async def test_what_a_report_could_not_tell_is_unknown(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.shop()
     told = (ResourceStatus(WEB, "apps/v1", SyncStatus.OUT_OF_SYNC, HealthStatus.DEGRADED),)
