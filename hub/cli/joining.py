@@ -134,6 +134,9 @@ def hand_over(session: Session, join: Join, handover: Handover, target: Installe
         click.echo(line)
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
 def _install(session: Session, join: Join, handover: Handover, target: Installer, output: str) -> None:
     installation = Installation(
         hub=join["hub"],
@@ -145,6 +148,12 @@ def _install(session: Session, join: Join, handover: Handover, target: Installer
         storage_class=handover.storage_class,
     )
     name = join["cluster"]
+    if join["hub"].rpartition(":")[0] in _LOOPBACK:
+        click.echo(
+            f"warning: the agent is told to dial {join['hub']}, which in a pod is the pod itself: start the hub with "
+            "--address and --agent-address as clusters reach it",
+            err=True,
+        )
     applied = []
     for item in in_order(agent_objects(installation)):
         try:

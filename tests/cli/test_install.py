@@ -89,7 +89,7 @@ def test_another_token_takes_the_place_of_the_first(
 def test_an_agent_that_does_not_come_is_looked_after(
     hub: FakeHub, run: Terminal, control_plane: ClusterAccess, agents: str
 ) -> None:
-    hub.on("POST", "/clusters", Reply(samples.join(), 201))
+    hub.on("POST", "/clusters", Reply(samples.join(hub="localhost:8443"), 201))
     hub.on("GET", "/clusters/edge-1", samples.cluster(liveness="NeverConnected"))
     kubeconfig = str(control_plane.kubeconfig_path)
     flags = ("--context", "test", "--kubeconfig", kubeconfig, "--namespace", agents, "--timeout", "0")
@@ -97,6 +97,7 @@ def test_an_agent_that_does_not_come_is_looked_after(
     assert outcome.code == 4
     assert "the agent of edge-1 has not connected within 0 s: " in outcome.err
     assert "pod" in outcome.err.splitlines()[-1]
+    assert "warning: the agent is told to dial localhost:8443, which in a pod is the pod itself" in outcome.err
 
 
 @pytest.mark.controlplane
