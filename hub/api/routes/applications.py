@@ -222,8 +222,10 @@ async def _deleting(api: Api, application: Application, deletion: Deletion) -> A
     clusters = [cluster for cluster, _ in known.places]
     away = [c.name for c in clusters if c.connection.liveness is not Liveness.CONNECTED]
     fate = "and deletes what it put there" if deletion.cascade else "and leaves what it put there as it is"
-    count = "its cluster" if len(clusters) == 1 else f"each of its {len(clusters)} clusters"
-    message = f"{count} lets go of it {fate}; then it is gone" if clusters else "it is on no cluster"
+    count = {0: "every cluster that has it", 1: "its cluster"}.get(
+        len(clusters), f"each of its {len(clusters)} clusters"
+    )
+    message = f"{count} lets go of it {fate}; then it is gone"
     if away:
         shown = ", ".join(away[:10]) + (f" and {len(away) - 10} more" if len(away) > 10 else "")
         message += f"; not connected now, so it waits for them: {shown}"
