@@ -31,7 +31,7 @@ def deployment(version: int, *, ready: bool, replicas: int = 1) -> Object:
 
 
 def state() -> LiveState:
-    return LiveState(SimulatedCluster(), lambda *_: None, lambda _: None)
+    return LiveState(SimulatedCluster(), lambda *_: None, lambda _: None, lambda *_: None)
 
 
 def health_of(live: LiveState) -> str:
