@@ -20,6 +20,7 @@ from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
 from hub.reconcile.assign import Assigner, Outcome
+from hub.reconcile.refreshes import Refreshes
 from hub.reconcile.watcher import Watcher
 from hub.source.errors import SourceError
 from hub.store.bus import Bus, Subscription
@@ -70,6 +71,7 @@ class Controller:
         """Repository → applications that are looked at once it has been asked."""
         self._polled_for: set[str] = set()
         """Applications that the polls under way are for."""
+        self._refreshes = Refreshes(store, self._is_under_way)
         self._stopping = False
         self._writes: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -92,6 +94,7 @@ class Controller:
         for memory in (self._ready, self._again, self._failures, self._timers, self._poll_again, self._waiting):
             memory.clear()
         self._polled_for.clear()
+        self._refreshes.forget()
         self._writes.clear()
         self._stopping = False
 
@@ -103,6 +106,7 @@ class Controller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._refreshes.stop()
 
     async def _take_up(self) -> None:
         """Begin: whoever was the controller before may have died in the middle of anything."""
@@ -124,6 +128,7 @@ class Controller:
             log.error("the controller cannot read the store: %s; tried again", error.message)
         self._start_polls(self._watcher.due())
         self._pump()
+        self._refreshes.settle()
         timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
         messages = await subscription.next(timeout=timeout)
         for topic, payload in messages:
@@ -198,7 +203,7 @@ class Controller:
         self._start_polls(urls)
 
     async def _sync_requests(self) -> None:
-        for id, mode in (await self._store.take_refresh_requests()).items():
+        for id, mode in (await self._refreshes.take()).items():
             application = self._known.applications.get(id)
             if application is None:
                 continue
@@ -225,6 +230,14 @@ class Controller:
         else:
             self._ready[id] = hard or self._ready.get(id, False)
 
+    def _is_under_way(self, id: str) -> bool:
+        application = self._known.applications.get(id)
+        if application is None:
+            return False
+        if id in self._busy or id in self._ready or id in self._again or self._is_waiting(id):
+            return True
+        return any(url in self._polls or url in self._poll_again for url in _repositories(application))
+
     def _is_waiting(self, id: str) -> bool:
         return any(id in waiting for waiting in self._waiting.values()) or id in self._polled_for
 
@@ -248,6 +261,8 @@ class Controller:
         self._polls.pop(url, None)
         if url in self._poll_again and not self._stopping:
             self._start_polls([url], force=self._poll_again.pop(url))
+        if not self._stopping:
+            self._refreshes.settle()
 
     async def _poll(self, url: str, *, force: bool, waiting: set[str]) -> None:
         known = self._known
@@ -308,6 +323,7 @@ class Controller:
         else:
             self._failures.pop(id, None)
         self._pump()
+        self._refreshes.settle()
 
     def _later(self, id: str) -> None:
         failures = self._failures[id] = self._failures.get(id, 0) + 1
@@ -334,7 +350,8 @@ class Controller:
             batch, self._writes = self._writes, []
             try:
                 await self._write_batch([outcome for outcome, _ in batch])
-            except HubError as error:
+            except Exception as error:
+                # Those who wait for it say so, and try again.
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

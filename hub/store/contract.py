@@ -83,8 +83,13 @@ class ApplicationStore(ABC):
         """mode: normal | hard. hard wins over normal. Applications that do not exist are passed over."""
 
     @abstractmethod
-    async def take_refresh_requests(self) -> dict[str, str]:
-        """Return and clear what was requested: id → mode."""
+    async def take_refresh_requests(self, *, anew: bool = False) -> dict[str, str]:
+        """Return what was requested and not taken: id → mode. `anew` also what whoever died had taken. It shows in the
+        refresh states until it is finished."""
+
+    @abstractmethod
+    async def finish_refresh_requests(self, ids: Collection[str]) -> None:
+        """What was taken of these is done. What was requested again since MUST stay."""
 
     @abstractmethod
     async def put_project(self, project: Project) -> None: ...

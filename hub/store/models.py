@@ -127,11 +127,12 @@ class RefreshStateRow(SQLModel, table=True):
 
 
 class RefreshRequestRow(SQLModel, table=True):
-    """One row per application at most; gone when taken."""
+    """One row per application at most; gone when what was taken is done."""
 
     __tablename__ = "refresh_requests"
     application: str = _text(primary_key=True)
     mode: str = _text()
+    taken: bool
 
 
 class ClusterRow(SQLModel, table=True):

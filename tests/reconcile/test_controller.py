@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
@@ -244,3 +246,54 @@ async def test_rewritten_history_is_followed(fleet: Fleet, repository: Repositor
     await fleet.refresh("web")
     found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
     assert await names_in(fleet, found["one"]) == ["b"]
+
+
+async def test_a_refresh_stands_until_its_look_is_done(
+    fleet: Fleet, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for one and waits does not take the revision before it for the answer."""
+    first = await settled(fleet, repository, config_map("a"))
+    store, seen = fleet.hub.store, asyncio.Event()
+    assign = store.assign
+
+    async def late(*arguments: Any, **named: Any) -> list[Assignment]:
+        assert (await store.get_refresh_states())["argocd/web"].requested == "normal"
+        seen.set()
+        return await assign(*arguments, **named)
+
+    monkeypatch.setattr(store, "assign", late)
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await fleet.refresh("web")
+    await asyncio.wait_for(seen.wait(), 20)
+
+    async def done() -> bool:
+        return (await store.get_refresh_states())["argocd/web"].requested == ""
+
+    await answered(done, "the request to be done")
+    (now,) = await store.assignments_of_application("argocd/web")
+    assert now.generation > first.generation
+    # One that finds nothing new is done as well.
+    monkeypatch.undo()
+    await fleet.refresh("web", "hard")
+    await answered(done, "the second request to be done")
+
+
+async def test_a_fault_in_writing_is_tried_again(
+    fleet: Fleet, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    monkeypatch.setattr("hub.reconcile.controller.RETRY_FIRST_SECONDS", 0.05)
+    assign, failures = fleet.hub.store.assign, iter([RuntimeError("a fault")])
+
+    async def faulty(*arguments: Any, **named: Any) -> list[Assignment]:
+        for failure in failures:
+            raise failure
+        return await assign(*arguments, **named)
+
+    monkeypatch.setattr(fleet.hub.store, "assign", faulty)
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await fleet.refresh("web")
+    await until(fleet, "web", lambda a: a["one"].generation > first.generation)
+    assert not list(failures)

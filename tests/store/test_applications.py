@@ -189,7 +189,28 @@ async def test_a_refresh_requested_meanwhile_is_not_lost(store: SqlStore) -> Non
     assert (states["argocd/shop"].requested, states["argocd/shop"].spec_generation) == ("normal", 4)
     assert await store.take_refresh_requests() == {"argocd/shop": "normal"}
     assert await store.take_refresh_requests() == {}
+    assert (await store.get_refresh_states())["argocd/shop"].requested == "normal", "it is not done yet"
+    await store.finish_refresh_requests(["argocd/shop"])
     assert (await store.get_refresh_states())["argocd/shop"].requested == ""
+
+
+async def test_a_refresh_requested_again_while_one_is_done_is_another(store: SqlStore) -> None:
+    await store.put_application(application())
+    await store.request_refresh(["argocd/shop"], "hard")
+    assert await store.take_refresh_requests() == {"argocd/shop": "hard"}
+    await store.request_refresh(["argocd/shop"], "normal")
+    await store.finish_refresh_requests(["argocd/shop"])
+    assert (await store.get_refresh_states())["argocd/shop"].requested == "normal"
+    assert await store.take_refresh_requests() == {"argocd/shop": "normal"}
+
+
+async def test_a_refresh_that_was_taken_and_never_done_is_taken_anew(store: SqlStore) -> None:
+    await store.put_application(application())
+    await store.request_refresh(["argocd/shop"], "hard")
+    await store.take_refresh_requests()
+    assert await store.take_refresh_requests(anew=True) == {"argocd/shop": "hard"}
+    await store.finish_refresh_requests(["argocd/shop", "argocd/none"])
+    assert await store.take_refresh_requests(anew=True) == {}
 
 
 async def test_a_request_before_the_first_refresh_shows(store: SqlStore) -> None:

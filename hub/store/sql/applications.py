@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, and_, case, delete, false, select, update
 
 from hub.domain.application import Application, ApplicationId
 from hub.domain.project import DEFAULT_PROJECT, Project
@@ -72,8 +72,11 @@ class SqlApplications(Facet, ApplicationStore):
     async def request_refresh(self, ids: Iterable[str], mode: str) -> None:
         await self._database.write(_request_refresh, list(ids), mode)
 
-    async def take_refresh_requests(self) -> dict[str, str]:
-        return await self._database.write(_take_refresh_requests)
+    async def take_refresh_requests(self, *, anew: bool = False) -> dict[str, str]:
+        return await self._database.write(_take_refresh_requests, anew)
+
+    async def finish_refresh_requests(self, ids: Collection[str]) -> None:
+        await self._database.write(_finish_refresh_requests, ids)
 
     async def put_project(self, project: Project) -> None:
         row = {"name": project.name, "document": encode_checked(Project, project)}
@@ -97,17 +100,13 @@ class SqlApplications(Facet, ApplicationStore):
 def request_refreshes(connection: Connection, ids: Collection[str], mode: str) -> None:
     """Remember requests for those applications that exist; hard wins over normal."""
     known = select(_APPLICATIONS.c.id).where(one_of(connection, _APPLICATIONS.c.id, ids))
-    rows = [{"application": id, "mode": mode} for id in connection.scalars(known)]
+    rows = [{"application": id, "mode": mode, "taken": False} for id in connection.scalars(known)]
     if not rows:
         return
     statement = insert(connection, _REQUESTS)
-    excluded = statement.excluded.mode
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["application"], set_={"mode": excluded}, where=_REQUESTS.c.mode != "hard"
-        ),
-        rows,
-    )
+    waiting_hard = and_(_REQUESTS.c.mode == "hard", _REQUESTS.c.taken == false())
+    wanted = {"mode": case((waiting_hard, "hard"), else_=statement.excluded.mode), "taken": False}
+    connection.execute(statement.on_conflict_do_update(index_elements=["application"], set_=wanted), rows)
 
 
 def _put_application(
@@ -190,9 +189,18 @@ def _request_refresh(connection: Connection, ids: list[str], mode: str) -> None:
     request_refreshes(connection, ids, mode)
 
 
-def _take_refresh_requests(connection: Connection) -> dict[str, str]:
-    taken = connection.execute(delete(_REQUESTS).returning(_REQUESTS.c.application, _REQUESTS.c.mode))
+def _take_refresh_requests(connection: Connection, anew: bool) -> dict[str, str]:
+    columns = _REQUESTS.c
+    wanted = update(_REQUESTS).values(taken=True)
+    if not anew:
+        wanted = wanted.where(columns.taken == false())
+    taken = connection.execute(wanted.returning(columns.application, columns.mode))
     return {row.application: row.mode for row in taken}
+
+
+def _finish_refresh_requests(connection: Connection, ids: Collection[str]) -> None:
+    columns = _REQUESTS.c
+    connection.execute(delete(_REQUESTS).where(columns.taken, one_of(connection, columns.application, ids)))
 
 
 def _remove_project(connection: Connection, name: str) -> bool:

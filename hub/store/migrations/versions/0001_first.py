@@ -92,6 +92,7 @@ def _applications() -> None:
         "refresh_requests",
         sa.Column("application", sa.Text(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("taken", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("application"),
     )
 
