@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Final
 
 import orjson
@@ -24,10 +25,19 @@ from agent.kube.simulated.schema import mismatch, tidy
 MAX_OBJECT: Final = 1_572_864
 """Bytes of JSON. What etcd takes in one request."""
 
+_WELL_TYPED: Final[set[bytes]] = set()
+"""Digests of manifests of built-in kinds that were found to be of their type: JSON, which says of which kind."""
+_REMEMBERED: Final = 4096
+
 
 def address(kind: Kind, manifest: Object) -> tuple[str, str]:
     """Return the namespace and name a manifest names. Raises Rejected, also for what is too large or no JSON."""
-    encoded_size(manifest)
+    encode(manifest)
+    return named(kind, manifest)
+
+
+def named(kind: Kind, manifest: Object) -> tuple[str, str]:
+    """The same for a manifest that was encoded before."""
     metadata = manifest.get("metadata")
     if type(metadata) is not dict:
         raise Rejected("metadata: Required value", ("metadata",))
@@ -47,15 +57,15 @@ def address(kind: Kind, manifest: Object) -> tuple[str, str]:
     return namespace, name
 
 
-def encoded_size(tree: Object) -> int:
-    """Return the size of an object in bytes. Raises Rejected when it is too large, too deep, or no JSON."""
+def encode(tree: Object) -> bytes:
+    """Return an object as JSON. Raises Rejected when it is too large, too deep, or no JSON."""
     try:
-        size = len(orjson.dumps(tree))
+        content = orjson.dumps(tree)
     except TypeError as error:
         raise Rejected(f"the object cannot be encoded as JSON: {error}") from error
-    if size > MAX_OBJECT:
-        raise Rejected(f"Request entity too large: {size} bytes, at most {MAX_OBJECT}")
-    return size
+    if len(content) > MAX_OBJECT:
+        raise Rejected(f"Request entity too large: {len(content)} bytes, at most {MAX_OBJECT}")
+    return content
 
 
 def check_types(manifest: Object, resource: Resource, *, applied: bool) -> None:
@@ -65,6 +75,19 @@ def check_types(manifest: Object, resource: Resource, *, applied: bool) -> None:
         path, text = found
         name = manifest["metadata"]["name"]
         raise Rejected(f"failed to create typed patch object ({name}): {path}: {text}", (path.removeprefix("."),))
+
+
+def check_applied_types(manifest: Object, resource: Resource, content: bytes) -> None:
+    """The same for what is applied, once for the many clusters of a process that are given the same."""
+    if resource.schema is not None:
+        check_types(manifest, resource, applied=True)
+        return
+    digest = blake2b(content, digest_size=16).digest()
+    if digest not in _WELL_TYPED:
+        check_types(manifest, resource, applied=True)
+        if len(_WELL_TYPED) >= _REMEMBERED:
+            _WELL_TYPED.clear()
+        _WELL_TYPED.add(digest)
 
 
 def read(resource: Resource, tree: Object) -> None:

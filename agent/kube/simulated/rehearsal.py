@@ -39,11 +39,11 @@ class Rehearsals:
         self._size = 0
 
     def note(
-        self, record: Record, resource: Resource, manager: str, force: bool, second: str, manifest: Object, tree: Object
+        self, record: Record, resource: Resource, manager: str, force: bool, second: str, manifest: bytes, tree: bytes
     ) -> None:
         """Keep what a dry run came to. `second` is the time it gave to what changed."""
         self._drop(record.uid)
-        outcome = _Outcome(record, resource, manager, force, second, orjson.dumps(manifest), orjson.dumps(tree))
+        outcome = _Outcome(record, resource, manager, force, second, manifest, tree)
         size = _size(outcome)
         if size > MAX_BYTES:
             return
@@ -53,7 +53,7 @@ class Rehearsals:
             self._drop(next(iter(self._outcomes)))
 
     def take(
-        self, record: Record, resource: Resource, manager: str, force: bool, second: str, manifest: Object
+        self, record: Record, resource: Resource, manager: str, force: bool, second: str, manifest: bytes
     ) -> Object | None:
         """Return what the dry run of exactly this came to, once; None when there was none, or not this second."""
         outcome = self._drop(record.uid)
@@ -62,7 +62,7 @@ class Rehearsals:
             or outcome.record is not record
             or outcome.resource is not resource
             or (outcome.manager, outcome.force, outcome.second) != (manager, force, second)
-            or outcome.manifest != orjson.dumps(manifest)
+            or outcome.manifest != manifest
         ):
             return None
         tree: Object = orjson.loads(outcome.tree)

@@ -49,7 +49,7 @@ _UNTRACKED: Final = frozenset((*_SYSTEM_METADATA, "managedFields"))
 class Write:
     """One write: what it is about, and who does it."""
 
-    __slots__ = ("changed", "dry_run", "manager", "record", "resource", "table")
+    __slots__ = ("dry_run", "manager", "outcome", "record", "resource", "table")
 
     def __init__(
         self, table: Table, resource: Resource, record: Record | None, manager: Manager, dry_run: bool = False
@@ -61,8 +61,8 @@ class Write:
         """The object as it was, None when it is new."""
         self.manager = manager
         self.dry_run = dry_run
-        self.changed = False
-        """Whether the object is, or under dry_run would be, another afterwards."""
+        self.outcome = b""
+        """What the object would be after a dry run that changes it."""
 
 
 class Writer:
@@ -78,24 +78,25 @@ class Writer:
     def apply(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Object:
         """Server-side apply. Returns the object as it is, or under dry_run would be."""
         resource = self._registry.resource(kind)
-        namespace, name = admission.address(resource.kind, manifest)
+        content = admission.encode(manifest)
+        namespace, name = admission.named(resource.kind, manifest)
         table = self._storage.table(resource)
         record = table.find(namespace, name)
         manager = Manager(options.field_manager, APPLY, kind.api_version)
         write = Write(table, resource, record, manager, options.dry_run)
         who = (resource, options.field_manager, options.force, self._storage.now())
         if record is not None and not options.dry_run:
-            rehearsed = self._rehearsals.take(record, *who, manifest)
+            rehearsed = self._rehearsals.take(record, *who, content)
             if rehearsed is not None:
                 return self._put(write, rehearsed)
+        admission.check_applied_types(manifest, resource, content)
         tree = self._apply(write, manifest, options.force, namespace, name)
-        if record is not None and write.changed and options.dry_run:
-            self._rehearsals.note(record, *who, manifest, tree)
+        if record is not None and write.outcome:
+            self._rehearsals.note(record, *who, content, write.outcome)
         return tree
 
     def _apply(self, write: Write, manifest: Object, force: bool, namespace: str, name: str) -> Object:
         resource, record = write.resource, write.record
-        admission.check_types(manifest, resource, applied=True)
         metadata = manifest["metadata"]
         if metadata.get("managedFields") is not None:
             raise Rejected("metadata.managedFields must be nil", ("metadata.managedFields",))
@@ -151,7 +152,7 @@ class Writer:
 
     def patch(self, table: Table, record: Record, patch: Object, manager: str) -> Object:
         """Lay a JSON merge patch over an object. Raises Rejected."""
-        admission.encoded_size(patch)
+        admission.encode(patch)
 
         def lay(tree: Object) -> None:
             merge_patch(tree, patch)
@@ -291,9 +292,8 @@ class Writer:
             admission.revise(resource, tree, before)
         if write.manager.subresource != STATUS:
             admission.check(resource, tree, before)
-        write.changed = True
         if write.dry_run:
-            admission.encoded_size(tree)
+            write.outcome = admission.encode(tree)
             return tree
         return self._put(write, tree)
 
