@@ -24,14 +24,13 @@ class Kind:
     plural: str
     namespaced: bool
     verbs: frozenset[str] = frozenset()
+    # Asked for several times at every request, and made once: there are few kinds.
+    api_version: str = field(init=False, repr=False, compare=False)
+    group_kind: GroupKind = field(init=False, repr=False, compare=False)
 
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def group_kind(self) -> GroupKind:
-        return GroupKind(self.group, self.kind)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
+        object.__setattr__(self, "group_kind", GroupKind(self.group, self.kind))
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.api_version})"

@@ -63,7 +63,8 @@ async def make_due(fleet: Fleet, name: str = "c0") -> None:
     identity = Identity.load(fleet.root / name)
     assert identity is not None
     now = datetime.now(UTC)
-    link = replace(identity.link, valid_from=now - timedelta(seconds=600), valid_until=now + timedelta(seconds=100))
+    # So long ago that hardly any of its last third, in which the moment is drawn, is still to come.
+    link = replace(identity.link, valid_from=now - timedelta(days=100), valid_until=now + timedelta(seconds=100))
     trust, certificate = identity.trust, identity.certificate()
     Identity.install(fleet.root / name, link, certificate, trust)
     fleet.start_agent(name)

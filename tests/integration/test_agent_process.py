@@ -15,7 +15,8 @@ from tests.syncer.objects import crd, group_of, namespace, secret, widget
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.slow]
 
-REST_MEGABYTES = 60
+REST_MEGABYTES = 80
+"""Far above what `make bench` measures: what would show here is a leak, or a heavy import."""
 
 
 async def test_it_joins_syncs_heals_and_ends(road: Road) -> None:

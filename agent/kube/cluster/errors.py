@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import aiohttp
 import orjson
 
 from agent.engine.resource import Object, ResourceKey
 from agent.kube.client import Kind
+from agent.kube.cluster.lean import aiohttp
 from agent.kube.errors import (
     Conflict,
     FieldConflict,

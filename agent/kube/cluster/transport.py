@@ -17,13 +17,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
 from agent.errors import ConfigError
 from agent.kube.cluster.credentials import Auth, Credentials, credentials_of
 from agent.kube.cluster.errors import Target, from_exception, from_reply
+from agent.kube.cluster.lean import aiohttp
 from agent.kube.cluster.requests import JSON_TYPE
 from agent.kube.cluster.tls import TlsContexts
 from agent.kube.connection import Connection

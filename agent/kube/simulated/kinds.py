@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from agent.engine.resource import GroupKind
@@ -19,7 +20,7 @@ VERBS: Final = frozenset({"create", "delete", "deletecollection", "get", "list",
 _CREATE: Final = frozenset({"create"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resource:
     """A kind, and how the server treats it."""
 
@@ -33,7 +34,7 @@ class Resource:
     custom_rules: Node | None = None
     """How instances of a custom kind merge."""
 
-    @property
+    @cached_property
     def rules(self) -> Node:
         """What the server knows of the type."""
         return self.custom_rules or builtin(self.kind)
