@@ -95,6 +95,17 @@ class CustomKindContract:
             await kube.apply(thing, words, manager("other"))
         await kube.delete(CRD, "", definition(name)["metadata"]["name"])
 
+    async def test_a_part_nothing_is_said_about_that_is_emptied(self, kube: KubeClient, namespace: str) -> None:
+        """What is applied as an empty map, and was a full one, is nothing at all."""
+        name = await self._define(kube)
+        thing = custom_kind(name)
+        await _apply_when_ready(kube, manifest(thing, namespace, "one", {"spec": {"free": {"c": {"a": "1"}}}}))
+        emptied = manifest(thing, namespace, "one", {"spec": {"free": {"a": "1", "c": {}}}})
+        assert (await kube.apply(thing, emptied))["spec"]["free"] == {"a": "1", "c": None}
+        direct = manifest(thing, namespace, "two", {"spec": {"free": {"a": "1", "c": {}}}})
+        assert (await kube.apply(thing, direct))["spec"]["free"] == {"a": "1", "c": {}}
+        await kube.delete(CRD, "", definition(name)["metadata"]["name"])
+
     @pytest.mark.parametrize(
         ("spec", "field"),
         [({"sise": 1}, "spec.sise"), ({"size": "big"}, "spec.size"), ({"size": 0}, "spec.size")],

@@ -157,8 +157,13 @@ def _plain(obj: Object, kind: Kind) -> Object:
     rest = {key: value for key, value in obj.items() if key != "metadata"}
     if kind == THING:
         # The server keeps an empty list, or a null, where a list or a map had something once.
-        rest["spec"] = {key: value for key, value in (rest.get("spec") or {}).items() if value not in ([], {}, None)}
+        rest["spec"] = _filled(rest.get("spec") or {})
     return {**rest, "metadata": metadata, "owned": entry["fieldsV1"]}
+
+
+def _filled(part: Object) -> Object:
+    plain = {key: _filled(value) if isinstance(value, dict) else value for key, value in part.items()}
+    return {key: value for key, value in plain.items() if value not in ([], {}, None)}
 
 
 @given(objects)
