@@ -133,6 +133,12 @@ def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
     assert page.read_text() == "# Performance\n"
 
 
+def test_what_falls_short_says_why() -> None:
+    text = table({"fanout": {"p50_s": 1.5, "p99_s": 1.9}, "narrow": {"renders": 1, "seconds": 0.1}})
+    assert text.count("- `") == 1 and f"- `fanout`: {BENCHES['fanout'].reason}" in text
+    assert "short, and why" not in table({"fanout": {"p50_s": 0.5, "p99_s": 1.9}})
+
+
 def test_large_counts_are_written_in_full() -> None:
     assert "`assignments` 100000 |" in table({"restart": {"seconds": 20.0, "blobs_sent": 0, "assignments": 100000}})
 
