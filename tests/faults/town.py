@@ -127,8 +127,11 @@ def _unverified() -> ssl.SSLContext:
 async def flooding(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Do something over and over, in the background."""
 
+    over = asyncio.Event()
+
     async def loop() -> None:
-        while True:
+        # Asked each time: a call may take the cancellation for its own.
+        while not over.is_set():
             await work()
             await asyncio.sleep(0)
 
@@ -136,6 +139,7 @@ async def flooding(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        over.set()
         task.cancel()
         (outcome,) = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(outcome, asyncio.CancelledError), outcome
+        assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
