@@ -1,4 +1,4 @@
-"""A few render workers, kept ready, and shared so that a slow render does not hold up quick ones.
+"""A few render workers, kept ready while there is work, and shared so that a slow render does not hold up quick ones.
 
 A pool of its own, rather than a library's: a render worker is given no environment, no file of the hub's and no
 network; it is killed together with whatever it started; each has a channel of its own, so one that is killed while it
@@ -22,6 +22,8 @@ from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
 
 PATIENCE = 5.0
 """Seconds a render may take before it counts as slow."""
+REST_SECONDS = 20.0
+"""Without a render for so long the workers end: each takes 35 MB, and a fraction of a second to start again."""
 _IN_THREAD = 1024 * 1024
 """A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
 _MAX_TASKS = 1000
@@ -41,11 +43,14 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> WorkerProcess:
         """Start all workers, and return one to look at. Raises WorkerLost, OSError."""
         self._idle += await asyncio.gather(*(self._new_worker() for _ in range(self._workers)))
+        self._rest_later()
         return self._idle[0]
 
     async def run(self, content: bytes, seconds: float) -> Outcome:
@@ -65,17 +70,33 @@ class WorkerPool:
                 raise
             finally:
                 self._busy.discard(worker)
+                self._rest_later()
                 await self._put_back(worker, fit=fit)
+
+    def _rest_later(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        if not self._closed:
+            self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, self._end_idle)
+
+    def _end_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for worker in idle:
+            task = asyncio.create_task(worker.end())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """End every worker, those at work too."""
         self._closed = True
+        if self._rest is not None:
+            self._rest.cancel()
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
         workers = [*self._idle, *self._busy]
         self._idle.clear()
-        await asyncio.gather(*(worker.end() for worker in workers))
+        await asyncio.gather(*(worker.end() for worker in workers), *self._ending)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

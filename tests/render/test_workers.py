@@ -286,6 +286,18 @@ async def test_workers_are_replaced_before_they_grow_old(kitchen: Kitchen, monke
     assert 3 <= len(pids) <= 5
 
 
+async def test_workers_that_have_nothing_to_do_end_and_come_back(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "REST_SECONDS", 0.05)
+    pid = (await answer(kitchen, "look_around", 1))["pid"]
+    await until(lambda: not alive(pid))
+    monkeypatch.setattr(pool_module, "REST_SECONDS", 60.0)
+    again = (await answer(kitchen, "look_around", 2))["pid"]
+    assert again != pid
+    assert (await answer(kitchen, "look_around", 3))["pid"] == again
+
+
 async def test_closing_ends_renders_under_way(tmp_path: Path) -> None:
     renderer = Renderer(tmp_path / "scratch", RendererSettings(workers=1))
     await renderer.start()
