@@ -22,7 +22,7 @@ from hub.render.worker_process import Reply, WorkerLost, WorkerProcess
 
 PATIENCE = 5.0
 """Seconds a render may take before it counts as slow."""
-REST_SECONDS = 20.0
+REST_SECONDS = 10.0
 """Without a render for so long the workers end: each takes 35 MB, and a fraction of a second to start again."""
 _IN_THREAD = 1024 * 1024
 """A reply from this size on is checked beside the event loop, for hashing it takes milliseconds."""
