@@ -109,6 +109,7 @@ async def _serve(settings: Settings) -> None:
     hub = Hub(settings)
     await hub.start()
     # What a start leaves is there for good: collections need not walk over it, nor come after every 700 allocations.
+    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     waiter = asyncio.create_task(stop.wait())
