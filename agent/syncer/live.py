@@ -134,13 +134,14 @@ class LiveState:
         return Reflector(self._client, kind, SELECTOR, self, on_state=self._on_state)
 
     async def forget_unserved(self, discovery: Discovery) -> None:
-        """End the watches of kinds the cluster serves no more, and forget their objects: they went with the kind."""
+        """End the watches of kinds the cluster serves no more, and tell their objects as gone: they went with the
+        kind."""
         for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
             del self._reflectors[group_kind]
             await _end([self._tasks.pop(group_kind)])
             self._on_watched(group_kind, None)
             for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
-                self._forget(key)
+                self._lost(key)
 
     def unlisted(self, kinds: Iterable[Kind]) -> list[tuple[Kind, KubeError | None]]:
         """Return those of the watched kinds whose objects are not all known, with what stands against it, if anything

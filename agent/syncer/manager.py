@@ -48,9 +48,9 @@ class Syncer:
         self._storage = storage
         self._outbox = outbox
         self._clock = clock or SystemClock()
-        self._doubt = Doubt(self._clock, lambda: client.discover(refresh=True), self._wake_all)
         self.live = LiveState(client, self._changed, self._listed, self._watched)
         served = Served(client, self.live, self._clock)
+        self._doubt = Doubt(self._clock, lambda: served.fresh(0.0), self._wake_all)
         self._context = Context(client, storage, self.live, served, outbox, self._clock, self._doubt, self._is_assigned)
         self._loops: dict[str, ApplicationLoop] = {}
         self._by_tracking: dict[str, str] = {}

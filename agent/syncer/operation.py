@@ -19,7 +19,7 @@ from agent.engine.resource import FIELD_MANAGER, GroupKind, Object, ResourceKey
 from agent.engine.takeover import take_over
 from agent.engine.tasks import Plan, make_plan
 from agent.kube import errors
-from agent.kube.client import ApplyOptions, DeleteOptions, Kind
+from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind
 from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.live import live_of
@@ -35,6 +35,10 @@ MIGRATION = "ClientSideApplyMigration"
 """The sync option that, when false, leaves to others what they applied before."""
 GONE_TIMEOUT_SECONDS = 60.0
 CRD_TIMEOUT_SECONDS = 30.0
+SERVED_TIMEOUT_SECONDS = 15.0
+"""How long a kind may be missing from discovery after its CRD was established: servers under load take seconds."""
+SERVED_POLL_SECONDS = 0.5
+"""Between two looks at discovery, which is no small answer."""
 DELETE_TRIES = 5
 """Of an object that others change all the time, before a pause."""
 
@@ -50,7 +54,7 @@ class Runner:
         ledger: Ledger,
     ) -> None:
         self._client, self._storage, self._live = context.client, context.storage, context.live
-        self._clock = context.clock
+        self._served, self._clock = context.served, context.clock
         self._assignment = assignment
         self._order = order
         self._patience = Patience(context.clock)
@@ -153,13 +157,21 @@ class Runner:
     async def _kinds(self, targets: Targets, step: list[Pair]) -> dict[ResourceKey, Kind]:
         """Return the kinds of a step's resources, those included that the operation itself has just brought."""
         kinds = {p.key: targets.kinds[p.key] for p in step if p.key in targets.kinds}
-        if len(kinds) < len(step):
-            discovery = await self._patience.request(lambda: self._client.discover(refresh=True))
-            for pair in step:
+        missing = [p for p in step if p.key not in kinds]
+
+        def served(discovery: Discovery) -> bool:
+            for pair in missing:
                 assert pair.target is not None
                 found = discovery.find(pair.key.group, pair.target.version, pair.key.kind)
                 if found is not None:
                     kinds[pair.key] = found
+            return len(kinds) == len(step)
+
+        if missing:
+            # What stays missing is told of each resource.
+            await self._patience.until(
+                lambda: self._served.fresh(0.0), served, SERVED_TIMEOUT_SECONDS, every=SERVED_POLL_SECONDS
+            )
         return kinds
 
     async def _apply_one(self, kind: Kind, pair: Pair) -> Object:

@@ -56,13 +56,23 @@ class Patience:
                 await self._pause(0.1 * 3**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
         return await request()
 
-    async def until(self, read: Callable[[], Awaitable[T]], holds: Callable[[T], bool], seconds: float) -> bool:
-        """Read until something holds; False when it did not within so many seconds. Raises KubeError, Terminated."""
+    async def until(
+        self,
+        read: Callable[[], Awaitable[T]],
+        holds: Callable[[T], bool],
+        seconds: float,
+        *,
+        every: float = POLL_SECONDS,
+    ) -> bool:
+        """Read, `every` so many seconds, until something holds; False when it did not within `seconds`.
+
+        Raises KubeError, Terminated.
+        """
         deadline = self._clock.monotonic() + seconds
         while not holds(await self.request(read)):
             if self._clock.monotonic() > deadline:
                 return False
-            await self._pause(POLL_SECONDS)
+            await self._pause(every)
         return True
 
     async def _pause(self, seconds: float) -> None:

@@ -8,7 +8,8 @@ from agent.syncer.live import LiveState
 
 
 class Served:
-    """Discovery, shared by all applications of a cluster."""
+    """Discovery, shared by all applications of a cluster. Whoever needs it anew asks here and not the client: what the
+    cluster serves no more is forgotten with the answer that says so, and by no later one."""
 
     def __init__(self, client: KubeClient, live: LiveState, clock: Clock) -> None:
         self._client = client

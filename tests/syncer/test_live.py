@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agent.engine.resource import Object, key_of
-from agent.kube.client import EventType, Kind, WatchEvent
+from agent.kube.client import Discovery, EventType, Kind, WatchEvent
 from agent.kube.simulated import SimulatedCluster
 from agent.syncer.live import LiveState
 
@@ -56,3 +58,14 @@ def test_an_answer_that_comes_first_is_known_at_once() -> None:
     assert (written.resource_version, health_of(live)) == ("12", "Progressing")
     live.on_event(DEPLOYMENT, WatchEvent(EventType.MODIFIED, deployment(10, ready=True)))
     assert health_of(live) == "Progressing", "an event from before the write"
+
+
+async def test_objects_of_a_kind_that_is_served_no_more_are_told_as_gone() -> None:
+    """Their watch has ended, and tells of nothing any more."""
+    told: list[Any] = []
+    live = LiveState(SimulatedCluster(), lambda *change: told.append(change), lambda _: None, lambda *_: None)
+    live.watch([DEPLOYMENT])
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(10, ready=True)))
+    await live.forget_unserved(Discovery("v1", {}, {}))
+    assert not live.records and told[-1] == ("web", key_of(deployment(10, ready=True)), None)
+    await live.stop()

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION
-from tests.syncer.cluster import Cluster, People
+from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, GroupKind
+from agent.kube.client import Discovery
+from tests.syncer.cluster import Cluster, People, Tap
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, bad_deployment, config_map, deployment
-from tests.syncer.objects import crd, namespace, widget
+from tests.syncer.objects import crd, group_of, namespace, widget
 
 
 async def test_assigned_objects_are_applied_and_tracked(hub: Hub, people: People) -> None:
@@ -154,6 +155,49 @@ async def test_a_crd_and_its_resource_in_one_application(hub: Hub, people: Peopl
     hub.assign([definition, widget(hub.namespace, "w")][::order])
     await hub.synced()
     assert await people.get(hub.key("Widget", "w", f"{hub.namespace}.example.com")) is not None
+
+
+async def test_a_kind_that_is_served_only_a_while_after_its_crd(
+    hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a busy API server, or by one of several that has heard of the CRD later than another."""
+    monkeypatch.setattr("agent.syncer.operation.SERVED_POLL_SECONDS", 0.01)
+    late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 4)
+    monkeypatch.setattr(cluster.client, "discover", late.discover)
+    hub.assign([people.leave(crd(hub.namespace)), widget(hub.namespace, "w")])
+    status = await hub.synced()
+    assert status.operation is not None and (status.operation.attempt, status.operation.phase) == (1, "Succeeded")
+    assert late.held_back == 0
+    assert await people.get(hub.key("Widget", "w", group_of(hub.namespace))) is not None
+
+
+async def test_a_kind_that_its_crd_does_not_bring_is_told(
+    hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.syncer.operation.SERVED_TIMEOUT_SECONDS", 0.0)
+    other = widget(hub.namespace, "w") | {"kind": "Gadget"}
+    hub.assign([people.leave(crd(hub.namespace)), other])
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase.finished)
+    assert status.operation is not None and status.operation.phase == "Failed"
+    assert "still serves no kind Gadget after its CRD" in status.operation.message
+
+
+class LateDiscovery:
+    """A tap's discovery that leaves out a kind the first times it is there."""
+
+    def __init__(self, tap: Tap, kind: GroupKind, times: int) -> None:
+        self._ask = tap.discover
+        self._kind = kind
+        self.held_back = times
+
+    async def discover(self, *, refresh: bool = False) -> Discovery:
+        found = await self._ask(refresh=refresh)
+        if self._kind not in found.preferred or not self.held_back:
+            return found
+        self.held_back -= refresh
+        kinds = {k: v for k, v in found.kinds.items() if v.group_kind != self._kind}
+        preferred = {k: v for k, v in found.preferred.items() if k != self._kind}
+        return replace(found, kinds=kinds, preferred=preferred)
 
 
 async def test_an_unserved_kind_is_told_by_name(hub: Hub, cluster: Cluster) -> None:

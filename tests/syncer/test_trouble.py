@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from agent.engine.resource import MANAGED_LABEL
+import pytest
+
+from agent.engine.resource import MANAGED_LABEL, GroupKind
 from agent.engine.status import ApplicationStatus
+from agent.kube.client import Kind, WatchEvent
 from agent.kube.errors import Forbidden, Gone, KubeError, Unreachable
+from agent.syncer.doubt import DOUBT_SECONDS
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
@@ -117,6 +121,48 @@ async def test_a_definition_that_goes_and_comes_back(hub: Hub, people: People, c
     clock.advance(30)
     await hub.synced()
     assert await people.get(key) is not None
+
+
+@pytest.mark.parametrize("asker", ["another application", "a doubt"])
+async def test_what_went_with_its_kind_is_known_to_be_gone_whoever_asked_what_is_served(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch, asker: str
+) -> None:
+    """The watch that would tell of it has ended, and cannot be had again."""
+    definition, ready = people.leave(crd(hub.namespace)), asyncio.Event()
+    await people.create(definition)
+    await people.kind(group_of(hub.namespace), "Widget")
+    hub.assign([config_map("a"), widget(hub.namespace, "w")])
+    await hub.synced()
+    hub.assign([config_map("a")], policy=replace(AUTOMATED, prune=False))
+    await hub.wait(lambda s: any(r.requires_pruning for r in s.resources))
+
+    async def hold(call: Call) -> None:
+        if call.kind == "Widget" and call.verb in ("list", "watch"):
+            await ready.wait()
+
+    def lose(kind: Kind, event: WatchEvent) -> None:
+        if kind.kind != "Widget":
+            seen(kind, event)
+
+    seen, cluster.client.gate = hub.syncer.live.on_event, hold
+    monkeypatch.setattr(hub.syncer.live, "on_event", lose)
+    name = definition["metadata"]["name"]
+    await people.remove(hub.key("CustomResourceDefinition", name, _EXTENSIONS)._replace(namespace=""))
+    await people.gone(hub.key("CustomResourceDefinition", name, _EXTENSIONS)._replace(namespace=""))
+    if asker == "a doubt":
+        hub.syncer._doubt.watched(GroupKind("", "Secret"), Unreachable("cut off"))
+        clock.advance(DOUBT_SECONDS)
+        await until(lambda: cluster.client.discover(), lambda found: not found.find(*_version_of_widgets(hub)))
+    else:
+        other = f"{hub.namespace}-other"
+        hub.assign([people.leave(crd(other)), widget(other, "w")], name="other")
+        await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Succeeded", "other")
+    ready.set()
+    await hub.wait(lambda s: s.sync == "Synced")
+
+
+def _version_of_widgets(hub: Hub) -> tuple[str, str, str]:
+    return group_of(hub.namespace), "v1", "Widget"
 
 
 async def test_one_kind_in_two_versions_is_no_drift(hub: Hub, cluster: Cluster) -> None:
