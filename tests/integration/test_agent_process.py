@@ -88,6 +88,9 @@ async def test_its_rights_are_enough_for_every_kind(road: Road) -> None:
     rules = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": road.namespace}
     version = "rbac.authorization.k8s.io/v1"
+    # What is deleted in the foreground waits for the cluster's garbage collector, and that looks for kinds that are new
+    # to it every 30 s only; the definition, in turn, stays until the last of its objects is gone.
+    policy = {"automated": {"prune": True}, "syncOptions": ["PrunePropagationPolicy=background"]}
     revision = await road.open(
         namespace(team),
         config_map("a", namespace=team),
@@ -96,12 +99,14 @@ async def test_its_rights_are_enough_for_every_kind(road: Road) -> None:
         {"apiVersion": version, "kind": "ClusterRole", "metadata": name, "rules": rules},
         {"apiVersion": version, "kind": "RoleBinding", "metadata": name, "roleRef": reference, "subjects": []},
         {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": name, "value": 5},
+        syncPolicy=policy,
     )
     assert (await road.synced(revision)).total == 7
     # All of it can be taken away again.
     empty = await road.commit(config_map("only", {"k": "1"}))
     await road.fleet.refresh(road.name)
-    await road.synced(empty)
+    # Namespaces and definitions go in steps of five seconds.
+    await road.synced(empty, timeout=60)
     for path in (
         f"/api/v1/namespaces/{team}",
         f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group_of(road.namespace)}",
