@@ -59,9 +59,10 @@ class Road:
         self._root = root
 
     async def open(self) -> None:
-        """Have k=1 on the cluster `prod`."""
+        """Have k=1 on the cluster `prod`, and its agent connected as far as people are told."""
         await self.open_hub()
         await self.deliver()
+        await self.told("Connected")
 
     async def open_hub(self) -> None:
         """Start the hub, and the agent with a token of `prod`."""
@@ -122,6 +123,14 @@ class Road:
 
         await until(there, f"{revision} to be synced", timeout)
 
+    async def told(self, liveness: str) -> None:
+        """Wait until people are told of the agent that it is Connected, or Unreachable."""
+
+        def so() -> bool:
+            return bool(self.get("/api/v1/clusters/prod")["liveness"] == liveness)
+
+        await until(so, f"prod to be {liveness}")
+
     # --- the cluster
 
     def data(self, name: str) -> Any:
@@ -173,7 +182,12 @@ async def test_a_hub_whose_disk_is_full_says_so_and_goes_on_once_there_is_room(
 ) -> None:
     road = hub_road
     await road.open()
+    assert await road.agent.stop() == 0
+    await road.told("Unreachable")
     disk.fill()
+    # Its agent comes back, though that cannot be written down.
+    await road.agent.start(*road.words)
+    await until(lambda: "escadre_agents_connected 1" in road.hub.get("/metrics", road.token), "the agent to be back")
     revision = road.write(config_map("settings", {"k": "2"}), large(1), large(2))
 
     def said() -> bool:
@@ -196,8 +210,8 @@ async def test_a_hub_whose_disk_is_full_says_so_and_goes_on_once_there_is_room(
     await road.synced(revision)
     assert road.data("settings") == {"k": "2"} and road.data("kept") is None
     await until(lambda: road.hub.get("/readyz") == "ok\n", "all to be well")
-    detail = road.get("/api/v1/applications/web")
-    assert detail["conditions"] == [] and detail["clusters"][0]["liveness"] == "Connected"
+    await until(lambda: road.get("/api/v1/applications/web")["conditions"] == [], "nothing to be said any more")
+    await road.told("Connected")
     await until(lambda: road.get("/api/v1/applications/web/drifts")["items"], "what was seen meanwhile to be told")
     assert road.hub.terminate()[0] == 0 and "Traceback" not in road.hub.text()
     assert_sound(disk.seen / "escadre.db", tmp_path / "copy")
