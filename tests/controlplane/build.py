@@ -47,6 +47,7 @@ class Binaries:
     kube_apiserver: Path
     kube_controller_manager: Path
     kube_scheduler: Path
+    kubectl: Path
     kwok: Path
     kustomize: Path
     helm: Path

@@ -6,7 +6,7 @@
     The same with workloads: Deployments roll out, Jobs complete, pods log (see ``tests.controlplane.stages``).
 ``namespace``
     The name of a fresh namespace on the one of them that the test uses.
-``helm_binary``, ``kustomize_binary``
+``helm_binary``, ``kubectl_binary``, ``kustomize_binary``
     Their paths.
 
 All tests of a run share the planes, xdist's workers included, so what a test makes outside its namespace it removes.
@@ -33,6 +33,7 @@ _NEEDED_BY = {
     "workload_plane": _PLANE,
     "namespace": _PLANE,
     "helm_binary": ("helm",),
+    "kubectl_binary": ("kubectl",),
     "kustomize_binary": ("kustomize",),
 }
 
@@ -68,6 +69,11 @@ def _needs(item: pytest.Item) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def helm_binary() -> Path:
     return binary("helm")
+
+
+@pytest.fixture(scope="session")
+def kubectl_binary() -> Path:
+    return binary("kubectl")
 
 
 @pytest.fixture(scope="session")

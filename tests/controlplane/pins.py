@@ -93,6 +93,14 @@ FAMILIES = (
         ("--version",),
         _kubernetes_ldflags,
     ),
+    # Apart from the servers: a tool more in their module would have all of them built anew.
+    Family(
+        "kubectl",
+        "k8s.io/kubernetes",
+        {"kubectl": "k8s.io/kubernetes/cmd/kubectl"},
+        ("version", "--client"),
+        _kubernetes_ldflags,
+    ),
     Family("kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, ("--version",)),
     Family(
         "kustomize",

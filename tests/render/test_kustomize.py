@@ -1,10 +1,9 @@
-"""Builds with a real kustomize: the pinned one, and kubectl's where there is one."""
+"""Builds with a real kustomize: the program itself, and the one in kubectl."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest_asyncio
 
 from hub.domain.application import KustomizeOptions, KustomizeReplica, Source
 from hub.render import RenderError, RendererSettings
-from tests.controlplane.build import binary
 from tests.render.conftest import ONE_LOOP, URL, Kitchen, open_kitchen, request
 from tests.render.trees import Content, Link, Submodule, config_map
 
@@ -57,13 +55,16 @@ FILES: dict[str, Content] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["kustomize", "kubectl"])
-async def kitchen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kitchen]:
-    if request.param == "kustomize":
-        settings = RendererSettings(workers=1, kustomize=str(binary("kustomize")))
-    elif kubectl := shutil.which("kubectl"):
-        settings = RendererSettings(workers=1, kubectl=kubectl)
-    else:
-        pytest.skip("there is no kubectl on PATH; kustomize itself is tested")
+async def kitchen(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    kustomize_binary: Path,
+    kubectl_binary: Path,
+) -> AsyncIterator[Kitchen]:
+    settings = {
+        "kustomize": RendererSettings(workers=1, kustomize=str(kustomize_binary)),
+        "kubectl": RendererSettings(workers=1, kubectl=str(kubectl_binary)),
+    }[request.param]
     async with open_kitchen(tmp_path_factory.mktemp("render"), settings) as kitchen:
         yield kitchen
 
