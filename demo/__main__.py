@@ -37,6 +37,9 @@ def main() -> int:
         with Stage(arguments.context, arguments.kubeconfig, steps.say) as stage:
             try:
                 Story(stage, steps).run()
+                steps.console.print(f"\nEverything happened, in {time.monotonic() - began:.0f} s.")
+                if not arguments.once:
+                    _stay(stage, steps)
             except (StepFailed, subprocess.SubprocessError) as failure:
                 steps.console.print("\n[red]✗[/red]", end=" ")
                 steps.console.print(str(failure), markup=False)
@@ -44,9 +47,6 @@ def main() -> int:
                     if words := program.last_words():
                         steps.console.print(f"\n{program.name}:\n{words}", markup=False, style="dim")
                 return 1
-            steps.console.print(f"\nEverything happened, in {time.monotonic() - began:.0f} s.")
-            if not arguments.once:
-                _stay(stage, steps)
     except KeyboardInterrupt:
         steps.console.print("\nStopped; nothing is left running.")
         return 0 if not arguments.once else 130

@@ -164,9 +164,9 @@ def real_plans(contexts: list[str]) -> list[ClusterPlan]:
     """Plan for the clusters of these contexts. Their names may be anything; those of clusters are as DNS wants them."""
     plans: dict[str, ClusterPlan] = {}
     for context in dict.fromkeys(contexts):
-        name = re.sub(r"[^a-z0-9]+", "-", context.lower()).strip("-")[-50:].strip("-") or "cluster"
-        if name in plans:
-            name = f"{name}-{len(plans) + 1}"
+        plain = re.sub(r"[^a-z0-9]+", "-", context.lower()).strip("-")[-50:].strip("-") or "cluster"
+        candidates = (plain, *(f"{plain}-{number}" for number in range(2, len(contexts) + 2)))
+        name = next(name for name in candidates if name not in plans)
         plans[name] = ClusterPlan(name, {"demo": "true", "region": "eu" if len(plans) < 2 else "asia"}, context)
     return list(plans.values())
 
