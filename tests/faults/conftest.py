@@ -53,7 +53,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, clock: Clock, repository: Repository) -> AsyncIterator[Town]:
+async def renewing_fleet(tmp_path: Path, clock: Clock) -> AsyncIterator[Fleet]:
+    """With the HTTPS port, by which agents come back, and certificates of an hour, which agents keep fresh."""
     fleet = Fleet(
         tmp_path,
         roles=("api", "gateway", "controller"),
@@ -64,6 +65,11 @@ async def town(tmp_path: Path, clock: Clock, repository: Repository) -> AsyncIte
     )
     fleet.renewing = True
     await fleet.start()
-    async with settled(Scene(fleet, repository)) as town:
-        yield town
+    yield fleet
     await fleet.stop()
+
+
+@pytest.fixture
+async def town(renewing_fleet: Fleet, repository: Repository) -> AsyncIterator[Town]:
+    async with settled(Scene(renewing_fleet, repository)) as town:
+        yield town

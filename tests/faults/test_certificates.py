@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -27,20 +25,8 @@ from tests.pki.tls import served_leaf
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path, clock: Clock) -> AsyncIterator[Fleet]:
-    """With the HTTPS port, by which agents come back, and certificates of an hour."""
-    fleet = Fleet(
-        tmp_path,
-        roles=("api", "gateway", "controller"),
-        initial_password_file=tmp_path / "password",
-        poll_seconds=3600.0,
-        heartbeat_seconds=1.0,
-        agent_certificate_hours=1.0,
-    )
-    fleet.renewing = True
-    await fleet.start()
-    yield fleet
-    await fleet.stop()
+def fleet(renewing_fleet: Fleet) -> Fleet:
+    return renewing_fleet
 
 
 def certificate_of(fleet: Fleet, name: str = "c0") -> x509.Certificate:

@@ -172,13 +172,18 @@ def check_all(stage: Stage, subjects: list[Subject]) -> None:
 # --- a commit
 
 
+def commit(stage: Stage, subjects: list[Subject], web: Subject, program: MortalHub | MortalAgent, point: Point) -> None:
+    """Have one deployed that a program dies of."""
+    web.deploys(web.write())
+    stage.die(program, point, web.refresh)
+    check_all(stage, subjects)
+
+
 @pytest.mark.parametrize("point", [*ARRIVING, *BEGINNING, *DONE], ids=by_name)
 def test_a_commit_is_applied_once_by_an_agent_that_is_killed(
     stage: Stage, subjects: list[Subject], web: Subject, point: Point
 ) -> None:
-    web.deploys(web.write())
-    stage.die(stage.agent, point, web.refresh)
-    check_all(stage, subjects)
+    commit(stage, subjects, web, stage.agent, point)
     assert web.applied() == {1}
 
 
@@ -186,9 +191,7 @@ def test_a_commit_is_applied_once_by_an_agent_that_is_killed(
 def test_a_commit_is_gone_on_with_by_an_agent_that_is_killed(
     stage: Stage, subjects: list[Subject], web: Subject, point: Point
 ) -> None:
-    web.deploys(web.write())
-    stage.die(stage.agent, point, web.refresh)
-    check_all(stage, subjects)
+    commit(stage, subjects, web, stage.agent, point)
     assert web.applied() <= {1, 2}
 
 
@@ -196,9 +199,7 @@ def test_a_commit_is_gone_on_with_by_an_agent_that_is_killed(
 def test_a_commit_reaches_the_cluster_once_when_the_hub_is_killed(
     stage: Stage, subjects: list[Subject], web: Subject, point: Point
 ) -> None:
-    web.deploys(web.write())
-    stage.die(stage.hub, point, web.refresh)
-    check_all(stage, subjects)
+    commit(stage, subjects, web, stage.hub, point)
     assert web.applied() == {1}
 
 

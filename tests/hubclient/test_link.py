@@ -164,12 +164,12 @@ async def test_a_blob_that_is_not_what_it_is_called_ends_the_stream(desk: Desk) 
 
 async def test_a_hub_whose_blobs_come_slowly_is_not_silent(desk: Desk) -> None:
     """Three heartbeats pass while the stream is not read, and blobs come."""
-    desk.session.heartbeat_seconds = 0.1
+    desk.session.heartbeat_seconds = 0.5
     desk.session.welcomed.set()
     contents = [str(n).encode() for n in range(10)]
     beating = asyncio.create_task(desk.link._beat(desk.session))
     try:
-        await desk.take(Stub(*contents, pause=0.1), **{f"a{c.decode()}": c for c in contents})
+        await desk.take(Stub(*contents, pause=0.2), **{f"a{c.decode()}": c for c in contents})
         assert not beating.done()
     finally:
         beating.cancel()
