@@ -3,8 +3,8 @@
     python -m tests.setup
 
 Nothing is left out for want of a component: a run that quietly skips PostgreSQL or Kubernetes proves nothing. As root,
-on a machine with apt-get, system packages are installed; otherwise they are named. The control plane, Helm and
-Kustomize are built with Go once and kept in a cache (see ``tests.controlplane.build``).
+on a machine with apt-get, system packages are installed; otherwise they are named. The control plane, Helm,
+Kustomize and kubectl are built with Go once and kept in a cache (see ``tests.controlplane.build``).
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ async def test_a_hub_whose_disk_is_full_says_so_and_goes_on_once_there_is_room(
         return FULL in refusal and FULL in road.hub.text() and FULL in road.hub.get("/readyz")
 
     await until(said, "the hub to say so")
-    (condition,) = road.get("/api/v1/applications/web")["conditions"]
+    (condition,) = await until(lambda: road.get("/api/v1/applications/web")["conditions"], "the application to say so")
     assert FULL in condition["message"] and "nothing new is assigned" in condition["message"]
     assert "escadre_store_writable 0" in road.hub.get("/metrics", road.token)
     # It lives, its agent stays, and what is deployed is looked after.
@@ -270,8 +270,12 @@ async def test_an_agent_whose_disk_is_full_says_so_and_goes_on_once_there_is_roo
     disk.make_room()
     await road.synced(revision)
     assert road.data("settings") == {"k": "2"} and road.data("kept") is None
-    (row,) = road.get("/api/v1/applications/web")["clusters"]
-    assert (row["refusal"], row["conditions"]) == ("", [])
+
+    def silent() -> bool:
+        (row,) = road.get("/api/v1/applications/web")["clusters"]
+        return (row["refusal"], row["conditions"]) == ("", [])
+
+    await until(silent, "nothing to be said any more")
     assert road.agent.words().count("connected to") == 1, "one stream all the time"
     assert await road.agent.stop() == 0 and "Traceback" not in road.agent.words()
     assert_sound(disk.seen / "agent.db", tmp_path / "copy")
