@@ -52,6 +52,8 @@ NEEDS = (
     Need("ssh-keygen", "openssh-client", "repositories over SSH"),
     Need("initdb", "postgresql", "the store on PostgreSQL"),
     Need("postgres", "postgresql", "the store on PostgreSQL"),
+    Need("unshare", "util-linux", "disks that are full"),
+    Need("nsenter", "util-linux", "disks that are full"),
     Need("setpriv", "util-linux", "PostgreSQL, which does not run as root", only_root=True),
 )
 
