@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from escadre.v1 import agent_pb2 as pb
@@ -179,20 +179,10 @@ class Reports:
                 return
 
     async def _write(self, gathered: _Gathered) -> None:
-        if gathered.acknowledged:
-            rows = [(c, a, generation, refusal) for (c, a), (generation, refusal) in gathered.acknowledged.items()]
-            await self._store.acknowledge(rows)
         statuses = list(gathered.statuses.values())
-        for start in range(0, len(statuses), STATUSES_PER_WRITE):
-            await self._store.put_statuses(statuses[start : start + STATUSES_PER_WRITE])
-        if gathered.operations:
-            await self._store.put_operations([(c, a, state) for (c, a, _), state in gathered.operations.items()])
-        if gathered.drifts:
-            await self._store.put_drifts(gathered.drifts.values())
+        await _all_of(self._writes(gathered, statuses))
         if gathered.buried:
             await self._bury(gathered.buried)
-        if gathered.events:
-            await self._store.add_events(gathered.events)
         for (cluster, application, _), state in gathered.operations.items():
             self._observe(cluster, application, state)
         for session, (sequence, number) in gathered.receipts.items():
@@ -203,6 +193,19 @@ class Reports:
         if statuses or gathered.buried or gathered.operations or gathered.drifts:
             self.statuses_written += len(statuses)
             await self._bus.publish("statuses")
+
+    def _writes(self, gathered: _Gathered, statuses: list[ApplicationStatus]) -> Iterator[Awaitable[None]]:
+        store = self._store
+        if gathered.acknowledged:
+            yield store.acknowledge([(*pair, *reached) for pair, reached in gathered.acknowledged.items()])
+        for start in range(0, len(statuses), STATUSES_PER_WRITE):
+            yield store.put_statuses(statuses[start : start + STATUSES_PER_WRITE])
+        if gathered.operations:
+            yield store.put_operations([(c, a, state) for (c, a, _), state in gathered.operations.items()])
+        if gathered.drifts:
+            yield store.put_drifts(gathered.drifts.values())
+        if gathered.events:
+            yield store.add_events(gathered.events)
 
     def _send_receipts(self) -> None:
         """Acknowledge what is in the store. When a whole fleet reports at once this comes after taking that in: nobody
@@ -221,6 +224,14 @@ class Reports:
                 if assignment.content.deletion is not None and assignment.content.application_uid == uid:
                     gone.append((assignment.cluster, application))
         await self._store.unassign(gone)
+
+
+async def _all_of(writes: Iterable[Awaitable[None]]) -> None:
+    """Begin all writes at once, so that the store can commit them together. Raises the first one's error, when all have
+    ended."""
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _refuse_part(part: _Gathered, error: HubError) -> None:
