@@ -26,7 +26,7 @@ from hub.access.sessions import Sessions
 from hub.config import Settings
 from hub.datadir import own, write_private
 from hub.domain.operation import OperationState
-from hub.errors import StoreUnavailable
+from hub.errors import HubError, StoreUnavailable
 from hub.fleet.agreement import Agreement
 from hub.fleet.desk import Desk
 from hub.fleet.dispatch import Dispatcher
@@ -69,6 +69,7 @@ log = logging.getLogger(__name__)
 
 CONTROLLER_LEASE_SECONDS = 15.0
 TURN_SECONDS = 10.0
+STORE_RETRY_SECONDS = 5.0
 MIB = 1024 * 1024
 
 
@@ -153,6 +154,17 @@ class Hub:
         self._stack.push_async_callback(self.bus.close)
         self.trust = await self._open_trust()
         self._run(self.trust.certificate.run(), "certificate")
+        self._run(self._watch_store(), "store")
+
+    async def _watch_store(self) -> None:
+        """While nothing can be stored, try to: a replica that only answers questions might not write for days, and say
+        all that time that it cannot."""
+        while True:
+            await asyncio.sleep(STORE_RETRY_SECONDS)
+            if self.store.trouble() is not None:
+                with contextlib.suppress(HubError):
+                    async with self.store.lease(f"store {self._replica}", self._replica, TURN_SECONDS):
+                        log.info("the store can be written again")
 
     async def _open_trust(self) -> Trust:
         settings = self.settings

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from hub.access.accounts import ADMIN_NAME
 from hub.config import Settings
-from hub.errors import Conflict, HubError, Invalid, Unavailable
+from hub.errors import Conflict, HubError, Invalid, StoreUnavailable, Unavailable
 from hub.server import Hub, host_of
 
 
@@ -85,6 +87,24 @@ async def test_a_gateway_keeps_its_name_and_makes_one_where_none_was_written(tmp
         names.append(await it._gateway_name())
         await it.stop()
     assert names[0] == names[1] != ""
+
+
+async def test_a_replica_that_writes_nothing_by_itself_notices_that_it_could_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Connection) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr("hub.server.STORE_RETRY_SECONDS", 0.05)
+    it = hub(tmp_path, "api")
+    await it.start()
+    with pytest.raises(StoreUnavailable):
+        await it.store._database.write(refused)  # type: ignore[attr-defined]
+    assert it.store.trouble() is not None
+    async with asyncio.timeout(10):
+        while it.store.trouble() is not None:
+            await asyncio.sleep(0.02)
+    await it.stop()
 
 
 async def test_a_key_file_of_another_database_is_told(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Database(ABC):
     """Runs work. Raises the hub's errors only: see `hub.store.sql.errors`."""
 
     trouble: StoreTrouble | None = None
-    """Of the last write."""
+    """Since a write failed; until one has changed something."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -73,15 +73,31 @@ class Database(ABC):
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run work in a transaction of its own. When this returns, it is on disk."""
+        troubled = self.trouble is not None
+
+        def observed(connection: Connection) -> tuple[T, bool]:
+            before = _changes(connection) if troubled else 0
+            result = work(connection, *args, **kwargs)
+            return result, troubled and _changes(connection) != before
+
         try:
             with mapped_errors():
-                result = await self._write(lambda connection: work(connection, *args, **kwargs))
+                result, stored = await self._write(observed)
         except StoreUnavailable as error:
             since = self.trouble.since if self.trouble else datetime.now(UTC)
             self.trouble = StoreTrouble(error.message, since)
             raise
-        self.trouble = None
+        if stored:
+            # One that found nothing to change succeeds on a full disk as well, and says nothing.
+            self.trouble = None
         return result
+
+
+def _changes(connection: Connection) -> int:
+    """Return a number that is another once this transaction has changed a row."""
+    if connection.dialect.name == "postgresql":
+        return int(bool(connection.scalar(text("SELECT txid_current_if_assigned() IS NOT NULL"))))
+    return int(getattr(connection.connection.dbapi_connection, "total_changes", 0))
 
 
 def serialize(connection: Connection) -> None:
