@@ -26,6 +26,8 @@ class Refreshes:
         self._taken: set[str] = set()
         self._began = False
         self._finishing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        """Taking and finishing take turns: one that is asked for anew must not be finished with the one before it."""
 
     def forget(self) -> None:
         """Begin anew: another replica was the controller meanwhile."""
@@ -34,9 +36,10 @@ class Refreshes:
 
     async def take(self) -> dict[str, str]:
         """Return what is new: application → mode. Raises HubError."""
-        asked = await self._store.take_refresh_requests(anew=not self._began)
-        self._began = True
-        self._taken |= asked.keys()
+        async with self._turn:
+            asked = await self._store.take_refresh_requests(anew=not self._began)
+            self._began = True
+            self._taken |= asked.keys()
         return asked
 
     def settle(self) -> None:
@@ -46,15 +49,14 @@ class Refreshes:
             self._finishing = asyncio.create_task(self._finish())
 
     async def _finish(self) -> None:
-        while done := {id for id in self._taken if not self._under_way(id)}:
-            # Before the write: one that is taken again meanwhile has to be finished again.
-            self._taken -= done
-            try:
-                await self._store.finish_refresh_requests(done)
-            except HubError as error:
-                log.error("refreshes that are done cannot be told: %s; tried again", error.message)
-                self._taken |= done
-                return
+        async with self._turn:
+            while done := {id for id in self._taken if not self._under_way(id)}:
+                try:
+                    await self._store.finish_refresh_requests(done)
+                except HubError as error:
+                    log.error("refreshes that are done cannot be told: %s; tried again", error.message)
+                    return
+                self._taken -= done
 
     async def stop(self) -> None:
         """End what is under way."""
