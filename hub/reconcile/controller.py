@@ -16,6 +16,7 @@ from functools import partial
 
 from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import AssignmentContent
+from hub.domain.operation import OperationKind
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
@@ -106,6 +107,8 @@ class Controller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # One that was cancelled before it had begun did not take itself out.
+        self._busy.clear()
         await self._refreshes.stop()
 
     async def _take_up(self) -> None:
@@ -132,20 +135,21 @@ class Controller:
         timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
         messages = await subscription.next(timeout=timeout)
         for topic, payload in messages:
-            if topic == "applications" and payload in self._known.applications and not self._is_waiting(payload):
+            if topic == "applications" and payload in self._known.applications:
                 await self._hear(self._known.applications[payload])
 
     async def _hear(self, application: Application) -> None:
-        """Somebody asked for something. A sync means what Git says now, so Git is asked first; ending an operation
-        waits for nobody."""
+        """Somebody asked for something. A sync means what Git says now, so Git is asked first; ending an operation and
+        going back to what was deployed before wait for nobody."""
+        id = str(application.id)
         try:
-            requests = await self._store.operation_requests(str(application.id))
+            requests = await self._store.operation_requests(id)
         except HubError as error:
-            log.error("requests of %s cannot be read: %s", application.id, error.message)
+            log.error("requests of %s cannot be read: %s", id, error.message)
             return
-        if requests and requests[0].terminate:
-            self._want(str(application.id))
-        else:
+        if requests and (requests[0].terminate or requests[0].kind is OperationKind.ROLLBACK):
+            self._want(id)
+        elif not self._is_waiting(id):
             self._want_fresh(application)
 
     # --- what is to be looked at
@@ -181,6 +185,10 @@ class Controller:
             id = str(application.id)
             before = known.applications.get(id)
             known.applications[id] = application
+            if before is not None and before.uid != application.uid:
+                # Another of the name: what was known of the one before went with it, in the store too.
+                known.states.pop(id, None)
+                before = None
             if before is not None and before.spec == application.spec:
                 self._want(id)
             else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.domain.application import Application, Destination
+from hub.domain.application import Application, ApplicationId, Destination
 from hub.domain.assignment import AssignmentContent
+from hub.domain.operation import OperationKind, OperationRequest
 from hub.domain.selector import LabelSelector
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex, targets
@@ -20,6 +22,7 @@ from hub.reconcile.assign import Outcome
 from hub.reconcile.controller import Controller
 from hub.store.bus import InProcessBus
 from hub.store.sql import SqlStore
+from tests.faults.waiting import answered
 from tests.store.builders import add_clusters, application
 
 Meanwhile = Callable[[], Awaitable[None]]
@@ -93,6 +96,13 @@ class Desk:
         self.looker, self.watcher = Looker(), Watcher()
         self.controller = Controller(self.store, self.bus, self.watcher, self.looker)  # type: ignore[arg-type]
 
+    def begin(self) -> None:
+        self.running = asyncio.create_task(self.controller.run())
+
+    async def end(self) -> None:
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
     async def label(self, tier: str) -> None:
         await self.direct.update_cluster("u1", labels={"tier": tier})
 
@@ -130,12 +140,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     desk = Desk(store)
     await desk.label("silver")
     await desk.select("silver")
-    running = asyncio.create_task(desk.controller.run())
+    desk.begin()
     await desk.looks(1)
     await desk.told()
     yield desk
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await desk.end()
     await store.close()
 
 
@@ -198,3 +207,60 @@ async def test_a_fault_in_a_poll_leaves_nobody_waiting(desk: Desk) -> None:
     async with asyncio.timeout(10):
         while desk.controller._is_waiting("argocd/shop"):
             await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("wanted", [{"kind": OperationKind.ROLLBACK}, {"kind": OperationKind.SYNC, "terminate": True}])
+async def test_going_back_and_ending_wait_for_no_repository(desk: Desk, wanted: dict[str, Any]) -> None:
+    """A Git server that does not answer is when they are needed most."""
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def silent(*_: Any, **__: Any) -> list[str]:
+        asked.set()
+        await answers.wait()
+        return []
+
+    desk.watcher.poll = silent  # type: ignore[method-assign]
+    await desk.select("silver", "gold")
+    await desk.bus.publish("applications", "argocd/shop")
+    await asyncio.wait_for(asked.wait(), 10)
+    before = len(desk.looker.seen)
+    request = OperationRequest("r", initiated_by="ada", requested_at=datetime.now(UTC), **wanted)
+    await desk.direct.record_operation_request("argocd/shop", request)
+    await desk.bus.publish("applications", "argocd/shop")
+    await desk.looks(before + 1)
+    assert not answers.is_set()
+
+
+async def test_another_application_of_the_name_is_one_of_its_own(desk: Desk) -> None:
+    """Deleted and made again between two readings: what was found of the one before went with it."""
+
+    async def make_again() -> None:
+        await desk.direct.remove_application(ApplicationId.parse("argocd/shop"))
+        await desk.select("silver")
+
+    desk.store.before["applications_since"] = make_again
+    await desk.told()
+    await desk.looks(2)
+
+    async def remembered() -> bool:
+        return "argocd/shop" in await desk.direct.get_refresh_states()
+
+    await answered(remembered, "what was found to be stored")
+
+
+async def test_a_look_that_was_ended_before_it_began_is_made_by_the_next_run(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = desk.controller._stop
+
+    async def in_the_same_moment() -> None:
+        desk.controller._ready["argocd/shop"] = False
+        desk.controller._pump()
+        await stop()
+
+    monkeypatch.setattr(desk.controller, "_stop", in_the_same_moment)
+    await desk.end()
+    monkeypatch.undo()
+    seen = len(desk.looker.seen)
+    desk.begin()
+    await desk.looks(seen + 1)
