@@ -209,5 +209,7 @@ def _is_test(value: Any) -> bool:
 def _failed(plan: Plan, said: str, chart: Path) -> RenderError:
     text = readable(said, ((chart, plan.path or "."), (chart.parent, "")))
     text = text.removesuffix("Use --debug flag to render out invalid YAML").strip()
-    text = _IN_CHART.sub(f"{plan.path}/" if plan.path else "", text)
+    within = f"{plan.path}/" if plan.path else ""
+    # As a function: a backslash in a directory's name is no escape.
+    text = _IN_CHART.sub(lambda _: within, text)
     return RenderError(f"Helm cannot render {plan.path or '.'}: {text}", code="tool-failed")

@@ -139,6 +139,7 @@ class WorkerPool:
             await worker.end()
         else:
             self._idle.append(worker)
+            self._rest_later()
 
     async def _new_worker(self) -> WorkerProcess:
         started = time.perf_counter()

@@ -297,6 +297,13 @@ async def test_charts_that_do_not_render(
     assert not caught.value.retryable
 
 
+async def test_a_directory_with_a_backslash_is_a_directory(kitchen: Kitchen) -> None:
+    files = {path.replace("chart/", "cha\\qt/"): content for path, content in template('{{ fail "no luck" }}').items()}
+    with pytest.raises(RenderError, match="no luck") as caught:
+        await kitchen.names(files, Source(URL, path="cha\\qt"))
+    assert caught.value.code == "tool-failed"
+
+
 async def test_a_doubled_key_in_a_values_file_is_told_by_file_and_line(kitchen: Kitchen) -> None:
     files = CHART | {"files/one.yaml": "a: 1\nb: 2\na: 3\n"}
     with pytest.raises(RenderError, match=r'files/one\.yaml, line 3, .*the key "a" is written twice'):

@@ -298,6 +298,16 @@ async def test_workers_that_have_nothing_to_do_end_and_come_back(
     assert (await answer(kitchen, "look_around", 3))["pid"] == again
 
 
+async def test_one_that_came_for_another_rests_as_well(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer to start than the others had to wait for their end."""
+    monkeypatch.setattr(pool_module, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(pool_module, "_MAX_TASKS", 1)
+    assert await works(kitchen)
+    pool = kitchen.renderer._pool
+    assert pool is not None
+    await until(lambda: not pool._starting and not pool._idle and not pool._ending)
+
+
 async def test_closing_ends_renders_under_way(tmp_path: Path) -> None:
     renderer = Renderer(tmp_path / "scratch", RendererSettings(workers=1))
     await renderer.start()
