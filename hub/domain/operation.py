@@ -54,6 +54,12 @@ class OperationRequest:
     sync_options: tuple[str, ...] = ()
     terminate: bool = False
 
+    @property
+    def means_newest(self) -> bool:
+        """Whether it means what Git says now. Ending an operation, and going back to what was deployed before, do not:
+        they work while nothing can be read or rendered."""
+        return not self.terminate and self.kind is not OperationKind.ROLLBACK
+
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:

@@ -22,7 +22,7 @@ from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.formats.overrides import apply_overrides
 from hub.reconcile.materialize import Materialized, Materializer
-from hub.reconcile.requests import Wanted, complete, settle
+from hub.reconcile.requests import Wanted, complete, newest_for, settle
 from hub.render.errors import RenderError
 from hub.source.errors import SourceError
 from hub.store.contract import Store
@@ -181,7 +181,12 @@ class Assigner:
         shared: dict[AssignmentContent, AssignmentContent] = {}
         for target in permitted:
             made = sets.get(target.cluster.uid)
-            if made is None or self._denied(look, project, target, made):
+            if made is None:
+                standing = await self._standing(look, target, requests, history)
+                if standing is not None:
+                    contents.append((target.cluster.uid, standing))
+                continue
+            if self._denied(look, project, target, made):
                 continue
             content = self._content(look, target, made)
             operation = await self._operation(look, target.cluster, requests, history, content)
@@ -190,6 +195,21 @@ class Assigner:
             # Most clusters get the same: one value for all of them is stored and encoded once.
             contents.append((target.cluster.uid, shared.setdefault(content, content)))
         return contents
+
+    async def _standing(
+        self, look: _Look, target: Target, requests: Sequence[OperationRequest], history: Sequence[HistoryEntry]
+    ) -> AssignmentContent | None:
+        """Return what is assigned where nothing could be rendered, with what was asked for since and needs no render;
+        None when there is nothing of the kind: the last good state is kept as it is."""
+        uid = target.cluster.uid
+        existing, newest = look.existing.get(uid), newest_for(uid, requests)
+        if existing is None or existing.content.deletion is not None or newest is None or newest.means_newest:
+            return None
+        operation = await self._operation(look, target.cluster, requests, history, existing.content)
+        if operation == existing.content.operation:
+            return None
+        # With the policy of now: one that was automated a moment ago would undo a rollback.
+        return replace(existing.content, operation=operation, policy=look.application.spec.sync_policy)
 
     def _denied(self, look: _Look, project: Project, target: Target, made: Materialized) -> bool:
         scope = target.cluster.capabilities.is_namespaced

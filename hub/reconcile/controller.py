@@ -16,7 +16,6 @@ from functools import partial
 
 from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import AssignmentContent
-from hub.domain.operation import OperationKind
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
@@ -147,7 +146,7 @@ class Controller:
         except HubError as error:
             log.error("requests of %s cannot be read: %s", id, error.message)
             return
-        if requests and (requests[0].terminate or requests[0].kind is OperationKind.ROLLBACK):
+        if requests and not requests[0].means_newest:
             self._want(id)
         elif not self._is_waiting(id):
             self._want_fresh(application)

@@ -23,6 +23,11 @@ class Wanted:
     problem: str = ""
 
 
+def newest_for(cluster: str, requests: Sequence[OperationRequest]) -> OperationRequest | None:
+    """Return the request that counts on a cluster. `requests` are newest first."""
+    return next((r for r in requests if not r.clusters or cluster in r.clusters), None)
+
+
 def settle(
     requests: Sequence[OperationRequest],
     settled: OperationRequest | None,
@@ -33,7 +38,7 @@ def settle(
 
     `requests` and `history` are newest first.
     """
-    newest = next((r for r in requests if not r.clusters or cluster in r.clusters), None)
+    newest = newest_for(cluster, requests)
     if newest is None or (settled is not None and newest.id == settled.id):
         return settled
     if newest.terminate:

@@ -14,7 +14,7 @@ import pytest
 from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
-from hub.domain.operation import OperationKind, OperationRequest
+from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationState
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map
@@ -181,6 +181,47 @@ async def test_a_sync_means_what_was_assigned_when_it_was_asked_for(fleet: Fleet
     found = await until(fleet, "web", lambda a: a["one"].content.manifest_set.digest != first_digest)
     operation = found["one"].content.operation
     assert operation is not None and operation.id == "op-1" and operation.manifest_set.digest == first_digest
+
+
+async def test_while_nothing_can_be_rendered_one_can_go_back_and_end_what_runs(
+    fleet: Fleet, repository: Repository
+) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    old = first.content.manifest_set.digest
+    state = OperationState("op-1", OperationKind.SYNC, OperationPhase.SUCCEEDED, manifest_set=old)
+    await fleet.hub.store.put_operations([(first.cluster, "argocd/web", state)])
+    (entry,) = await fleet.hub.store.history("argocd/web")
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await fleet.refresh("web")
+    second = (await until(fleet, "web", lambda a: a["one"].content.manifest_set.digest != old))["one"]
+    repository.git("rm", "-r", "--quiet", "web")
+    repository.write("other/all.yaml", config_map("c"))
+    repository.commit("broken")
+    await fleet.apply(application("web", repository.url, "web", syncPolicy={}))
+    assert "web" in await condition(fleet, "web", "ComparisonError")
+
+    await ask(fleet, "web", "back", kind=OperationKind.ROLLBACK, history_id=entry.id)
+    found = await until(fleet, "web", lambda a: a["one"].content.operation is not None)
+    content = found["one"].content
+    assert content.operation is not None and content.operation.manifest_set.digest == old
+    assert content.manifest_set == second.content.manifest_set and content.policy.automated is None
+
+    await ask(fleet, "web", "end", terminate=True)
+    found = await until(fleet, "web", lambda a: a["one"].generation > found["one"].generation)
+    operation = found["one"].content.operation
+    assert operation is not None and operation.id == "back" and operation.terminate
+
+    # A sync means what Git says, and that is not known.
+    await ask(fleet, "web", "sync")
+    await fleet.refresh("web")
+
+    async def looked() -> bool:
+        return not (await fleet.hub.store.get_refresh_states())["argocd/web"].requested
+
+    await answered(looked, "another look")
+    (now,) = await fleet.hub.store.assignments_of_application("argocd/web")
+    assert now.generation == found["one"].generation
 
 
 async def test_deleting_leaves_a_tombstone_until_the_agent_has_carried_it_out(
