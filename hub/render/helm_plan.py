@@ -188,16 +188,34 @@ def _glob(view: RepositoryView, pattern: str) -> list[File]:
     """Return the files a pattern matches: `*`, `?` and `[a-z]` within a name, `**` across directories."""
     parts = pattern.split("/")
     literal = next(index for index, part in enumerate(parts) if _GLOB.search(part))
-    base = view.find("/".join(parts[:literal]))
+    start = "/".join(parts[:literal])
+    base = view.find(start)
     if base is None or not base.is_directory:
+        entry = view.tree.entry(start) if base is None else None
+        if entry is not None and entry.kind == "submodule":
+            raise submodule_refused(f"{start!r}, where helm.valueFiles looks, is a Git submodule")
         return []
     matcher = _glob_matcher(parts[literal:])
     prefix = base.path + "/" if base.path else ""
     entries = view.tree.walk(base.path) if len(parts) > literal + 1 or "**" in pattern else view.tree.list(base.path)
-    paths = [
-        e.path for e in entries if e.kind in ("file", "symlink") and matcher.fullmatch(e.path.removeprefix(prefix))
-    ]
+    paths = []
+    for entry in entries:
+        path = entry.path.removeprefix(prefix)
+        if entry.kind == "submodule" and _reaches(parts[literal:], path.split("/")):
+            raise submodule_refused(f"{entry.path!r}, where helm.valueFiles looks, is a Git submodule")
+        if entry.kind in ("file", "symlink") and matcher.fullmatch(path):
+            paths.append(entry.path)
     return [file for path in sorted(paths) if (file := view.file(path)) is not None]
+
+
+def _reaches(parts: list[str], names: list[str]) -> bool:
+    """Whether a pattern may match something below the directory of these names."""
+    for part, name in zip(parts, names, strict=False):
+        if part == "**":
+            return True
+        if _glob_matcher([part]).fullmatch(name) is None:
+            return False
+    return len(names) < len(parts)
 
 
 def _glob_matcher(parts: list[str]) -> re.Pattern[str]:

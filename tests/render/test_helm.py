@@ -18,7 +18,7 @@ from hub.domain.cluster import Capabilities
 from hub.render import RenderError, RendererSettings
 from tests.controlplane.build import binary
 from tests.render.conftest import ONE_LOOP, URL, Kitchen, open_kitchen, request
-from tests.render.trees import Content, Link
+from tests.render.trees import Content, Link, Submodule
 
 pytestmark = ONE_LOOP
 
@@ -129,6 +129,22 @@ async def test_value_files_of_another_source(kitchen: Kitchen) -> None:
 async def test_missing_value_files_can_be_ignored(kitchen: Kitchen) -> None:
     found = await values(kitchen, helm(value_files=("none.yaml",), ignore_missing_value_files=True))
     assert found["a"] == "chart"
+
+
+@pytest.mark.parametrize("pattern", ["env/sub/*.yaml", "env/*/v.yaml", "env/**/v.yaml", "e*/sub/v.yaml"])
+async def test_value_files_that_may_be_in_a_submodule_are_not_taken_for_absent(kitchen: Kitchen, pattern: str) -> None:
+    files = template("x") | {"env/sub": Submodule(), "env/one.yaml": "a: b\n"}
+    source = helm(value_files=(f"$values/{pattern}",), ignore_missing_value_files=True)
+    with pytest.raises(RenderError, match=r"'env/sub', where helm\.valueFiles looks, is a Git submodule") as caught:
+        await kitchen.scan(request(files, source, Source(URL, ref="values")))
+    assert caught.value.code == "not-served"
+
+
+@pytest.mark.parametrize("pattern", ["env/*.yaml", "env/x*/v.yaml", "other/**/v.yaml", "env/one.yaml/*"])
+async def test_a_submodule_beside_the_value_files_is_no_matter(kitchen: Kitchen, pattern: str) -> None:
+    files = template("x") | {"env/sub": Submodule(), "env/one.yaml": "a: b\n"}
+    source = helm(value_files=(f"$values/{pattern}",), ignore_missing_value_files=True)
+    assert await kitchen.scan(request(files, source, Source(URL, ref="values")))
 
 
 async def test_release_name_and_namespace(kitchen: Kitchen) -> None:
