@@ -54,7 +54,7 @@ class ApplicationStore(ABC):
     async def put_application(self, application: Application, *, expected_generation: int | None = None) -> Application:
         """Create or update by id. MUST set uid and created_at at creation, MUST raise generation by one when the spec
         differs and leave it when not. Raises Conflict when expected_generation is given and is not the stored one
-        (0: must not exist yet)."""
+        (0: must not exist yet), and for a change that takes a deletion back: there is no way to do that."""
 
     @abstractmethod
     async def get_application(self, id: ApplicationId) -> Application | None: ...

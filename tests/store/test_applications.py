@@ -10,6 +10,7 @@ import pytest
 from hub.domain.application import (
     ApplicationId,
     Automated,
+    Deletion,
     Destination,
     HelmOptions,
     KustomizeOptions,
@@ -52,6 +53,18 @@ async def test_an_application_comes_back_as_it_was_put(store: SqlStore) -> None:
     created = await store.put_application(given)
     assert created == replace(given, uid=created.uid, generation=1, created_at=created.created_at)
     assert await store.get_application(SHOP) == created
+
+
+async def test_a_deletion_is_not_taken_back_by_a_change_that_did_not_know_of_it(store: SqlStore, clock: Clock) -> None:
+    first = await store.put_application(application())
+    deletion = Deletion(True, "foreground", "ada", clock.now)
+    deleting = await store.put_application(replace(first, deletion=deletion), expected_generation=1)
+    changed = replace(first, labels={"team": "a"})
+    with pytest.raises(Conflict, match="being deleted"):
+        await store.put_application(changed, expected_generation=1)
+    assert await store.get_application(SHOP) == deleting
+    await store.remove_application(SHOP)
+    assert (await store.put_application(changed)).deletion is None
 
 
 async def test_only_a_different_spec_raises_the_generation(store: SqlStore, clock: Clock) -> None:

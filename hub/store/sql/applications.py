@@ -120,6 +120,11 @@ def _put_application(
             f"application {application.id.display} is at generation {generation}, not {expected}: "
             "it was changed meanwhile; read it again and repeat the change"
         )
+    if stored is not None and stored.deletion is not None and application.deletion is None:
+        raise Conflict(
+            f"application {application.id.display} is being deleted: wait until it is gone from its clusters, then "
+            "create it"
+        )
     if stored is None:
         result = replace(application, uid=str(uuid4()), generation=1, created_at=now)
         connection.execute(delete(_REMOVED).where(_REMOVED.c.id == str(application.id)))
