@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -16,13 +17,18 @@ from pathlib import Path
 from hub.errors import Conflict, Invalid
 
 LOCK_FILE = "lock"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextlib.contextmanager
-def own(data_dir: Path) -> Iterator[None]:
+def own(data_dir: Path) -> Iterator[str]:
     """Make the data directory, and keep every other hub out of it while the context lasts.
 
-    Raises Conflict when one is in there, Invalid when it cannot be made or written.
+    Yields the place it is, in 16 hex digits: whoever else was ever at the same place had this very lock, and is dead.
+    A copy of the directory is another place, and so is this one on another machine, or after the machine's restart:
+    there the lock proves nothing. "" where the system does not tell its places apart.
+
+    Raises Conflict when another hub is in there, Invalid when it cannot be made or written.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -39,7 +45,17 @@ def own(data_dir: Path) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise Invalid(f"the data directory {data_dir} cannot be locked: {error.strerror}") from error
-        yield
+        yield _place(file.fileno())
+
+
+def _place(lock: int) -> str:
+    """Name a locked file as one kernel knows it: it alone keeps the lock, for all containers that it runs."""
+    try:
+        boot = _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    status = os.fstat(lock)
+    return hashlib.sha256(f"{boot} {status.st_dev} {status.st_ino}".encode()).hexdigest()[:16] if boot else ""
 
 
 def write_private(path: Path, text: str) -> None:

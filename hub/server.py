@@ -91,7 +91,10 @@ class Hub:
         self.settings = settings
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._replica = f"{socket.gethostname()}-{settings.port}-{uuid.uuid4().hex[:8]}"
+        self._replica = ""
+        """The same after every start on this data directory."""
+        self._holder = f"process {uuid.uuid4().hex}"
+        """Of leases."""
         self.api_port = 0
         self.agent_port = 0
         self.store: Store
@@ -147,11 +150,13 @@ class Hub:
 
     async def _open(self) -> None:
         settings = self.settings
-        self._stack.enter_context(own(settings.data_dir))
+        place = self._stack.enter_context(own(settings.data_dir))
+        self._replica = self._name()
         url = settings.database_url.get_secret_value()
         self.store, self.bus = await open_store(url, data_dir=settings.data_dir)
         self._stack.push_async_callback(self.store.close)
         self._stack.push_async_callback(self.bus.close)
+        await self._take_over(place)
         self.trust = await self._open_trust()
         self._run(self.trust.certificate.run(), "certificate")
         self._run(self._watch_store(), "store")
@@ -165,6 +170,27 @@ class Hub:
                 with contextlib.suppress(HubError):
                     async with self.store.lease(f"store {self._replica}", self._replica, TURN_SECONDS):
                         log.info("the store can be written again")
+
+    def _name(self) -> str:
+        """Return the replica's name, the same after every start on this data directory: what a killed gateway left
+        as connected is its own to correct."""
+        path = self.settings.data_dir / "replica"
+        name = path.read_text("utf-8").strip() if path.exists() else ""
+        if not name:
+            name = f"{socket.gethostname()}-{self.settings.port}-{uuid.uuid4().hex[:8]}"
+            write_private(path, name)
+        return name
+
+    async def _take_over(self, place: str) -> None:
+        """End the leases of the process that was killed on this data directory, instead of waiting for their time.
+
+        The lock of the directory says that it is dead. The name alone would not: a copied directory has it, too.
+        """
+        if not place:
+            return
+        self._holder = f"{self._replica} at {place}"
+        if ended := await self.store.end_leases(self._holder):
+            log.info("%d leases of the process that ran here before are taken over", ended)
 
     async def _open_trust(self) -> Trust:
         settings = self.settings
@@ -194,7 +220,7 @@ class Hub:
     async def _turn(self, name: str) -> AsyncIterator[None]:
         """Of replicas that start at once, one after the other: what only the first may make, the others find made."""
         while True:
-            async with self.store.lease(name, self._replica, TURN_SECONDS) as held:
+            async with self.store.lease(name, self._holder, TURN_SECONDS) as held:
                 if held:
                     yield
                     return
@@ -209,8 +235,7 @@ class Hub:
         reports = self.reports = Reports(
             self.store, self.bus, incidents, lambda *ended: self._operation_observer(*ended)
         )
-        replica = await self._gateway_name()
-        liveness = Liveness(self.store, self.bus, self.registry, replica, settings.heartbeat_seconds)
+        liveness = Liveness(self.store, self.bus, self.registry, self._replica, settings.heartbeat_seconds)
         desk = Desk(self.store, self.bus, self.registry)
         agreement = Agreement(self.store, self.bus, dispatcher, incidents)
         verifier = PeerVerifier(self.trust.pki, self.trust.revocations)
@@ -232,16 +257,6 @@ class Hub:
         self._run(desk.run(), "desk")
         self._run(watch_revocations(self.bus, self.trust.revocations, self.registry), "revocations")
         log.info("agents connect to port %d", self.agent_port)
-
-    async def _gateway_name(self) -> str:
-        """Return the replica's name, the same after every start on this data directory: what a killed gateway left
-        as connected is its own to correct."""
-        path = self.settings.data_dir / "replica"
-        name = path.read_text("utf-8").strip() if path.exists() else ""
-        if not name:
-            name = self._replica
-            write_private(path, name)
-        return name
 
     def _agent_identity(self) -> Any:
         current = [self._server_identity()]
@@ -284,7 +299,7 @@ class Hub:
         """Be the controller while the lease is held; wait for it while another replica is."""
         while True:
             try:
-                async with self.store.lease("controller", self._replica, CONTROLLER_LEASE_SECONDS) as held:
+                async with self.store.lease("controller", self._holder, CONTROLLER_LEASE_SECONDS) as held:
                     if held:
                         await asyncio.gather(controller.run(), janitor.run())
             except StoreUnavailable as error:

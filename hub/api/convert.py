@@ -33,7 +33,7 @@ from hub.domain.manifest import ResourceKey
 from hub.domain.operation import HistoryEntry, OperationRequest, OperationState
 from hub.domain.project import Project
 from hub.domain.revision import Revision
-from hub.domain.status import Condition, DriftReport, FieldDrift, RefreshState, ResourceStatus, Rollup
+from hub.domain.status import Condition, DriftReport, FieldDrift, RefreshState, ResourceStatus, Rollup, overall_sync
 from hub.source.urls import redact
 
 Names = Mapping[str, str]
@@ -50,7 +50,7 @@ def summary_of(application: Application, state: RefreshState | None, rollup: Rol
         labels=dict(application.labels),
         sources=[source_item(source) for source in spec.sources],
         destinations=[destination_words(destination) for destination in spec.destinations],
-        sync=rollup.sync,
+        sync=overall_sync(rollup, state.conditions if state else ()),
         health=rollup.health,
         clusters=ClusterCounts(
             total=rollup.clusters, synced=rollup.synced, healthy=rollup.healthy, unreachable=rollup.unreachable

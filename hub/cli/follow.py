@@ -59,8 +59,16 @@ class Picture:
     @property
     def errors(self) -> list[str]:
         """What keeps the hub itself from assigning, in words."""
+        return self._conditions("Error")
+
+    @property
+    def comparison_errors(self) -> list[str]:
+        """What keeps the hub from finding out what is to be, in words."""
+        return self._conditions("ComparisonError")
+
+    def _conditions(self, ending: str) -> list[str]:
         conditions = self.detail.get("conditions", [])
-        return [f"{c['type']}: {c['message']}" for c in conditions if str(c["type"]).endswith("Error")]
+        return [f"{c['type']}: {c['message']}" for c in conditions if str(c["type"]).endswith(ending)]
 
     @property
     def is_stale(self) -> bool:

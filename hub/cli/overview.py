@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from hub.cli.values import display_name
 
 Detail = Mapping[str, Any]
 Row = Mapping[str, Any]
+_MOST_REVISIONS = 5
 _MOST_ROWS = 50
 """Resources shown of one cluster; JSON has more."""
 
@@ -29,6 +31,7 @@ def detail_lines(detail: Detail, *, wide: bool = False) -> list[str]:
 
 def _head(detail: Detail) -> list[str]:
     summary, refresh = detail["summary"], detail["refresh"]
+    is_compared = all(condition["type"] != "ComparisonError" for condition in detail["conditions"])
     pairs = [
         ("Name", display_name(summary)),
         ("Project", summary["project"]),
@@ -38,7 +41,8 @@ def _head(detail: Detail) -> list[str]:
         ("Sync policy", _policy(summary, detail["manifest"])),
         ("Revision", _revision(refresh)),
         ("Looked at", _looked_at(refresh)),
-        ("Sync", _sync(summary)),
+        ("Sync", _sync(summary, is_compared=is_compared)),
+        ("Deployed", "" if is_compared else _deployed(detail["clusters"])),
         ("Health", _health(summary)),
         ("Deletion", _deletion(detail.get("deletion"))),
     ]
@@ -70,11 +74,24 @@ def _looked_at(refresh: Detail) -> str:
     return ", ".join(filter(None, (ago(refresh["refreshed_at"]), asked.get(refresh["requested"], ""))))
 
 
-def _sync(summary: Row) -> str:
+def _sync(summary: Row, *, is_compared: bool) -> str:
     counts = summary["clusters"]
+    if not is_compared:
+        return f"{paint(clean(summary['sync']))}: what is to be cannot be found out, see the conditions"
     if not counts["total"]:
         return paint(clean(summary["sync"]))
     return f"{paint(clean(summary['sync']))} ({counts['synced']} of {plural(counts['total'], 'cluster')})"
+
+
+def _deployed(rows: Sequence[Row]) -> str:
+    """Return what stays in force: each revision that was synced last, and on how many clusters."""
+    counts = Counter(str(row["synced_revision"]) for row in rows)
+    told = [
+        f"{f'revision {revision}' if revision else 'nothing yet'} on {number} of {plural(len(rows), 'cluster')}"
+        for revision, number in counts.most_common(_MOST_REVISIONS)
+    ]
+    more = len(counts) - len(told)
+    return ", ".join([*told, *([f"and {plural(more, 'other revision')}"] if more else [])])
 
 
 def _health(summary: Row) -> str:

@@ -162,6 +162,17 @@ def roll_up(statuses: Iterable[tuple[SyncStatus, HealthStatus, bool]]) -> Rollup
     )
 
 
+def overall_sync(rollup: Rollup, conditions: Iterable[Condition]) -> SyncStatus:
+    """Return the sync status of an application, from its clusters' and from what the hub found at its sources.
+
+    Clusters tell whether they are as assigned. While the hub cannot find out what is to be assigned, nobody knows
+    whether that is in sync.
+    """
+    if any(condition.type == ConditionType.COMPARISON_ERROR for condition in conditions):
+        return SyncStatus.UNKNOWN
+    return rollup.sync
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshState:
     """What the hub last learned from an application's sources."""

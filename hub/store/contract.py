@@ -391,6 +391,11 @@ class Store(ApplicationStore, ClusterStore, AssignmentStore, StatusStore, BlobSt
         raised."""
 
     @abstractmethod
+    async def end_leases(self, holder: str) -> int:
+        """End all that this holder still has, and return how many. Only for a caller that knows that whoever went by
+        this name before is dead, and has not taken a lease itself yet."""
+
+    @abstractmethod
     async def collect(self, now: datetime) -> Mapping[str, int]:
         """Remove what nothing needs any more, and say how much of each: history over the limit; drifts, events,
         operation requests and sessions over theirs; expired tokens; certificates CERTIFICATE_KEPT after their expiry;

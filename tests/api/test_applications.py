@@ -97,6 +97,22 @@ async def test_destinations_and_policies_in_words(world: World, admin: httpx2.As
     assert shop["sync_policy"] == "automated"
 
 
+async def test_what_cannot_be_compared_is_unknown_everywhere(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    await world.report(shop, "uid-oslo")
+    broken = Condition("ComparisonError", "no such revision", world.clock())
+    for conditions, sync in (((), "Synced"), ((broken,), "Unknown"), ((), "Synced")):
+        await world.store.put_refresh_states([RefreshState("argocd/shop", revision(), conditions=conditions)])
+        world.api.overviews.invalidate()
+        detail = (await admin.get(SHOP)).json()
+        (listed,) = (await admin.get("/api/v1/applications")).json()["items"]
+        for summary in (detail["summary"], listed):
+            assert (summary["sync"], summary["health"]) == (sync, "Healthy")
+            assert summary["clusters"] == {"total": 2, "synced": 2, "healthy": 2, "unreachable": 1}
+        assert {row["sync"] for row in detail["clusters"]} == {"Synced"}
+        assert f'sync_status="{sync}"' in (await admin.get("/metrics")).text
+
+
 async def test_an_application_tells_everything(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.shop()
     running = operation(world.clock, phase=OperationPhase.RUNNING, finished_at=None, done=1, total=3)
@@ -131,7 +147,7 @@ async def test_an_application_tells_everything(world: World, admin: httpx2.Async
     assert detail["refresh"]["revisions"][0]["author"] == "Ada"
     assert [c["type"] for c in detail["conditions"]] == ["ComparisonError"]
     assert detail["summary"]["condition_count"] == 1
-    assert detail["summary"]["sync"] == "OutOfSync"
+    assert detail["summary"]["sync"] == "Unknown", "whatever the clusters say of what is assigned"
     assert detail["summary"]["health"] == "Unknown"
     assert detail["deletion"] is None
     oslo, paris = detail["clusters"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.cli import follow, operations
+from hub.cli.commands import app_wait
 from tests.cli import samples
 from tests.cli.conftest import Outcome, Terminal
 from tests.cli.fakehub import FakeHub, Reply, Request, events, refused
@@ -332,6 +333,32 @@ def test_waiting_in_vain_says_for_what(story: Story, run: Terminal, detail: dict
 def test_waiting_for_health_alone_does_not_mind_what_the_hub_cannot_read(story: Story, run: Terminal) -> None:
     story.details(samples.detail(conditions=[samples.condition()]))
     assert run("app", "wait", "web", "--health").code == 0
+
+
+def test_waiting_for_what_cannot_be_compared_ends_with_the_reason(
+    story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_wait, "GRACE_SECONDS", 0.05)
+    story.details(samples.detail(conditions=[samples.condition()]))
+    outcome = run("app", "wait", "web", "--sync")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1] == (
+        "error: web cannot be synced: ComparisonError: the repository cannot be read. What is deployed stays as it is: "
+        "see `escadre app get web`. Once the reason is mended, `escadre app refresh web` has the hub look again"
+    )
+    # What somebody else has to mend first may still come about.
+    story.details(samples.detail(conditions=[samples.condition("InvalidSpecError", "no cluster edge-7")]))
+    assert run("app", "wait", "web", "--sync", "--timeout", "0.3").code == 4
+
+
+def test_waiting_for_a_new_look_does_not_mind_what_the_last_one_could_not_compare(
+    story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_wait, "GRACE_SECONDS", 0.01)
+    asked = samples.detail(conditions=[samples.condition()])
+    asked["refresh"]["requested"] = "normal"
+    story.details(*[asked] * 5, samples.detail())
+    assert run("app", "wait", "web").code == 0
 
 
 def test_waiting_tells_what_is_in_the_way_without_a_terminal(story: Story, run: Terminal) -> None:

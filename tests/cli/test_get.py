@@ -63,7 +63,7 @@ def troubled() -> dict[str, Any]:
     )
     refused = samples.row("edge-3", refusal="bad-signature: unknown key", held=True, deleting=True, operation=None)
     counts = {"total": 3, "synced": 2, "healthy": 2, "unreachable": 1}
-    summary = samples.summary(sync="OutOfSync", health="Degraded", clusters=counts, labels={"team": "a"})
+    summary = samples.summary(sync="Unknown", health="Degraded", clusters=counts, labels={"team": "a"})
     deletion = {"cascade": True, "propagation": "foreground", "requested_by": "ada", "requested_at": samples.at(days=2)}
     return samples.detail(bad, away, refused, summary=summary, conditions=[samples.condition()], deletion=deletion)
 
@@ -77,7 +77,8 @@ TROUBLED = page("""
     Sync policy:  manual: it is synced when somebody asks for it
     Revision:     c0ffee0  Serve more, Ada <ada@example.com>, 1h ago
     Looked at:    60s ago
-    Sync:         OutOfSync (2 of 3 clusters)
+    Sync:         Unknown: what is to be cannot be found out, see the conditions
+    Deployed:     revision c0ffee0 on 3 of 3 clusters
     Health:       Degraded (2 of 3 clusters, 1 unreachable)
     Deletion:     asked for by ada 2d ago, with all it put on clusters
 
@@ -115,6 +116,24 @@ TROUBLED = page("""
 def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
     hub.on("GET", "/applications/web", troubled())
     assert run("app", "get", "web").out == TROUBLED
+
+
+def test_what_cannot_be_compared_is_unknown_and_what_is_deployed_is_told(hub: FakeHub, run: Terminal) -> None:
+    rows = [samples.row(f"edge-{n}") for n in (1, 2)] + [samples.row("edge-3", synced_revision="")]
+    counts = {"total": 3, "synced": 3, "healthy": 3, "unreachable": 0}
+    summary = samples.summary(sync="Unknown", clusters=counts)
+    detail = samples.detail(*rows, summary=summary, conditions=[samples.condition()])
+    hub.on("GET", "/applications/web", detail)
+    lines = run("app", "get", "web").out.splitlines()
+    assert lines[7:10] == [
+        "Sync:         Unknown: what is to be cannot be found out, see the conditions",
+        "Deployed:     revision c0ffee0 on 2 of 3 clusters, nothing yet on 1 of 3 clusters",
+        "Health:       Healthy (3 of 3 clusters)",
+    ]
+    many = [samples.row(f"edge-{n}", synced_revision=f"{n:07}") for n in range(8)]
+    hub.on("GET", "/applications/web", samples.detail(*many, summary=summary, conditions=[samples.condition()]))
+    (deployed,) = [line for line in run("app", "get", "web").out.splitlines() if line.startswith("Deployed")]
+    assert deployed.endswith("revision 0000004 on 1 of 8 clusters, and 3 other revisions")
 
 
 def test_what_has_not_been_applied_yet_is_no_drift(hub: FakeHub, run: Terminal) -> None:

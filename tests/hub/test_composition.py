@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from hub.access.accounts import ADMIN_NAME
 from hub.config import Settings
 from hub.errors import Conflict, HubError, Invalid, StoreUnavailable, Unavailable
 from hub.server import Hub, host_of
+from hub.store.sql import SqlStore
+from tests.faults.waiting import until
+from tests.store.builders import application
 
 
 def hub(root: Path, *roles: str, **values: Any) -> Hub:
@@ -84,7 +88,7 @@ async def test_a_gateway_keeps_its_name_and_makes_one_where_none_was_written(tmp
     for _ in range(2):
         it = hub(tmp_path, "gateway")
         await it.start()
-        names.append(await it._gateway_name())
+        names.append(it._replica)
         await it.stop()
     assert names[0] == names[1] != ""
 
@@ -105,6 +109,46 @@ async def test_a_replica_that_writes_nothing_by_itself_notices_that_it_could_aga
         while it.store.trouble() is not None:
             await asyncio.sleep(0.02)
     await it.stop()
+
+
+async def killed(it: Hub) -> None:
+    """Leave a hub's lease as its death does: held, with a long time to go."""
+    await it.start()
+    holder = it._holder
+    await it.stop()
+    store = SqlStore(f"sqlite:///{it.settings.data_dir / 'escadre.db'}")
+    await store.open()
+    lease = store.lease("controller", holder, 3600.0)
+    assert await lease.__aenter__()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await store.close()
+
+
+async def test_a_hub_that_was_killed_takes_over_from_itself_at_once(tmp_path: Path) -> None:
+    await killed(hub(tmp_path, "controller"))
+    again = hub(tmp_path, "controller")
+    await again.start()
+    controller = again.controller
+    assert controller is not None
+    await again.store.put_application(application())
+    await again.bus.publish("applications", "argocd/shop")
+    await until(lambda: controller.looks, "the application to be looked at", timeout=10)
+    await again.stop()
+
+
+async def test_a_copied_data_directory_takes_over_nothing(tmp_path: Path) -> None:
+    """Both have the name; the lock says only of its own directory that nobody is in there."""
+    await killed(hub(tmp_path, "controller"))
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    copy = hub(tmp_path, "gateway", data_dir=tmp_path / "copy")
+    await copy.start()
+    assert copy._replica == (tmp_path / "data" / "replica").read_text()
+    async with copy.store.lease("controller", copy._holder, 30.0) as held:
+        assert not held
+    await copy.stop()
 
 
 async def test_a_key_file_of_another_database_is_told(tmp_path: Path) -> None:

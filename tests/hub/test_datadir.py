@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import datadir
 from hub.datadir import own, write_private
 from hub.errors import Conflict, Invalid
 from tests.hub.program import environment
@@ -25,6 +28,30 @@ def test_a_second_hub_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> Non
         pass
     with own(tmp_path):
         pass
+
+
+def test_a_directory_is_one_place_and_its_copy_is_another(tmp_path: Path) -> None:
+    places = []
+    for name in ("data", "data", "copy"):
+        if name == "copy":
+            shutil.copytree(tmp_path / "data", tmp_path / "copy")
+        with own(tmp_path / name) as place:
+            places.append(place)
+    assert places[0] == places[1] != places[2]
+    assert all(re.fullmatch("[0-9a-f]{16}", place) for place in places)
+
+
+def test_a_machine_that_was_restarted_is_another_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with own(tmp_path / "data") as before:
+        pass
+    boot = tmp_path / "boot_id"
+    boot.write_text("another\n")
+    monkeypatch.setattr(datadir, "_BOOT_ID", boot)
+    with own(tmp_path / "data") as after:
+        assert after not in ("", before)
+    boot.unlink()
+    with own(tmp_path / "data") as untold:
+        assert untold == ""
 
 
 def test_a_hub_that_was_killed_leaves_the_directory_free(tmp_path: Path) -> None:

@@ -172,3 +172,28 @@ async def test_what_the_body_raises_passes_through(replicas: tuple[SqlStore, Sql
         async with first.lease("work", "one", LONG):
             raise KeyError
     assert await is_free(second)
+
+
+async def test_what_a_dead_holder_has_is_ended_at_once_and_nothing_of_others(
+    replicas: tuple[SqlStore, SqlStore],
+) -> None:
+    first, second = replicas
+    async with first.lease("work", "dead", LONG), first.lease("more", "dead", LONG), first.lease("else", "alive", LONG):
+        assert await second.end_leases("dead") == 2
+        assert (await is_free(second), await is_free(second, "more"), await is_free(second, "else")) == (
+            True,
+            True,
+            False,
+        )
+        assert await second.end_leases("dead") == 0
+
+
+async def test_a_holder_whose_lease_was_ended_and_taken_stops(replicas: tuple[SqlStore, SqlStore]) -> None:
+    """As when it was not dead after all."""
+    first, second = replicas
+    with pytest.raises(StoreUnavailable, match="lost"):
+        async with first.lease("work", "one", 2 * SHORT):
+            await second.end_leases("one")
+            async with second.lease("work", "two", LONG) as got:
+                assert got
+                await asyncio.sleep(LONG)

@@ -37,7 +37,7 @@ class ApplicationSummary(Reply):
     destinations: list[str]
     """In words: "in-cluster/web", "https://…/web", "region=eu,tier in (edge)/web"."""
     sync: str
-    """Synced | OutOfSync | Unknown: over all clusters."""
+    """Synced | OutOfSync | Unknown: over all clusters; Unknown while the hub has a ComparisonError."""
     health: str
     """The worst of all clusters."""
     clusters: ClusterCounts
@@ -93,6 +93,7 @@ class ApplicationCluster(Reply):
     since: Time | None
     """When the liveness became what it is."""
     sync: str
+    """With what is assigned, the last good state while the hub has a ComparisonError."""
     health: str
     message: str
     """What the health says."""

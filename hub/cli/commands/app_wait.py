@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from hub.cli.apps import app_argument
@@ -14,6 +16,9 @@ from hub.cli.printer import output_option, print_value
 from hub.cli.progress import Wanted, lacking
 from hub.cli.session import Session, pass_session
 from hub.cli.values import DURATION
+
+GRACE_SECONDS = 8.0
+"""So long the hub is given to look at what it could not compare again, before that is taken to be the answer."""
 
 _NOWHERE = "it is on no cluster"
 
@@ -56,7 +61,7 @@ def command(
 
     Without --sync, --health or --operation, all three are waited for. A change of the application, or a cluster that is
     not connected, is waited for as well. While the hub cannot find out what is to be, because of a revision that cannot
-    be rendered for one, APP does not count as synced.
+    be rendered for one (a ComparisonError), APP does not count as synced, and the wait for that ends with exit 1.
     """
     if deletion:
         wait_deleted(session, app, timeout)
@@ -100,6 +105,8 @@ def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], 
             # An error means that what the clusters are is not what Git says, however fine they are.
             errors = picture.errors if wanted.sync else []
             display.update(lines, "; ".join(errors) or ("" if lines or not picture.is_settled else _NOWHERE))
+            if wanted.sync and picture.is_settled and picture.seconds > GRACE_SECONDS and picture.comparison_errors:
+                raise Failed(_incomparable(app, picture.comparison_errors))
             is_ready = bool(lines) and not errors and picture.is_settled and all(line.is_over for line in lines)
             return picture if is_ready else None
 
@@ -107,6 +114,13 @@ def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], 
             return follower.until(judge)
         except DeadlinePassed as passed:
             raise TimedOut(_lateness(app, _lines(passed.picture, wanted, clusters), passed.picture, timeout)) from None
+
+
+def _incomparable(app: str, errors: Sequence[str]) -> str:
+    return (
+        f"{app} cannot be synced: {'; '.join(errors).rstrip('.')}. What is deployed stays as it is: see `escadre app "
+        f"get {app}`. Once the reason is mended, `escadre app refresh {app}` has the hub look again"
+    )
 
 
 def _rows(picture: Picture, clusters: frozenset[str]) -> list[str]:

@@ -52,6 +52,9 @@ class SqlLeases(Facet, Store):
             await asyncio.gather(renewing, return_exceptions=True)
             await self._release(name, token)
 
+    async def end_leases(self, holder: str) -> int:
+        return await self._database.write(_end, holder)
+
     async def _renew(self, keeper: _Keeper, name: str, holder: str, token: str, seconds: float, since: float) -> None:
         """Renew at a third of the time; when another may have it, stop the body that relies on it."""
         pause = seconds / 3
@@ -113,3 +116,7 @@ def _take(connection: Connection, name: str, holder: str, token: str, seconds: f
 
 def _give_back(connection: Connection, name: str, token: str) -> None:
     connection.execute(delete(_LEASES).where(_LEASES.c.name == name, _LEASES.c.token == token))
+
+
+def _end(connection: Connection, holder: str) -> int:
+    return connection.execute(delete(_LEASES).where(_LEASES.c.holder == holder)).rowcount
