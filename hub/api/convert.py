@@ -17,6 +17,7 @@ from hub.api.models.cluster import ClusterItem
 from hub.api.models.event import EventItem
 from hub.api.models.operation import (
     HistoryItem,
+    OperationFailureItem,
     OperationItem,
     OperationRequestItem,
     OperationResultItem,
@@ -181,6 +182,10 @@ def operation_request_item(request: OperationRequest, names: Names) -> Operation
         resources=[resource_words(key) for key in request.resources],
         sync_options=list(request.sync_options),
         terminate=request.terminate,
+        failures=[
+            OperationFailureItem(clusters=[names.get(uid, uid) for uid in f.clusters], message=f.message, at=f.at)
+            for f in request.failures
+        ],
         states=[],
     )
 

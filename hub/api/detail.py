@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.api.convert import (
@@ -16,9 +16,11 @@ from hub.api.convert import (
     summary_of,
 )
 from hub.api.models.application import ApplicationCluster, ApplicationDetail, ApplicationSummary
+from hub.api.models.operation import OperationItem
 from hub.domain.application import Application
 from hub.domain.assignment import Assignment
 from hub.domain.cluster import Cluster, Liveness
+from hub.domain.operation import OperationRequest, OperationState, RequestFailure, failed_state
 from hub.domain.status import ApplicationStatus, Condition, ConditionType, DriftReport, RefreshState, roll_up
 from hub.formats.application import dump_application
 from hub.source.urls import redact
@@ -27,6 +29,7 @@ from hub.store.contract import Store, StoreTrouble
 RESOURCES_TOLD = 2_000
 """Over all clusters of one application; a question about one cluster tells all there are."""
 _DRIFTS_READ = 200
+_FAILURES_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Known:
     """Every cluster by uid."""
     last_drifts: Mapping[str, DriftReport]
     """By cluster uid."""
+    requests: Sequence[OperationRequest] = ()
+    """What was asked for lately, newest first."""
     trouble: StoreTrouble | None = None
     """What keeps the hub from storing anything."""
 
@@ -55,6 +60,24 @@ class Known:
         """Its clusters, by name."""
         found = [(self.clusters[uid], a) for uid, a in self.assignments.items() if uid in self.clusters]
         return sorted(found, key=lambda place: place[0].name)
+
+    def operation(self, uid: str) -> OperationState | None:
+        """Return the newest operation on a cluster: what its agent tells, or what was asked for after that and could
+        not be assigned."""
+        status = self.statuses.get(uid)
+        reported = status.operation if status else None
+        request = next((r for r in self.requests if not r.clusters or uid in r.clusters), None)
+        failure = request.failure_on(uid) if request else None
+        if request is None or failure is None or _came_after(reported, failure, self.requests):
+            return reported
+        return failed_state(request, failure)
+
+
+def _came_after(reported: OperationState | None, failure: RequestFailure, requests: Sequence[OperationRequest]) -> bool:
+    """Whether an agent's operation began after a failure. One that was asked for did not: the failed one is newer."""
+    if reported is None or any(request.id == reported.id for request in requests):
+        return False
+    return reported.started_at is not None and reported.started_at > failure.at
 
 
 async def read_known(store: Store, application: Application) -> Known:
@@ -71,6 +94,7 @@ async def read_known(store: Store, application: Application) -> Known:
         statuses={s.cluster: s for s in statuses if s.application_uid in ("", application.uid)},
         clusters={c.uid: c for c in await store.list_clusters()},
         last_drifts={d.cluster: d for d in reversed(drifts)},
+        requests=await store.operation_requests(id),
         trouble=store.trouble(),
     )
 
@@ -107,9 +131,29 @@ def detail_from(known: Known, *, reveal: bool) -> ApplicationDetail:
         manifest=manifest if reveal else redacted(manifest),
         conditions=[condition_item(c) for c in _conditions(known)],
         refresh=refresh_info(known.state),
+        failed_operation=_failed_operation(known),
         clusters=cluster_rows(known),
         deletion=deletion_info(application.deletion) if application.deletion else None,
     )
+
+
+def _failed_operation(known: Known) -> OperationItem | None:
+    """Return what was asked for last, if it could not be assigned; its message tells of all failures."""
+    request = known.requests[0] if known.requests else None
+    if request is None or not request.failures:
+        return None
+    return operation_item(replace(failed_state(request, request.failures[-1]), message=failure_words(request, known)))
+
+
+def failure_words(request: OperationRequest, known: Known) -> str:
+    """Return where and why a request could not be assigned, in one sentence."""
+    told = []
+    for failure in request.failures[:_FAILURES_TOLD]:
+        names = sorted(known.names.get(uid, uid) for uid in failure.clusters)
+        more = f" and {len(names) - _FAILURES_TOLD} more" if len(names) > _FAILURES_TOLD else ""
+        where = f"{', '.join(names[:_FAILURES_TOLD])}{more}: " if names else ""
+        told.append(f"{where}{failure.message}")
+    return "; ".join(told)
 
 
 def _conditions(known: Known) -> list[Condition]:
@@ -141,6 +185,7 @@ def named(clusters: Iterable[Cluster], names: Iterable[str]) -> tuple[list[Clust
 def _row(known: Known, cluster: Cluster, assignment: Assignment, budget: int) -> ApplicationCluster:
     status = known.statuses.get(cluster.uid) or _unreported(known.application, cluster)
     drift = known.last_drifts.get(cluster.uid)
+    operation = known.operation(cluster.uid)
     told = status.resources[: max(budget, 0)]
     return ApplicationCluster(
         cluster=cluster.name,
@@ -163,7 +208,7 @@ def _row(known: Known, cluster: Cluster, assignment: Assignment, budget: int) ->
         not_fine=status.not_fine,
         resources=[resource_item(resource) for resource in told],
         resources_truncated=len(told) < status.not_fine,
-        operation=operation_item(status.operation) if status.operation else None,
+        operation=operation_item(operation) if operation else None,
         conditions=[condition_item(c) for c in status.conditions],
         last_drift=drift_item(drift, {cluster.uid: cluster.name}) if drift else None,
     )

@@ -70,11 +70,16 @@ class Picture:
         conditions = self.detail.get("conditions", [])
         return [f"{c['type']}: {c['message']}" for c in conditions if str(c["type"]).endswith(ending)]
 
+    def failure_of(self, operation: str) -> str:
+        """Return why an operation could not be assigned to clusters; "" when it could."""
+        failed = self.detail.get("failed_operation") or {}
+        return str(failed["message"]) if failed.get("id") == operation else ""
+
     @property
     def is_stale(self) -> bool:
         """Whether what the stream does not tell is known to have changed, or waited for."""
         known = len(self.detail.get("conditions", ()))
-        return not self.is_settled or self.summary.get("condition_count", 0) != known
+        return not self.is_settled or not self.rows or self.summary.get("condition_count", 0) != known
 
     @property
     def is_settled(self) -> bool:

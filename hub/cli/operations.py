@@ -9,7 +9,7 @@ import click
 
 from hub.cli.apps import resource_text
 from hub.cli.client import application_path
-from hub.cli.errors import CliError, Failed, TimedOut
+from hub.cli.errors import Failed, TimedOut
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.printer import print_value
@@ -17,9 +17,6 @@ from hub.cli.progress import Progress, State, Tracker, is_over
 from hub.cli.session import Session
 from hub.cli.text import bold, fields, paint, plural, table
 from hub.cli.values import CLUSTER, DURATION
-
-GRACE_SECONDS = 8.0
-"""So long the hub is given to look at its errors again, and to assign, before they are taken to be the answer."""
 
 _BAD = ("SyncFailed",)
 
@@ -82,9 +79,8 @@ def _followed(session: Session, app: str, verb: str, tracker: Tracker, timeout: 
             display.update([_line(progress) for progress in found])
             if is_over(found):
                 return found
-            problem = _impossible(app, picture, found) if picture.seconds > GRACE_SECONDS else ""
-            if problem:
-                raise Failed(f"{problem}. {_taken_back(session, app, verb, tracker.operation)}")
+            if not found and (reason := picture.failure_of(tracker.operation)):
+                raise Failed(f"{verb} of {app} failed: {reason}")
             return None
 
         try:
@@ -94,30 +90,6 @@ def _followed(session: Session, app: str, verb: str, tracker: Tracker, timeout: 
             where = f"on {some(waiting)}; it goes on there" if waiting else "and has not begun on any cluster"
             errors = "".join(f". {error}" for error in passed.picture.errors)
             raise TimedOut(f"{verb} of {app} has not ended within {timeout:g} s {where}{errors}") from None
-
-
-def _impossible(app: str, picture: Picture, found: Sequence[Progress]) -> str:
-    """Return why the operation cannot begin anywhere as things are; "" when it can, or has."""
-    if picture.errors and not any(progress.operation for progress in found):
-        return f"{app} cannot be assigned to clusters: {'; '.join(picture.errors).rstrip('.')}"
-    return "" if found else f"{app} is assigned to no cluster: see `escadre app get {app}`"
-
-
-def _taken_back(session: Session, app: str, verb: str, operation: str) -> str:
-    """Have the hub forget what was asked for, and return what to say of that.
-
-    It was told to have failed. Left standing, it would begin by itself on the day somebody mends what was wrong, with
-    whatever Git says then.
-    """
-    path, params = application_path(app)
-    try:
-        newest = next(iter(session.api.get(f"{path}/operations", **params)["items"]), None)
-        if newest is not None and newest["id"] == operation:
-            session.api.post(f"{path}/terminate", {"clusters": newest["clusters"]}, **params)
-            return f"The {verb} was taken back"
-        return f"Another operation was asked for after this {verb}"
-    except CliError as error:
-        return f"The {verb} is still asked for, since it could not be taken back: {error.message}"
 
 
 def _line(progress: Progress) -> Line:

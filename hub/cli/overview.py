@@ -44,9 +44,10 @@ def _head(detail: Detail) -> list[str]:
         ("Sync", _sync(summary, is_compared=is_compared)),
         ("Deployed", "" if is_compared else _deployed(detail["clusters"])),
         ("Health", _health(summary)),
+        ("Operation", _failed(detail["failed_operation"])),
         ("Deletion", _deletion(detail.get("deletion"))),
     ]
-    return fields((name, value if name in ("Sync", "Health") else clean(value)) for name, value in pairs)
+    return fields((name, value if name in ("Sync", "Health", "Operation") else clean(value)) for name, value in pairs)
 
 
 def _policy(summary: Row, manifest: Detail) -> str:
@@ -100,6 +101,13 @@ def _health(summary: Row) -> str:
         return paint(clean(summary["health"]))
     away = f", {counts['unreachable']} unreachable" if counts["unreachable"] else ""
     return f"{paint(clean(summary['health']))} ({counts['healthy']} of {plural(counts['total'], 'cluster')}{away})"
+
+
+def _failed(operation: Detail | None) -> str:
+    if not operation:
+        return ""
+    who = f"{operation['kind']} asked for by {operation['initiated_by']} {ago(operation['started_at'])}"
+    return f"{clean(who)} {paint('Failed')}: {clean(operation['message'])}"
 
 
 def _deletion(deletion: Detail | None) -> str:

@@ -27,7 +27,8 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a person may want to know later: a refusal, a sync, a removal. Kept 30 days, 100,000 at most."""
+    """Something a person may want to know later: a refusal, a sync, a removal. Kept 30 days; 100,000 of operations
+    and 100,000 others at most."""
 
     at: datetime
     severity: str

@@ -37,6 +37,9 @@ class AssignmentContent:
         The signature is left out: signing again with a rotated key changes nothing that is to be done.
         """
         value = asdict(self)
+        for name in ("began", "failures"):
+            # How a request went is no part of what is to be done.
+            (value["operation"] or {}).pop(name, None)
         for ref in filter(None, (value["manifest_set"], (value["operation"] or {}).get("manifest_set"))):
             ref.pop("signature")
             ref.pop("key_id")

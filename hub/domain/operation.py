@@ -30,6 +30,16 @@ class OperationPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFailure:
+    """Why a request could not be assigned: it has ended there, and does not begin later."""
+
+    message: str
+    at: datetime
+    clusters: tuple[str, ...] = ()
+    """Uids; empty means everywhere, clusters that join later included."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperationRequest:
     """What somebody asked for. The same id is never run twice by one agent.
 
@@ -53,6 +63,13 @@ class OperationRequest:
     resources: tuple[ResourceKey, ...] = ()
     sync_options: tuple[str, ...] = ()
     terminate: bool = False
+    began: bool = False
+    """Whether it was assigned to any cluster."""
+    failures: tuple[RequestFailure, ...] = ()
+    """Where it could not be assigned; the first that tells of a cluster counts."""
+
+    def failure_on(self, cluster: str) -> RequestFailure | None:
+        return next((f for f in self.failures if not f.clusters or cluster in f.clusters), None)
 
     @property
     def means_newest(self) -> bool:
@@ -105,3 +122,18 @@ class HistoryEntry:
     initiated_by: str
     started_at: datetime | None
     deployed_at: datetime
+
+
+def failed_state(request: OperationRequest, failure: RequestFailure) -> OperationState:
+    """Return how an operation went that no agent was given."""
+    return OperationState(
+        id=request.id,
+        kind=request.kind,
+        phase=OperationPhase.FAILED,
+        message=failure.message,
+        initiated_by=request.initiated_by,
+        started_at=request.requested_at,
+        finished_at=failure.at,
+        dry_run=request.dry_run,
+        partial=bool(request.resources),
+    )

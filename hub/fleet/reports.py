@@ -20,6 +20,7 @@ from hub.domain.operation import OperationState
 from hub.domain.status import ApplicationStatus, DriftReport
 from hub.errors import HubError, Unavailable
 from hub.fleet import convert
+from hub.fleet.chronicle import Chronicle
 from hub.fleet.incidents import Incidents
 from hub.fleet.session import Session
 from hub.store.bus import Bus
@@ -48,6 +49,8 @@ class _Gathered:
     """session → (sequence of its newest report, how many reports)"""
     events: list[Event] = field(default_factory=list)
     acknowledged: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    is_told: bool = False
+    """Whether `events` has the news about operations."""
 
     def apart(self) -> list[_Gathered]:
         """Return the same, by cluster."""
@@ -55,6 +58,7 @@ class _Gathered:
         for name in ("statuses", "buried", "drifts", "operations", "acknowledged"):
             for key, value in getattr(self, name).items():
                 getattr(parts[key[0]], name)[key] = value
+                parts[key[0]].is_told = self.is_told
         for session, receipt in self.receipts.items():
             parts[session.cluster].receipts[session] = receipt
         for event in self.events:
@@ -76,6 +80,7 @@ class Reports:
         self._store = store
         self._bus = bus
         self._incidents = incidents
+        self._chronicle = Chronicle(store, incidents)
         self._observe = observe
         self._next = _Gathered()
         self._wake = asyncio.Event()
@@ -179,6 +184,9 @@ class Reports:
                 return
 
     async def _write(self, gathered: _Gathered) -> None:
+        if not gathered.is_told:
+            gathered.events += await self._chronicle.news(gathered.statuses, gathered.operations)
+            gathered.is_told = True
         statuses = list(gathered.statuses.values())
         await _all_of(self._writes(gathered, statuses))
         if gathered.buried:
@@ -205,7 +213,12 @@ class Reports:
         if gathered.drifts:
             yield store.put_drifts(gathered.drifts.values())
         if gathered.events:
-            yield store.add_events(gathered.events)
+            yield self._write_events(gathered)
+
+    async def _write_events(self, gathered: _Gathered) -> None:
+        """Once, though the rest may be tried again."""
+        await self._store.add_events(gathered.events)
+        gathered.events.clear()
 
     def _send_receipts(self) -> None:
         """Acknowledge what is in the store. When a whole fleet reports at once this comes after taking that in: nobody

@@ -23,6 +23,7 @@ from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.formats.overrides import apply_overrides
 from hub.reconcile.materialize import Materialized, Materializer
 from hub.reconcile.requests import Wanted, complete, newest_for, settle
+from hub.reconcile.unassignable import Conclusion, Found, conclude
 from hub.render.errors import RenderError
 from hub.source.errors import SourceError
 from hub.store.contract import Store
@@ -40,6 +41,8 @@ class Outcome:
     """Whether a mirror cannot be read, and is to be fetched anew."""
     fresh: bool = True
     """Whether Git was asked, so that assignments that are held back may be sent again."""
+    conclusions: list[Conclusion] = field(default_factory=list)
+    """News about what was asked for."""
 
 
 @dataclass(slots=True)
@@ -49,6 +52,10 @@ class _Look:
     application: Application
     before: RefreshState | None
     existing: dict[str, Assignment]
+    requests: Sequence[OperationRequest] = ()
+    """Newest first, as they were when it began: later ones may mean what it has not read."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Cluster uid → why it cannot be assigned anything."""
     conditions: dict[tuple[str, str], None] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     revision: Revision = Revision()
@@ -82,7 +89,7 @@ class Assigner:
         existing = {a.cluster: a for a in await self._store.assignments_of_application(str(application.id))}
         if application.deletion is not None:
             return Outcome(_tombstones(application, existing.values(), application.deletion))
-        look = _Look(application, before, existing)
+        look = _Look(application, before, existing, await self._store.operation_requests(str(application.id)))
         targeting = targets(application, clusters, apply_overrides)
         for problem in targeting.problems:
             look.problem(ConditionType.INVALID_SPEC_ERROR, problem)
@@ -90,15 +97,16 @@ class Assigner:
         if project is None:
             message = f"project {application.spec.project!r} does not exist: create it, or name another"
             look.problem(ConditionType.INVALID_SPEC_ERROR, message)
-            return Outcome([], self._state(look), retry=False)
+            return Outcome([], self._state(look), conclusions=self._concluded(look, targeting, [], message))
         permitted = self._permitted(look, project, targeting)
         await self._ask(look, permitted)
         for trouble in troubles:
             look.problem(ConditionType.COMPARISON_ERROR, trouble)
         sets = await self._materialize_all(look, permitted, hard=hard)
         contents = await self._contents(look, project, permitted, sets)
+        conclusions = self._concluded(look, targeting, contents, "; ".join(targeting.problems))
         contents += self._left_over(look, targeting)
-        return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh)
+        return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh, conclusions)
 
     # --- what is permitted
 
@@ -109,6 +117,7 @@ class Assigner:
             denials += permit_destination(project, target.cluster, target.namespace)
             for denial in denials:
                 look.problem(ConditionType.INVALID_SPEC_ERROR, denial.message)
+                look.reasons.setdefault(target.cluster.uid, denial.message)
             if not denials:
                 result.append(target)
         return result
@@ -127,6 +136,8 @@ class Assigner:
             look.failed = True
             look.retry = look.retry or error.retryable
             look.problem(ConditionType.COMPARISON_ERROR, error.message)
+            # They stay held back, whatever is rendered.
+            look.reasons.update({uid: error.message for uid, a in look.existing.items() if a.held})
 
     async def _materialize_all(
         self, look: _Look, permitted: Sequence[Target], *, hard: bool
@@ -137,14 +148,15 @@ class Assigner:
             # Clusters with the same overrides share one tuple of sources.
             key = (id(target.sources), target.namespace, target.cluster.capabilities.digest)
             groups.setdefault(key, []).append(target)
-        outcomes = await asyncio.gather(*(self._materialize(look, group[0], hard=hard) for group in groups.values()))
+        outcomes = await asyncio.gather(*(self._materialize(look, group, hard=hard) for group in groups.values()))
         result = {}
         for group, outcome in zip(groups.values(), outcomes, strict=True):
             if outcome is not None:
                 result.update({target.cluster.uid: outcome for target in group})
         return result
 
-    async def _materialize(self, look: _Look, target: Target, *, hard: bool) -> Materialized | None:
+    async def _materialize(self, look: _Look, group: Sequence[Target], *, hard: bool) -> Materialized | None:
+        target = group[0]
         name, project = look.application.id.name, look.application.spec.project
         capabilities = target.cluster.capabilities
         try:
@@ -156,6 +168,7 @@ class Assigner:
             look.damaged = look.damaged or error.code == "mirror-damaged"
             look.retry = look.retry or error.retryable
             look.problem(ConditionType.COMPARISON_ERROR, error.message)
+            look.reasons.update({target.cluster.uid: error.message for target in group})
             return None
         look.inputs.update(outcome.inputs)
         look.revision = look.revision or outcome.revision
@@ -173,7 +186,7 @@ class Assigner:
         self, look: _Look, project: Project, permitted: Sequence[Target], sets: Mapping[str, Materialized]
     ) -> list[tuple[str, AssignmentContent]]:
         application = look.application
-        requests = await self._store.operation_requests(str(application.id))
+        requests = look.requests
         history: list[HistoryEntry] = []
         if any(r.kind == "rollback" for r in requests):
             history = await self._store.history(str(application.id))
@@ -216,6 +229,7 @@ class Assigner:
         denials = permit_resources(project, made.entries, scope, cluster=target.cluster, namespace=target.namespace)
         for denial in denials:
             look.problem(ConditionType.INVALID_SPEC_ERROR, denial.message)
+            look.reasons.setdefault(target.cluster.uid, denial.message)
         return bool(denials)
 
     def _content(self, look: _Look, target: Target, made: Materialized) -> AssignmentContent:
@@ -255,16 +269,28 @@ class Assigner:
         if not isinstance(found, Wanted):
             return found
         if found.problem:
-            look.problem(ConditionType.SYNC_ERROR, f"{cluster.name}: {found.problem}")
+            look.reasons[cluster.uid] = found.problem
             return settled
         if found.history is None:
             return complete(found.request, content.manifest_set, content.revision)
         ref = await self._materializer.reference(found.history.manifest_set)
         if ref is None:
-            message = f"the manifests of history entry {found.history.id} are gone from the hub"
-            look.problem(ConditionType.SYNC_ERROR, f"{cluster.name}: {message}")
+            look.reasons[cluster.uid] = f"the manifests of history entry {found.history.id} are gone from the hub"
             return settled
         return complete(found.request, ref, found.history.revision)
+
+    def _concluded(
+        self, look: _Look, targeting: Targeting, contents: Sequence[tuple[str, AssignmentContent]], overall: str
+    ) -> list[Conclusion]:
+        held = {uid for uid, a in look.existing.items() if a.held and not look.fresh}
+        found = Found(
+            targets={target.cluster.uid for target in targeting.targets},
+            settled={uid: a.content.operation for uid, a in look.existing.items() if a.content.operation is not None},
+            assigned={uid: c.operation for uid, c in contents if c.operation is not None and uid not in held},
+            reasons=look.reasons,
+            overall=overall,
+        )
+        return conclude(str(look.application.id), look.requests, found, datetime.now(UTC))
 
     def _left_over(self, look: _Look, targeting: Targeting) -> list[tuple[str, AssignmentContent]]:
         """End the application on clusters it no longer targets: pruned where pruning is on, else left running.

@@ -12,15 +12,18 @@ import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import AssignmentContent
+from hub.domain.operation import OperationRequest
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
 from hub.reconcile.assign import Assigner, Outcome
 from hub.reconcile.refreshes import Refreshes
+from hub.reconcile.unassignable import postponed, record
 from hub.reconcile.watcher import Watcher
 from hub.source.errors import SourceError
 from hub.store.bus import Bus, Subscription
@@ -71,6 +74,9 @@ class Controller:
         """Repository → applications that are looked at once it has been asked."""
         self._polled_for: set[str] = set()
         """Applications that the polls under way are for."""
+        self._heard: dict[str, set[str]] = {}
+        """Application → ids of requests since which its repositories have been asked, or are being: what a look finds
+        after that is the answer to them."""
         self._refreshes = Refreshes(store, self._is_under_way)
         self._stopping = False
         self._writes: list[tuple[Outcome, asyncio.Future[None]]] = []
@@ -94,6 +100,7 @@ class Controller:
         for memory in (self._ready, self._again, self._failures, self._timers, self._poll_again, self._waiting):
             memory.clear()
         self._polled_for.clear()
+        self._heard.clear()
         self._refreshes.forget()
         self._writes.clear()
         self._stopping = False
@@ -133,22 +140,32 @@ class Controller:
         self._refreshes.settle()
         timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
         messages = await subscription.next(timeout=timeout)
-        for topic, payload in messages:
-            if topic == "applications" and payload in self._known.applications:
-                await self._hear(self._known.applications[payload])
+        called = dict.fromkeys(payload for topic, payload in messages if topic == "applications")
+        if called:
+            await self._hear(called)
 
-    async def _hear(self, application: Application) -> None:
-        """Somebody asked for something. A sync means what Git says now, so Git is asked first; ending an operation and
-        going back to what was deployed before wait for nobody."""
-        id = str(application.id)
+    async def _hear(self, ids: Iterable[str]) -> None:
+        """Somebody asked for something, and may have changed applications and clusters just before."""
         try:
-            requests = await self._store.operation_requests(id)
+            await self._sync_known()
+            for id in ids:
+                if id in self._known.applications:
+                    self._listen(id, await self._store.operation_requests(id))
         except HubError as error:
-            log.error("requests of %s cannot be read: %s", id, error.message)
-            return
+            log.error("what was asked for cannot be read: %s; it is found at the next look", error.message)
+
+    def _listen(self, id: str, requests: Sequence[OperationRequest]) -> None:
+        """A sync means what Git says now, so Git is asked first; ending an operation and going back to what was
+        deployed before wait for nobody."""
         if requests and not requests[0].means_newest:
             self._want(id)
         elif not self._is_waiting(id):
+            self._ask_for(id, {request.id for request in requests})
+
+    def _ask_for(self, id: str, requests: Iterable[str]) -> None:
+        """Look at an application for the sake of requests, once its repositories have been asked."""
+        if application := self._known.applications.get(id):
+            self._heard.setdefault(id, set()).update(requests)
             self._want_fresh(application)
 
     # --- what is to be looked at
@@ -187,6 +204,7 @@ class Controller:
             if before is not None and before.uid != application.uid:
                 # Another of the name: what was known of the one before went with it, in the store too.
                 known.states.pop(id, None)
+                self._heard.pop(id, None)
                 before = None
             if before is not None and before.spec == application.spec:
                 self._want(id)
@@ -194,6 +212,7 @@ class Controller:
                 self._want_fresh(application)
         for gone in removed:
             known.applications.pop(str(gone), None)
+            self._heard.pop(str(gone), None)
             known.states.pop(str(gone), None)
         if changed or removed:
             self._watcher.follow(known.applications.values())
@@ -301,6 +320,7 @@ class Controller:
 
     async def _look(self, id: str, hard: bool) -> None:
         application = self._known.applications[id]
+        heard = set() if self._is_waiting(id) else set(self._heard.get(id, ()))
         retry = False
         try:
             self.looks += 1
@@ -308,7 +328,11 @@ class Controller:
             outcome = await self._assigner.look(
                 application, self._known.clusters, self._known.states.get(id), hard=hard, troubles=troubles
             )
+            outcome.conclusions, unheard = postponed(outcome.conclusions, heard)
             await self._write(outcome)
+            self._heard.get(id, set()).difference_update(heard)
+            if unheard and not self._is_waiting(id):
+                self._ask_for(id, unheard)
             retry = outcome.retry
             if outcome.damaged:
                 self._start_polls(_repositories(application), force=True, anew=True)
@@ -373,12 +397,16 @@ class Controller:
             contents = [c for outcome in outcomes if outcome.fresh is release for c in outcome.contents]
             if contents and await self._store.assign(contents, release=release):
                 await self._bus.publish("assignments")
+        conclusions = [c for outcome in outcomes for c in outcome.conclusions]
+        for conclusion in conclusions:
+            await record(self._store, conclusion, datetime.now(UTC))
         states = [o.state for o in outcomes if o.state is not None]
         fresh = [s for s in states if not _same(self._known.states.get(s.application), s)]
         if fresh:
             await self._store.put_refresh_states(fresh)
             with contextlib.suppress(KeyError):
                 self._known.states.update({s.application: s for s in fresh})
+        if fresh or conclusions:
             await self._bus.publish("statuses")
 
 

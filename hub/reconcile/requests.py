@@ -41,6 +41,8 @@ def settle(
     newest = newest_for(cluster, requests)
     if newest is None or (settled is not None and newest.id == settled.id):
         return settled
+    if newest.failure_on(cluster) is not None:
+        return settled
     if newest.terminate:
         if settled is None or settled.requested_at > newest.requested_at:
             return settled
@@ -58,7 +60,7 @@ def settle(
 
 def complete(request: OperationRequest, ref: ManifestSetRef, revision: Revision) -> OperationRequest:
     """Settle a request for good."""
-    return replace(request, manifest_set=ref, revision=revision, clusters=())
+    return replace(request, manifest_set=ref, revision=revision, clusters=(), began=False, failures=())
 
 
 def _entry(history: Sequence[HistoryEntry], id: int) -> HistoryEntry | None:

@@ -25,7 +25,7 @@ from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.cluster import Capabilities, Cluster, Connection
 from hub.domain.manifest import ManifestSetRef
-from hub.domain.operation import HistoryEntry, OperationRequest, OperationState
+from hub.domain.operation import HistoryEntry, OperationRequest, OperationState, RequestFailure
 from hub.domain.pki import Authority, CertificateRecord, JoinToken
 from hub.domain.project import Project
 from hub.domain.status import ApplicationStatus, DriftReport, RefreshState
@@ -258,7 +258,15 @@ class StatusStore(ABC):
         """Remember a request, for audit and for `app get`; the newest 20 per application are kept."""
 
     @abstractmethod
-    async def operation_requests(self, application: str) -> list[OperationRequest]: ...
+    async def conclude_operation_request(
+        self, application: str, id: str, *, began: bool, failures: Sequence[RequestFailure] = ()
+    ) -> None:
+        """Note of a request that it began, if it did, and where else it has failed. One that is not there (any more)
+        is passed over. MUST add a failure only where it says something new: `failure_on` has none for its clusters."""
+
+    @abstractmethod
+    async def operation_requests(self, application: str) -> list[OperationRequest]:
+        """Newest first."""
 
 
 class BlobStore(ABC):

@@ -301,7 +301,7 @@ class SessionRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """`collect` keeps 30 days, 100,000 at most."""
+    """`collect` keeps 30 days; 100,000 of operations and 100,000 others at most."""
 
     __tablename__ = "events"
     __table_args__ = (

@@ -7,7 +7,7 @@ import pytest
 
 from hub.domain.application import Application
 from hub.domain.manifest import ResourceKey
-from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult
+from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult, RequestFailure
 from hub.domain.status import HealthStatus, ResourceStatus, SyncStatus
 from tests.api.kit import COMMIT, OLDER, SECRET, SETTINGS, WEB, World, operation
 
@@ -112,6 +112,62 @@ async def test_what_was_asked_for_on_no_cluster_can_be_taken_back(world: World, 
     await admin.post(f"{SHOP}/sync", json={})
     assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 202
     assert (await newest(world, shop)).terminate
+
+
+async def fail(world: World, id: str, message: str, *uids: str, began: bool = False) -> None:
+    failure = RequestFailure(message, world.clock(), uids)
+    await world.store.conclude_operation_request("argocd/shop", id, began=began, failures=[failure])
+
+
+async def test_what_could_not_be_assigned_has_failed(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    before = operation(world.clock)
+    await world.report(shop, "uid-paris", operation=before)
+    world.clock.advance(seconds=1)
+    id = (await admin.post(f"{SHOP}/sync", json={"prune": True})).json()["operation_id"]
+    assert (await admin.get(SHOP)).json()["failed_operation"] is None
+    await fail(world, id, "no revision v9")
+    detail = (await admin.get(SHOP)).json()
+    whole = detail["failed_operation"]
+    assert (whole["id"], whole["phase"], whole["message"], whole["initiated_by"]) == (
+        id,
+        "Failed",
+        "no revision v9",
+        "admin",
+    )
+    assert [(row["operation"]["id"], row["operation"]["phase"]) for row in detail["clusters"]] == [(id, "Failed")] * 2
+    (asked,) = (await admin.get(f"{SHOP}/operations")).json()["items"]
+    assert [(f["clusters"], f["message"]) for f in asked["failures"]] == [([], "no revision v9")]
+    assert [(state["cluster"], state["phase"]) for state in asked["states"]] == [
+        ("oslo", "Failed"),
+        ("paris", "Failed"),
+    ]
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409, "it has ended"
+    # What the agent began by itself after that is the newest.
+    world.clock.advance(seconds=5)
+    healed = operation(world.clock, initiated_by="automated")
+    await world.report(shop, "uid-paris", operation=healed)
+    oslo, paris = (await admin.get(SHOP)).json()["clusters"]
+    assert (oslo["operation"]["id"], paris["operation"]["id"]) == (id, healed.id)
+
+
+async def test_what_could_not_be_assigned_to_some_names_them(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    id = (await admin.post(f"{SHOP}/sync", json={})).json()["operation_id"]
+    await fail(world, id, "not permitted", "uid-oslo", began=True)
+    await world.report(shop, "uid-paris", operation=operation(world.clock, id=id))
+    detail = (await admin.get(SHOP)).json()
+    assert detail["failed_operation"]["message"] == "oslo: not permitted"
+    assert [row["operation"]["phase"] for row in detail["clusters"]] == ["Failed", "Succeeded"]
+
+
+async def test_what_failed_on_no_cluster_has_ended(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.application()
+    id = (await admin.post(f"{SHOP}/sync", json={})).json()["operation_id"]
+    await fail(world, id, "no cluster matches")
+    detail = (await admin.get(SHOP)).json()
+    assert (detail["clusters"], detail["failed_operation"]["id"]) == ([], id)
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409
 
 
 async def test_a_refresh(world: World, admin: httpx2.AsyncClient) -> None:

@@ -89,6 +89,7 @@ def request(id: str = "op-1", **values: Any) -> dict[str, Any]:
         "resources": [],
         "sync_options": [],
         "terminate": False,
+        "failures": [],
         "states": [],
     }
     return _checked(OperationRequestItem, given | values)
@@ -190,6 +191,7 @@ def detail(*rows: dict[str, Any], **values: Any) -> dict[str, Any]:
             "requested": "",
             "spec_generation": 2,
         },
+        "failed_operation": None,
         "clusters": list(rows) or [row()],
         "deletion": None,
     }

@@ -9,20 +9,18 @@ from typing import Any
 
 import pytest
 
-from hub.cli import follow, operations
+from hub.cli import follow
 from hub.cli.commands import app_wait
 from tests.cli import samples
 from tests.cli.conftest import Outcome, Terminal
 from tests.cli.fakehub import FakeHub, Reply, Request, events, refused
 
 APP, WATCH, SYNC = "/applications/web", "/applications/web/watch", "/applications/web/sync"
-OPERATIONS, TERMINATE = "/applications/web/operations", "/applications/web/terminate"
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(operations, "GRACE_SECONDS", 0.05)
 
 
 class Story:
@@ -200,46 +198,28 @@ def test_with_every_cluster_away_nothing_was_done(story: Story, run: Terminal) -
 
 
 def test_what_the_hub_cannot_assign_is_the_answer(story: Story, run: Terminal) -> None:
-    broken = before() | {"conditions": [samples.condition()]}
-    story.details(before(), broken)
+    reason = "the revision nowhere does not exist"
+    story.details(before("a", "b"), before("a", "b"), samples.detail(ours("a"), ours("b", "Failed", message=reason)))
     outcome = run("app", "sync", "web")
     assert outcome.code == 1
-    assert "web cannot be assigned to clusters: ComparisonError: the repository cannot be read" in outcome.err
+    assert outcome.out.splitlines()[2].split(None, 3) == ["b", "Failed", "c0ffee0", reason]
+    assert outcome.err.splitlines()[-1] == "error: sync of web failed on b"
 
 
-def test_what_was_told_to_have_failed_does_not_begin_later(story: Story, run: Terminal) -> None:
-    story.details(before(), before() | {"conditions": [samples.condition()]})
-    story.hub.on("GET", OPERATIONS, {"items": [samples.request("ours", clusters=["edge-1"])]})
-    story.hub.on("POST", TERMINATE, Reply({"operation_id": "end"}, 202))
-    outcome = run("app", "sync", "web", "--cluster", "edge-1")
-    assert (outcome.code, "The sync was taken back" in outcome.err) == (1, True)
-    assert [asked.json for asked in story.hub.asked("POST", TERMINATE)] == [{"clusters": ["edge-1"]}]
-
-
-def test_what_somebody_else_asked_for_after_it_is_not_ended(story: Story, run: Terminal) -> None:
-    story.details(before(), before() | {"conditions": [samples.condition()]})
-    story.hub.on("GET", OPERATIONS, {"items": [samples.request("theirs"), samples.request("ours")]})
+def test_what_cannot_begin_on_any_cluster_is_told(story: Story, run: Terminal) -> None:
+    failed = samples.operation("ours", "Failed", message="no cluster matches its destinations")
+    nowhere = before() | {"clusters": []}
+    theirs = samples.operation("theirs", "Failed", message="not this one")
+    story.details(nowhere, nowhere | {"failed_operation": theirs}, nowhere | {"failed_operation": failed})
+    story.streams([b": heartbeat\n\n" * 3])
     outcome = run("app", "sync", "web")
-    assert (outcome.code, "Another operation was asked for" in outcome.err) == (1, True)
-    assert not story.hub.asked("POST", TERMINATE)
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (
+        1,
+        "error: sync of web failed: no cluster matches its destinations",
+    )
 
 
-def test_what_cannot_be_taken_back_is_told(story: Story, run: Terminal) -> None:
-    story.details(before(), before() | {"conditions": [samples.condition()]})
-    story.hub.on("GET", OPERATIONS, {"items": [samples.request("ours")]})
-    story.hub.on("POST", TERMINATE, refused(403, "permission-denied", "the account may not do this"))
-    outcome = run("app", "sync", "web")
-    assert "The sync is still asked for, since it could not be taken back: the account may not" in outcome.err
-
-
-def test_an_application_on_no_cluster_is_told(story: Story, run: Terminal) -> None:
-    story.details(before() | {"clusters": []})
-    outcome = run("app", "sync", "web")
-    assert (outcome.code, "is assigned to no cluster" in outcome.err) == (1, True)
-
-
-def test_a_timeout_says_what_is_in_the_way(story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "GRACE_SECONDS", 20.0)
+def test_a_timeout_says_what_is_in_the_way(story: Story, run: Terminal) -> None:
     story.details(before() | {"conditions": [samples.condition()]})
     outcome = run("app", "sync", "web", "--timeout", "0.1")
     assert outcome.code == 4

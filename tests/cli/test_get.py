@@ -118,6 +118,14 @@ def test_everything_that_is_wrong_is_told(hub: FakeHub, run: Terminal) -> None:
     assert run("app", "get", "web").out == TROUBLED
 
 
+def test_what_could_not_be_assigned_is_told(hub: FakeHub, run: Terminal) -> None:
+    failed = samples.operation(phase="Failed", message="oslo: no revision\nnowhere", revision="")
+    hub.on("GET", "/applications/web", samples.detail(failed_operation=failed))
+    assert (
+        "Operation:    sync asked for by ada 3m ago Failed: oslo: no revision nowhere\n" in run("app", "get", "web").out
+    )
+
+
 def test_what_cannot_be_compared_is_unknown_and_what_is_deployed_is_told(hub: FakeHub, run: Terminal) -> None:
     rows = [samples.row(f"edge-{n}") for n in (1, 2)] + [samples.row("edge-3", synced_revision="")]
     counts = {"total": 3, "synced": 3, "healthy": 3, "unreachable": 0}

@@ -116,6 +116,13 @@ async def test_from_a_file_to_the_cluster_and_back_again(
     await shell.good("app", "rollback", "web", str(history[1]["id"]), "--cluster", "one", "--timeout", "30s")
     assert await data(one) == {"k": "1"}
 
+    events = json.loads(await shell.good("app", "events", "web", "-o", "json"))["items"]
+    told = {(e["reason"], e["cluster"], e["actor"], e["message"].partition(":")[0]) for e in events}
+    short = history[0]["revision"]
+    for reason, verb in (("OperationStarted", "began"), ("OperationSucceeded", "succeeded")):
+        assert (reason, "one", "admin", f"sync of application web at revision {short} {verb}") in told
+    assert any(e["cluster"] == "two" and e["reason"] == "OperationSucceeded" for e in events)
+
     out = await shell.good("app", "delete", "web", "--yes", "--wait", "--timeout", "30s")
     assert out.splitlines()[-1] == "web is gone."
     kinds = (await one.discover()).kinds
@@ -177,6 +184,35 @@ async def test_what_cannot_be_rendered_is_told(
     assert "nowhere" in outcome.err
     outcome = await eventually(shell, ("app", "get", "web"), lambda outcome: "Conditions:" in outcome.out)
     assert "nowhere" in outcome.out
+
+
+async def test_a_sync_that_cannot_be_assigned_fails(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    await fleet.add_agent("one")
+    await eventually(shell, ("cluster", "list"), lambda outcome: outcome.out.count(" Connected ") == 1)
+    await shell.good("apply", "-f", write(tmp_path / "web.yaml", manual(repository.url)))
+    await shell.good("app", "sync", "web", "--timeout", "30s")
+    await shell.good("app", "wait", "web", "--timeout", "30s")
+    source = {"repoURL": repository.url, "path": "web", "targetRevision": "v9"}
+    await shell.good("apply", "-f", write(tmp_path / "web.yaml", manual(repository.url, source=source)))
+    outcome = await shell("app", "sync", "web", "--timeout", "30s")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (1, "error: sync of web failed on one")
+    assert "v9" in outcome.out
+    page = (await eventually(shell, ("app", "get", "web"), lambda outcome: "Unknown" in outcome.out)).out
+    assert "Operation: " in page and "sync Failed" in page and "Deployed: " in page
+    (row,) = json.loads(await shell.good("app", "list", "-o", "json"))["items"]
+    assert (row["sync"], row["health"]) == ("Unknown", "Healthy")
+    # One that nobody waits for ends as well, on no cluster at all.
+    nowhere = [{"selector": {"matchLabels": {"no": "where"}}, "namespace": "default"}]
+    lost = manual(repository.url, destinations=nowhere)
+    lost["metadata"]["name"] = "lost"
+    await shell.good("apply", "-f", write(tmp_path / "lost.yaml", lost))
+    await shell.good("app", "sync", "lost", "--async")
+    await eventually(shell, ("app", "get", "lost"), lambda outcome: "Failed: no cluster matches" in outcome.out)
+    outcome = await shell("app", "sync", "lost", "--timeout", "30s")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith("error: sync of lost failed: no cluster matches its destinations")
 
 
 async def test_a_cluster_from_adding_to_removing(fleet: Fleet, shell: Shell, tmp_path: Path) -> None:

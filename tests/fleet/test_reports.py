@@ -13,6 +13,7 @@ import pytest
 from escadre.v1 import agent_pb2 as pb
 from hub.domain.application import Deletion
 from hub.errors import HubError, Invalid, StoreUnavailable
+from hub.fleet import chronicle
 from hub.fleet import reports as module
 from hub.fleet.convert import Malformed
 from hub.fleet.incidents import Incidents
@@ -293,3 +294,75 @@ async def test_a_hub_that_drains_writes_what_has_gathered(desk: Desk) -> None:
     desk.watched.failures = {"put_statuses": [StoreUnavailable("away")]}
     await desk.reports.flush()
     assert await desk.stored() == {"u1": 1}, "the agent tells it again"
+
+
+# --- what is told of operations
+
+
+def ran(id: str, phase: str, started: int = 1) -> pb.OperationState:
+    ended = {"finished_ms": started + 1} if phase in ("Succeeded", "Failed") else {}
+    who = {"initiated_by": "ada", "started_ms": started}
+    return pb.OperationState(id=id, application=SHOP, kind="sync", phase=phase, **who, **ended)  # type: ignore[arg-type]
+
+
+async def told(desk: Desk) -> list[tuple[str, str]]:
+    """Cluster and reason, oldest first."""
+    return [(e.cluster, e.reason) for e in reversed(await desk.store.list_events(application=SHOP))]
+
+
+async def test_operations_are_told_once_on_each_cluster(desk: Desk) -> None:
+    one, two = agent("u1"), agent("u2")
+    async with running(desk.reports.run()):
+        desk.reports.take(one, report(1, status(operation=ran("a", "Running"))))
+        assert await receipt(one) == 1
+        assert await told(desk) == [("u1", "OperationStarted")]
+        end = report(2, status(operation=ran("a", "Succeeded")), finished_operations=[ran("a", "Succeeded")])
+        for sequence in (2, 3):
+            end.sequence = sequence
+            desk.reports.take(one, end)
+            assert await receipt(one) == sequence
+        # Over before anything was told of it, and another under way by then.
+        desk.reports.take(
+            two, report(1, status(operation=ran("c", "Running", 5)), finished_operations=[ran("b", "Failed")])
+        )
+        assert await receipt(two) == 1
+    events = await told(desk)
+    assert [reason for cluster, reason in events if cluster == "u1"] == ["OperationStarted", "OperationSucceeded"]
+    of_two = [reason for cluster, reason in events if cluster == "u2"]
+    assert of_two == ["OperationStarted", "OperationFailed", "OperationStarted"]
+
+
+async def test_another_gateway_does_not_tell_what_was_told(desk: Desk) -> None:
+    content = report(1, status(operation=ran("a", "Succeeded")), finished_operations=[ran("a", "Succeeded")])
+    for reports in (desk.reports, Reports(desk.store, desk.bus, Incidents(desk.store))):
+        it = agent()
+        async with running(reports.run()):
+            reports.take(it, content)
+            assert await receipt(it) == 1
+    assert await told(desk) == [("u1", "OperationStarted"), ("u1", "OperationSucceeded")]
+
+
+async def test_a_store_that_fails_for_a_while_is_told_each_event_once(desk: Desk) -> None:
+    it = agent()
+    desk.watched.failures = {"put_statuses": [StoreUnavailable("away")] * 3, "add_events": [StoreUnavailable("away")]}
+    async with running(desk.reports.run()):
+        desk.reports.take(it, report(1, status(operation=ran("a", "Succeeded"))))
+        assert await receipt(it) == 1
+    assert await told(desk) == [("u1", "OperationStarted"), ("u1", "OperationSucceeded")]
+
+
+async def test_one_cluster_tells_only_so_much(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chronicle, "PER_HOUR", 5)
+    desk = Desk(desk.store)
+    many = [ran(f"o{n}", "Succeeded", n) for n in range(1, 20)]
+    one, two = agent("u1"), agent("u2")
+    async with running(desk.reports.run()):
+        desk.reports.take(one, report(1, finished_operations=many))
+        assert await receipt(one) == 1
+        desk.reports.take(two, report(1, status(operation=ran("a", "Succeeded"))))
+        assert await receipt(two) == 1
+    events = await told(desk)
+    assert [cluster for cluster, _ in events].count("u1") == 5
+    assert ("u2", "OperationSucceeded") in events
+    (dropped, *_) = [e for e in await desk.store.list_events() if e.reason == "OperationEventsDropped"]
+    assert dropped.cluster == "u1" and "more than 5 events" in dropped.message

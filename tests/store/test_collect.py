@@ -214,6 +214,16 @@ async def test_events_of_a_month_and_only_so_many(
     assert [e.message for e in await store.list_events()] == ["1", "2", "3", "4"]
 
 
+async def test_operations_push_nothing_else_out(store: SqlStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "KEPT_EVENTS", 3)
+    await store.add_events([Event(START, "warning", "LoginRefused", "old")])
+    reasons = ("OperationStarted", "OperationSucceeded")
+    later = START + timedelta(minutes=1)
+    await store.add_events(Event(later, "info", reason, f"{n}") for n in range(9) for reason in reasons)
+    assert await store.collect(clock.advance(hours=1)) == {"events": 15}
+    assert [e.reason for e in await store.list_events()].count("LoginRefused") == 1
+
+
 async def test_what_has_ended(store: SqlStore, clock: Clock) -> None:
     now = clock.now
     for name, ends in (("past", now - timedelta(seconds=1)), ("future", now + timedelta(days=99))):

@@ -3,11 +3,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from hub.domain.manifest import ResourceKey
-from hub.domain.operation import HistoryEntry, OperationKind, OperationPhase, OperationResult
+from hub.domain.operation import (
+    HistoryEntry,
+    OperationKind,
+    OperationPhase,
+    OperationRequest,
+    OperationResult,
+    RequestFailure,
+)
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.status import Condition, HealthStatus, ResourceStatus, SyncStatus
 from hub.store.sql import SqlStore
@@ -148,6 +156,24 @@ async def test_what_is_no_deployment_leaves_no_entry(assigned: SqlStore) -> None
 async def test_concurrent_reports_of_one_operation_leave_one_entry(assigned: SqlStore) -> None:
     await asyncio.gather(*(assigned.put_operations([("u1", SHOP, operation("op"))]) for _ in range(8)))
     assert [e.id for e in await assigned.history(SHOP)] == [1]
+
+
+async def test_how_a_request_went_is_kept_with_it(assigned: SqlStore) -> None:
+    await assigned.record_operation_request(SHOP, request("r"))
+
+    async def concluded(**values: Any) -> OperationRequest:
+        await assigned.conclude_operation_request(SHOP, "r", **values)
+        (found,) = await assigned.operation_requests(SHOP)
+        return found
+
+    one, all_of_them = RequestFailure("denied", START, ("u1",)), RequestFailure("nowhere", START)
+    assert await concluded(began=True) == replace(request("r"), began=True)
+    assert (await concluded(began=False, failures=[one])).failures == (one,)
+    # Told again, it says nothing new.
+    again = await concluded(began=False, failures=[replace(one, message="again"), all_of_them, all_of_them])
+    assert (again.began, again.failures) == (True, (one, all_of_them))
+    await assigned.conclude_operation_request(SHOP, "gone", began=True, failures=[one])
+    assert len(await assigned.operation_requests(SHOP)) == 1
 
 
 async def test_operation_requests(assigned: SqlStore) -> None:

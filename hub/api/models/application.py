@@ -135,6 +135,8 @@ class ApplicationDetail(Reply):
     conditions: list[ConditionItem]
     """At the hub; each cluster has its own."""
     refresh: RefreshInfo
+    failed_operation: OperationItem | None
+    """What was asked for last, if it could not be assigned to any cluster, or to some; its message says why."""
     clusters: list[ApplicationCluster]
     """By name."""
     deletion: DeletionInfo | None

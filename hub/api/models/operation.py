@@ -88,6 +88,15 @@ class ClusterOperation(OperationItem):
     cluster: str
 
 
+class OperationFailureItem(Reply):
+    """Why a request could not be assigned to clusters: it has ended there."""
+
+    clusters: list[str]
+    """Empty: everywhere."""
+    message: str
+    at: Time
+
+
 class OperationRequestItem(Reply):
     """What somebody asked for, and how far each cluster is with it, as long as it is the newest there."""
 
@@ -104,6 +113,8 @@ class OperationRequestItem(Reply):
     resources: list[str]
     sync_options: list[str]
     terminate: bool
+    failures: list[OperationFailureItem]
+    """Where it could not be assigned; elsewhere it may have begun."""
     states: list[ClusterOperation]
 
 

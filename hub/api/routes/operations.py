@@ -115,9 +115,9 @@ async def terminate(
 ) -> OperationAccepted:
     known = await _operable(api, caller, name, namespace)
     clusters = select_clusters(known, body.clusters)
-    requests = await api.services.store.operation_requests(str(known.application.id))
+    requests = known.requests
     # Asked for while there is no cluster to begin on: what would begin by itself once there is one.
-    is_pending = not clusters and bool(requests) and not requests[0].terminate
+    is_pending = not clusters and bool(requests) and not (requests[0].terminate or requests[0].failures)
     if not is_pending and not any(_under_way(known, cluster, requests) for cluster in clusters):
         raise Conflict(f"no operation of application {known.application.id.display} is under way there")
     request = OperationRequest(
@@ -160,12 +160,13 @@ async def operations(
     known = await read_known(api.services.store, await find(api, caller, name, namespace))
     names = known.names
     states: dict[str, list[ClusterOperation]] = {}
-    for uid, status in known.statuses.items():
-        if status.operation is not None:
-            state = ClusterOperation(cluster=names.get(uid, uid), **operation_item(status.operation).model_dump())
+    for uid in known.assignments.keys() | known.statuses.keys():
+        operation = known.operation(uid)
+        if operation is not None:
+            state = ClusterOperation(cluster=names.get(uid, uid), **operation_item(operation).model_dump())
             states.setdefault(state.id, []).append(state)
     items: list[OperationRequestItem] = []
-    for request in await api.services.store.operation_requests(str(known.application.id)):
+    for request in known.requests:
         item = operation_request_item(request, names)
         item.states = sorted(states.get(request.id, []), key=lambda state: state.cluster)
         items.append(item)
@@ -232,7 +233,9 @@ def _under_way(known: Known, cluster: Cluster, requests: Sequence[OperationReque
     if operation is not None and not operation.phase.finished:
         return True
     newest = next((r for r in requests if not r.clusters or cluster.uid in r.clusters), None)
-    if newest is None or newest.terminate or (operation is not None and operation.id == newest.id):
+    if newest is None or newest.terminate or newest.failure_on(cluster.uid) is not None:
+        return False
+    if operation is not None and operation.id == newest.id:
         return False
     return operation is None or operation.started_at is None or operation.started_at < newest.requested_at
 

@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """Bring the clusters of APP to what Git says, and wait until they are.
 
-    A cluster that is not connected is not waited for: it does it once it is back.
+    A cluster that is not connected is not waited for: it does it once it is back. Where the hub cannot assign it,
+    because of a revision that does not exist for one, it has failed, and does not begin later.
     """
     body = {
         "clusters": list(clusters),

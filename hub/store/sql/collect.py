@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, union
 
 from hub.domain.application import Application
+from hub.domain.chronicle import OPERATION
 from hub.domain.manifest import ManifestSet
 from hub.domain.pki import CERTIFICATE_KEPT
 from hub.store import models
@@ -73,7 +74,10 @@ class SqlCollect(Facet, Store):
             "events": (_EVENTS, _EVENTS.c.at < now - EVENT_KEPT),
         }
         removed = {name: await self._remove_where(table, which) for name, (table, which) in ended.items()}
-        removed["events"] += await self._remove_oldest_events()
+        of_operations = _EVENTS.c.reason.startswith(OPERATION, autoescape=True)
+        for which in (of_operations, ~of_operations):
+            # Apart: a fleet's operations push no refused login out.
+            removed["events"] += await self._remove_oldest_events(which)
         removed["drifts"] = await self._trim(_DRIFTS, _DRIFTS.c.seen_at, KEPT_DRIFTS, by_cluster=True)
         removed["operation requests"] = await self._trim(_REQUESTS, _REQUESTS.c.requested_at, KEPT_REQUESTS)
         removed["operation requests"] += await self._remove_where(_REQUESTS, _of_nobody(now))
@@ -88,9 +92,9 @@ class SqlCollect(Facet, Store):
             total += count
         return total
 
-    async def _remove_oldest_events(self) -> int:
-        newest = select(_EVENTS.c.id).order_by(_EVENTS.c.at.desc(), _EVENTS.c.id.desc())
-        return await self._remove_where(_EVENTS, _EVENTS.c.id.in_(newest.offset(KEPT_EVENTS)))
+    async def _remove_oldest_events(self, which: ColumnElement[bool]) -> int:
+        newest = select(_EVENTS.c.id).where(which).order_by(_EVENTS.c.at.desc(), _EVENTS.c.id.desc())
+        return await self._remove_where(_EVENTS, which & _EVENTS.c.id.in_(newest.offset(KEPT_EVENTS)))
 
     async def _trim(self, table: Table, age: ColumnElement[datetime], kept: int, *, by_cluster: bool = False) -> int:
         """Keep the newest of each application, or of each application and cluster."""

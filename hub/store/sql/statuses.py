@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, update
 
-from hub.domain.operation import HistoryEntry, OperationKind, OperationPhase, OperationRequest, OperationState
+from hub.domain.operation import (
+    HistoryEntry,
+    OperationKind,
+    OperationPhase,
+    OperationRequest,
+    OperationState,
+    RequestFailure,
+)
 from hub.domain.status import ApplicationStatus, DriftReport
 from hub.store.codec import decode, encode
 from hub.store.contract import StatusStore
@@ -99,6 +107,11 @@ class SqlStatuses(Facet, StatusStore):
         }
         await self._database.write(lambda connection: upsert(connection, _REQUESTS, [row]))
 
+    async def conclude_operation_request(
+        self, application: str, id: str, *, began: bool, failures: Sequence[RequestFailure] = ()
+    ) -> None:
+        await self._database.write(_conclude_request, application, id, began, tuple(failures))
+
     async def operation_requests(self, application: str) -> list[OperationRequest]:
         query = select(_REQUESTS.c.document).where(_REQUESTS.c.application == application)
         newest = query.order_by(_REQUESTS.c.requested_at.desc(), _REQUESTS.c.id).limit(KEPT_REQUESTS)
@@ -181,6 +194,28 @@ def _put_drifts(connection: Connection, rows: list[Row]) -> None:
     serialize(connection)
     assigned = _assigned(connection, {(row["cluster"], row["application"]) for row in rows})
     upsert(connection, _DRIFTS, [row for row in rows if (row["cluster"], row["application"]) in assigned])
+
+
+def _conclude_request(
+    connection: Connection, application: str, id: str, began: bool, failures: tuple[RequestFailure, ...]
+) -> None:
+    serialize(connection)
+    one = (_REQUESTS.c.application == application) & (_REQUESTS.c.id == id)
+    document = connection.scalar(select(_REQUESTS.c.document).where(one))
+    if document is None:
+        return
+    request = decode(OperationRequest, document)
+    request = replace(request, began=began or request.began)
+    for failure in failures:
+        if _is_news(request, failure):
+            request = replace(request, failures=(*request.failures, failure))
+    connection.execute(update(_REQUESTS).where(one).values(document=encode(request)))
+
+
+def _is_news(request: OperationRequest, failure: RequestFailure) -> bool:
+    if not failure.clusters:
+        return all(known.clusters for known in request.failures)
+    return any(request.failure_on(cluster) is None for cluster in failure.clusters)
 
 
 def _is_deployment(state: OperationState) -> bool:
