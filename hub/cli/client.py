@@ -13,7 +13,7 @@ import orjson
 
 from hub import __version__
 from hub.cli.config import Context, is_token
-from hub.cli.errors import CliError, HubAway, NotLoggedIn, NotTrusted, Refused
+from hub.cli.errors import CliError, HubAway, Interrupted, NotLoggedIn, NotTrusted, Refused
 
 PREFIX = "/api/v1"
 _CONNECT_SECONDS = 10.0
@@ -95,6 +95,10 @@ class HubApi:
                 return answer(response, _limited(response))
         except httpx2.HTTPError as error:
             raise transport_error(error, self.context) from error
+        except KeyboardInterrupt:
+            if method == "GET":
+                raise
+            raise Interrupted("the hub was being asked, and may do it: look before you ask again") from None
 
 
 def client_options(context: Context, timeout: float) -> dict[str, Any]:

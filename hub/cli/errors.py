@@ -7,12 +7,15 @@ CliError
 ├── NotTrusted       it is not the hub that was trusted at login
 ├── NotLoggedIn      no session, or it has ended
 ├── Failed           an operation ended badly
-└── TimedOut         it did not happen in time
+├── TimedOut         it did not happen in time
+└── Interrupted      Ctrl-C, where something goes on without us
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any, ClassVar
 
 import click
@@ -65,3 +68,25 @@ class Failed(CliError):
 
 class TimedOut(CliError):
     exit_code = Exit.TIMEOUT
+
+
+class Interrupted(CliError):
+    """What is said instead of "interrupted" alone: what goes on, and how to look at it."""
+
+    exit_code = Exit.INTERRUPTED
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        from hub.cli.text import clean_block
+
+        # The terminal has written ^C where the cursor was.
+        begin = "\n" if sys.stderr.isatty() else ""
+        click.echo(f"{begin}interrupted: {clean_block(self.message)}", err=True)
+
+
+@contextmanager
+def interruptible(words: str) -> Iterator[None]:
+    """Have Ctrl-C say what goes on, if nothing within has said it more exactly. Raises Interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(words) from None

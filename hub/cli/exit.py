@@ -22,5 +22,5 @@ MEANINGS = {
     Exit.HUB: "the hub cannot be reached, is not trusted, wants a login, or does not allow it",
     Exit.TIMEOUT: "`--timeout` has passed",
     Exit.INTERNAL: "a fault in escadre itself; ESCADRE_DEBUG=1 shows more",
-    Exit.INTERRUPTED: "interrupted by Ctrl-C",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C; what the hub was asked for goes on",
 }

@@ -25,7 +25,7 @@ from hub.cli.agent_objects import (
 )
 from hub.cli.client import named_path
 from hub.cli.config import write_private
-from hub.cli.errors import CliError, Misuse, TimedOut
+from hub.cli.errors import CliError, Misuse, TimedOut, interruptible
 from hub.cli.install import Installer, installer, wait_connected
 from hub.cli.printer import print_value
 from hub.cli.session import Session
@@ -154,17 +154,23 @@ def _install(session: Session, join: Join, handover: Handover, target: Installer
             "--address and --agent-address as clusters reach it",
             err=True,
         )
+    known = (
+        f"cluster {name} is known to the hub; go on with `escadre cluster rotate-token {name} --context "
+        f"{handover.context}`"
+    )
     applied = []
-    for item in in_order(agent_objects(installation)):
-        try:
-            target.apply(item)
-        except CliError as error:
-            again = f"escadre cluster rotate-token {name} --context {handover.context}"
-            raise type(error)(f"{error.message}. Cluster {name} is known to the hub; go on with `{again}`") from error
-        applied.append({"kind": item["kind"], "name": item["metadata"]["name"]})
-        click.echo(f"{item['kind'].lower()}/{item['metadata']['name']} applied", err=True)
+    with interruptible(f"the agent is installed in part: {known}"):
+        for item in in_order(agent_objects(installation)):
+            try:
+                target.apply(item)
+            except CliError as error:
+                raise type(error)(f"{error.message}. {known[0].upper()}{known[1:]}") from error
+            applied.append({"kind": item["kind"], "name": item["metadata"]["name"]})
+            click.echo(f"{item['kind'].lower()}/{item['metadata']['name']} applied", err=True)
     if handover.wait:
-        _wait(session, name, handover, target)
+        joins = f"the agent of cluster {name} is installed, and connects by itself: see `escadre cluster get {name}`"
+        with interruptible(joins):
+            _wait(session, name, handover, target)
     if output == "table":
         state = "is connected" if handover.wait else "joins as soon as its pod runs"
         click.echo(f"The agent of cluster {name} is installed in namespace {handover.namespace} and {state}.")

@@ -9,7 +9,7 @@ import click
 
 from hub.cli.apps import resource_text
 from hub.cli.client import application_path
-from hub.cli.errors import Failed, TimedOut
+from hub.cli.errors import Failed, TimedOut, interruptible
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.printer import print_value
@@ -60,7 +60,12 @@ def run_operation(
             print_value(output, reply)
         return
     tracker = Tracker(id, list(body.get("clusters", ())), before["clusters"])
-    found = _followed(session, app, verb, tracker, timeout)
+    goes_on = (
+        f"the {verb} of {app} goes on at its clusters. `escadre app wait {app}` waits for it, `escadre app get {app}` "
+        f"shows it, `escadre app terminate-op {app}` ends it"
+    )
+    with interruptible(goes_on):
+        found = _followed(session, app, verb, tracker, timeout)
     if output == "table":
         _tell(app, verb, found)
     else:

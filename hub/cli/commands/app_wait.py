@@ -8,7 +8,7 @@ import click
 
 from hub.cli.apps import app_argument
 from hub.cli.command import command as declare
-from hub.cli.errors import Failed, TimedOut
+from hub.cli.errors import Failed, TimedOut, interruptible
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.operations import cluster_option, some
@@ -68,7 +68,8 @@ def command(
         return
     everything = not (sync or health or operation)
     wanted = Wanted(sync or everything, health or everything, operation or everything)
-    picture = _wait(session, app, wanted, frozenset(clusters), timeout)
+    with interruptible(f"{app} is not ready yet. What is under way there goes on: see `escadre app get {app}`"):
+        picture = _wait(session, app, wanted, frozenset(clusters), timeout)
     if output == "table":
         click.echo(f"{app} is ready on {some(sorted(_rows(picture, frozenset(clusters))))}.")
     else:
@@ -78,7 +79,8 @@ def command(
 def wait_deleted(session: Session, app: str, timeout: float) -> None:
     """Return once the application is gone. Raises TimedOut, CliError."""
     follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout, may_be_gone=True)
-    with Display(f"deletion of {app}") as display:
+    not_gone = f"{app} is not gone yet. A deletion goes on: `escadre app wait {app} --delete` waits for it"
+    with interruptible(not_gone), Display(f"deletion of {app}") as display:
 
         def judge(picture: Picture) -> bool | None:
             rows = picture.rows.values()
