@@ -88,10 +88,11 @@ async def record(store: Store, conclusion: Conclusion, now: datetime) -> None:
         state = failed_state(request, failure)
         clusters = failure.clusters if 0 < len(failure.clusters) <= MOST_EVENTS else ("",)
         events += [failure_event(application, cluster, state, now) for cluster in clusters]
+    # First: a hub that dies in between tells it twice, and never not at all.
+    await store.add_events(events)
     await store.conclude_operation_request(
         application, request.id, began=conclusion.began, failures=conclusion.failures
     )
-    await store.add_events(events)
 
 
 def _failures(
