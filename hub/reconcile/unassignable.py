@@ -68,11 +68,11 @@ def conclude(application: str, requests: Sequence[OperationRequest], found: Foun
 
 
 def postponed(conclusions: Iterable[Conclusion], heard: Collection[str]) -> tuple[list[Conclusion], set[str]]:
-    """Return the conclusions without the failures of requests that were not `heard` yet, by id: they may mean what Git
-    has said since it was asked. And the ids of these."""
+    """Return the conclusions without the failures of requests that mean what Git says and were not `heard` yet, by id:
+    it may have said something else since it was asked. And the ids of these."""
     kept, early = [], set()
     for conclusion in conclusions:
-        if conclusion.failures and conclusion.request.id not in heard:
+        if conclusion.failures and conclusion.request.means_newest and conclusion.request.id not in heard:
             early.add(conclusion.request.id)
             conclusion = replace(conclusion, failures=())
         if conclusion.failures or conclusion.began is not conclusion.request.began:

@@ -87,6 +87,9 @@ def test_a_failure_counts_once_git_was_asked_after_the_request() -> None:
     concluded = conclude(APP, [request()], found("u1", reasons={"u1": "x"}), NOON)
     assert postponed(concluded, {"a"}) == (concluded, set())
     assert postponed(concluded, set()) == ([], {"a"})
+    back = OperationRequest("back", OperationKind.ROLLBACK, "ada", NOON)
+    concluded = conclude(APP, [back], found("u1", reasons={"u1": "no such entry"}), NOON)
+    assert postponed(concluded, set()) == (concluded, set()), "going back means nothing that Git says"
     some = conclude(APP, [request()], found("u1", "u2", assigned={"u2": request()}, reasons={"u1": "x"}), NOON)
     ((kept,), early) = postponed(some, set())
     assert (kept.began, kept.failures, early) == (True, (), {"a"})
