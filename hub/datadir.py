@@ -7,6 +7,7 @@ the same name, which makes each take the other's agents for gone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -66,4 +67,6 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
         temporary.replace(path)
     except OSError as error:
-        raise Invalid(f"{path} cannot be written: {error.strerror}") from error
+        temporary.unlink(missing_ok=True)
+        why = "its disk is full; make room there" if error.errno == errno.ENOSPC else error.strerror
+        raise Invalid(f"{path} cannot be written: {why}") from error
