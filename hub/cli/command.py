@@ -26,13 +26,17 @@ _GLOBAL = "hub_context", "request_timeout"
 
 
 class Command(click.Command):
-    """A command with examples, and with the options that every command has."""
+    """A command with examples, and with the options that every command has.
 
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+    `shared=False` leaves those options out, for commands that speak to no hub.
+    """
+
+    def __init__(self, *args: Any, example: str = "", shared: bool = True, **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", SETTINGS)
         super().__init__(*args, **kwargs)
         self.example = example
-        self.params += global_options()
+        if shared:
+            self.params += global_options()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []
@@ -124,7 +128,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
-            near = difflib.get_close_matches(name, [*self.entries, *self.aliases], n=1)
+            near = difflib.get_close_matches(name, [*self.list_commands(ctx), *self.aliases], n=1)
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {name[:70]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)

@@ -26,6 +26,7 @@ ENTRIES = {
     "cluster": (_C + "cluster", "Clusters and their agents."),
     "project": (_C + "project", "Projects (AppProjects). Also: proj."),
     "events": (_C + "events", "What happened in the fleet."),
+    "admin": (_C + "admin", "Try out decisions on files, without a hub."),
 }
 
 

@@ -1,0 +1,106 @@
+"""Reading the objects that a command is given: files or standard input, in YAML or JSON.
+
+How such a text is read is the program's to say, so that every command reads it alike; it puts its reader on click's
+context (`READER`) before the command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from agent.engine.resource import Object
+
+READER: Final = "escadre.admin.reader"
+"""Where click's `Context.meta` has the reader."""
+
+STANDARD_INPUT: Final = "standard input"
+
+
+class Document(NamedTuple):
+    """One document of a text: JSON values, and where it begins, "file.yaml, line 3"."""
+
+    place: str
+    value: Any
+
+
+Reader = Callable[[bytes, str], Iterable[Document]]
+"""Reads every document of a text that is called so. Raises click.ClickException, which names the file and line."""
+
+
+class Misuse(click.ClickException):
+    """What was typed, or a file, is wrong."""
+
+    exit_code = 2
+
+
+def read_objects(path: str) -> list[Object]:
+    """Read the Kubernetes objects of a file, `-` being standard input: YAML documents, JSON, JSON lines, arrays, Lists.
+
+    Raises click.ClickException, which names the file, and the line where it can.
+    """
+    return [obj for document in read_documents(path) for obj in objects_of(document)]
+
+
+def read_documents(path: str) -> Iterable[Document]:
+    """Read the documents of a file, `-` being standard input. Raises click.ClickException."""
+    reader: Reader = click.get_current_context().meta[READER]
+    return reader(read_bytes(path), name_of(path))
+
+
+def objects_of(document: Document) -> Iterator[Object]:
+    """Yield the Kubernetes objects of a document: itself, or the items of an array or a List. Raises Misuse."""
+    if isinstance(document.value, list):
+        for index, item in enumerate(document.value):
+            yield from objects_of(Document(f"{document.place}, item {index}", item))
+    elif (items := _items(_checked(document))) is not None:
+        for index, item in enumerate(items):
+            place = f"{document.place}, items[{index}]"
+            yield from objects_of(Document(place, _completed(document.value, item)))
+    else:
+        yield document.value
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a file, `-` being standard input. Raises Misuse."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise Misuse(f"{name_of(path)} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise Misuse(f"{path!r} is not a file name: {error}") from error
+
+
+def name_of(path: str) -> str:
+    return STANDARD_INPUT if path == "-" else path
+
+
+def _checked(document: Document) -> Object:
+    value = document.value
+    if not isinstance(value, dict):
+        raise Misuse(f"{document.place}: this is no Kubernetes object, but {_described(value)}")
+    for field in ("apiVersion", "kind"):
+        if not isinstance(value.get(field), str) or not value[field]:
+            raise Misuse(f"{document.place}: this is no Kubernetes object: it has no {field}")
+    return value
+
+
+def _described(value: Any) -> str:
+    return "null" if value is None else f"a {'text' if isinstance(value, str) else 'number or truth value'}"
+
+
+def _items(obj: Object) -> list[Any] | None:
+    """Return the items of a List, or of a list of one kind (PodList); None for any other object."""
+    items = obj.get("items")
+    return items if obj["kind"].endswith("List") and isinstance(items, list) else None
+
+
+def _completed(of: Object, item: Any) -> Any:
+    """Return an item of a list; those of a PodList do not say what they are."""
+    if not isinstance(item, dict) or of["kind"] == "List":
+        return item
+    return {"apiVersion": of["apiVersion"], "kind": of["kind"].removesuffix("List")} | item
