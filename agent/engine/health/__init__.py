@@ -4,7 +4,7 @@ Each kind of Kubernetes has its rule in a file of its own; every other kind is j
 resources keep (`conventions`). A health always comes with its reason in words.
 """
 
-from agent.engine.health.assess import RULES, assess, is_ignored
+from agent.engine.health.assess import GROUP_RULES, RULES, assess, is_ignored
 from agent.engine.health.model import Health, HealthStatus, worst
 
-__all__ = ["RULES", "Health", "HealthStatus", "assess", "is_ignored", "worst"]
+__all__ = ["GROUP_RULES", "RULES", "Health", "HealthStatus", "assess", "is_ignored", "worst"]

@@ -5,27 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from agent.engine.health import cloudnativepg, olm
+from agent.engine.health.ack import ack
+from agent.engine.health.acme import acme
 from agent.engine.health.apiservice import apiservice
+from agent.engine.health.applicationset import applicationset
+from agent.engine.health.atlas import atlas
+from agent.engine.health.awaited import is_awaited
+from agent.engine.health.cephcluster import cephcluster
+from agent.engine.health.cloneset import cloneset
+from agent.engine.health.configconnector import configconnector
 from agent.engine.health.conventions import by_conventions
 from agent.engine.health.cronjob import cronjob
+from agent.engine.health.crossplane import crossplane
 from agent.engine.health.customresourcedefinition import customresourcedefinition
 from agent.engine.health.daemonset import daemonset
+from agent.engine.health.datavolume import datavolume
 from agent.engine.health.deployment import deployment
+from agent.engine.health.flinkdeployment import flinkdeployment
 from agent.engine.health.horizontalpodautoscaler import horizontalpodautoscaler
+from agent.engine.health.httpproxy import httpproxy
 from agent.engine.health.ingress import ingress
 from agent.engine.health.job import job
+from agent.engine.health.longhornvolume import longhornvolume
+from agent.engine.health.miniotenant import miniotenant
 from agent.engine.health.model import Health, progressing, unknown
 from agent.engine.health.namespace import namespace
+from agent.engine.health.openclusterpolicy import openclusterpolicy
+from agent.engine.health.openshiftroute import openshiftroute
 from agent.engine.health.persistentvolume import persistentvolume
 from agent.engine.health.persistentvolumeclaim import persistentvolumeclaim
 from agent.engine.health.pod import pod
 from agent.engine.health.poddisruptionbudget import poddisruptionbudget
+from agent.engine.health.prometheus import prometheus
+from agent.engine.health.rabbitmqcluster import rabbitmqcluster
+from agent.engine.health.ray import raycluster, rayjob
 from agent.engine.health.reading import Malformed, View, with_cause
 from agent.engine.health.replicaset import replicaset
 from agent.engine.health.rollout import rollout
 from agent.engine.health.route import route
 from agent.engine.health.service import service
+from agent.engine.health.sparkapplication import sparkapplication
 from agent.engine.health.statefulset import statefulset
+from agent.engine.health.virtualmachine import virtualmachine, virtualmachineinstance
 from agent.engine.health.workflow import workflow
 from agent.engine.resource import GroupKind, Object, split_api_version
 
@@ -40,28 +62,73 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("", "Pod"): pod,
     GroupKind("", "ReplicationController"): replicaset,
     GroupKind("", "Service"): service,
+    GroupKind("acme.cert-manager.io", "Challenge"): acme,
+    GroupKind("acme.cert-manager.io", "Order"): acme,
     GroupKind("apiextensions.k8s.io", "CustomResourceDefinition"): customresourcedefinition,
     GroupKind("apiregistration.k8s.io", "APIService"): apiservice,
     GroupKind("apps", "DaemonSet"): daemonset,
     GroupKind("apps", "Deployment"): deployment,
     GroupKind("apps", "ReplicaSet"): replicaset,
     GroupKind("apps", "StatefulSet"): statefulset,
+    GroupKind("apps.kruise.io", "CloneSet"): cloneset,
+    GroupKind("apps.kruise.io", "DaemonSet"): daemonset,
+    GroupKind("apps.kruise.io", "StatefulSet"): statefulset,
     GroupKind("argoproj.io", "AnalysisRun"): workflow,
+    GroupKind("argoproj.io", "ApplicationSet"): applicationset,
     GroupKind("argoproj.io", "Experiment"): workflow,
     GroupKind("argoproj.io", "Rollout"): rollout,
     GroupKind("argoproj.io", "Workflow"): workflow,
     GroupKind("autoscaling", "HorizontalPodAutoscaler"): horizontalpodautoscaler,
     GroupKind("batch", "CronJob"): cronjob,
     GroupKind("batch", "Job"): job,
+    GroupKind("cdi.kubevirt.io", "DataVolume"): datavolume,
+    GroupKind("ceph.rook.io", "CephCluster"): cephcluster,
+    GroupKind("db.atlasgo.io", "AtlasMigration"): atlas,
+    GroupKind("db.atlasgo.io", "AtlasSchema"): atlas,
     GroupKind("extensions", "Ingress"): ingress,
+    GroupKind("flink.apache.org", "FlinkDeployment"): flinkdeployment,
     GroupKind("gateway.networking.k8s.io", "GRPCRoute"): route,
     GroupKind("gateway.networking.k8s.io", "HTTPRoute"): route,
     GroupKind("gateway.networking.k8s.io", "TCPRoute"): route,
     GroupKind("gateway.networking.k8s.io", "TLSRoute"): route,
     GroupKind("gateway.networking.k8s.io", "UDPRoute"): route,
+    GroupKind("kubevirt.io", "VirtualMachine"): virtualmachine,
+    GroupKind("kubevirt.io", "VirtualMachineInstance"): virtualmachineinstance,
+    GroupKind("longhorn.io", "Volume"): longhornvolume,
+    GroupKind("minio.min.io", "Tenant"): miniotenant,
+    GroupKind("monitoring.coreos.com", "Alertmanager"): prometheus,
+    GroupKind("monitoring.coreos.com", "Prometheus"): prometheus,
+    GroupKind("monitoring.coreos.com", "PrometheusAgent"): prometheus,
+    GroupKind("monitoring.coreos.com", "ThanosRuler"): prometheus,
     GroupKind("networking.k8s.io", "Ingress"): ingress,
+    GroupKind("operators.coreos.com", "CatalogSource"): olm.catalogsource,
+    GroupKind("operators.coreos.com", "ClusterServiceVersion"): olm.clusterserviceversion,
+    GroupKind("operators.coreos.com", "InstallPlan"): olm.installplan,
+    GroupKind("operators.coreos.com", "Subscription"): olm.subscription,
     GroupKind("policy", "PodDisruptionBudget"): poddisruptionbudget,
+    GroupKind("policy.open-cluster-management.io", "CertificatePolicy"): openclusterpolicy,
+    GroupKind("policy.open-cluster-management.io", "ConfigurationPolicy"): openclusterpolicy,
+    GroupKind("policy.open-cluster-management.io", "OperatorPolicy"): openclusterpolicy,
+    GroupKind("policy.open-cluster-management.io", "Policy"): openclusterpolicy,
+    GroupKind("postgresql.cnpg.io", "Cluster"): cloudnativepg.cluster,
+    GroupKind("postgresql.cnpg.io", "Database"): cloudnativepg.declared,
+    GroupKind("postgresql.cnpg.io", "Publication"): cloudnativepg.declared,
+    GroupKind("postgresql.cnpg.io", "Subscription"): cloudnativepg.declared,
+    GroupKind("projectcontour.io", "HTTPProxy"): httpproxy,
+    GroupKind("rabbitmq.com", "RabbitmqCluster"): rabbitmqcluster,
+    GroupKind("ray.io", "RayCluster"): raycluster,
+    GroupKind("ray.io", "RayJob"): rayjob,
+    GroupKind("route.openshift.io", "Route"): openshiftroute,
+    GroupKind("sparkoperator.k8s.io", "SparkApplication"): sparkapplication,
 }
+
+GROUP_RULES: Final[dict[str, Rule]] = {
+    ".cnrm.cloud.google.com": configconnector,
+    ".crossplane.io": crossplane,
+    ".services.k8s.aws": ack,
+    ".upbound.io": crossplane,
+}
+"""By how a group ends, for operators that have a group for every service of a cloud."""
 
 _BUILT_IN_GROUPS: Final = frozenset(
     {
@@ -113,7 +180,12 @@ def _assess(view: View) -> Health | None:
     rule = RULES.get(GroupKind(group, view.text("kind")))
     if rule is not None:
         return rule(view)
-    return None if group in _BUILT_IN_GROUPS else by_conventions(view)
+    if group in _BUILT_IN_GROUPS:
+        return None
+    for end, of_group in GROUP_RULES.items():
+        if group.endswith(end) and group != "core.cnrm.cloud.google.com":
+            return of_group(view)
+    return by_conventions(view, awaited=is_awaited(group, view.text("kind")))
 
 
 def _being_deleted(view: View, metadata: View) -> Health:

@@ -40,9 +40,12 @@ _SUMMARY: Final = frozenset(
         "Provisioned",
         "Complete",
         "Completed",
+        "Done",
+        "Installed",
+        "Updated",
     }
 )
-_ENDS: Final = frozenset({"Complete", "Completed"})
+_ENDS: Final = frozenset({"Complete", "Completed", "Done", "Updated"})
 """Not true of something that is still at work."""
 _ACTIVITY: Final = frozenset(
     {
@@ -61,8 +64,23 @@ _ACTIVITY: Final = frozenset(
         "Deleting",
         "Terminating",
         "Pending",
+        "PendingProposal",
+        "Promoting",
+        "Rebalancing",
+        "Migrating",
+        "Restoring",
+        "Resizing",
+        "Restarting",
+        "Scaling",
+        "Building",
+        "Deploying",
+        "Configuring",
+        "RollingUpdate",
+        "RolloutProgressing",
     }
 )
+_TASK_ACTIVITY: Final = frozenset({"Created", "Queued", "Running", "Started", "Starting"})
+"""What a task tells of itself that has not ended."""
 _TROUBLE_ENDS: Final = frozenset(
     {
         "denied",
@@ -79,11 +97,13 @@ _TROUBLE_ENDS: Final = frozenset(
         "unhealthy",
     }
 )
-_SUMMARY_ENDS: Final = frozenset({"ready", "available", "healthy", "success", "succeeded", "synced"})
+_SUMMARY_ENDS: Final = frozenset({"ready", "available", "healthy", "success", "succeeded", "synced", "synchronized"})
+_SAID_WORDS: Final = 3
+"""Of a message only so many words are read: what is being done stands at its beginning."""
 
 
-def by_conditions(conditions: list[Condition], generation: int | None) -> Health | None:
-    """Judge by conditions; None when none of them is of a known sort."""
+def by_conditions(conditions: list[Condition], generation: int | None, *, ends: bool = False) -> Health | None:
+    """Judge by conditions; None when none of them is of a known sort. `ends` is set for things that run to an end."""
     judged = [health for c in conditions if (health := _trouble(c, generation)) is not None]
     active = [c for c in conditions if _is_active(c)]
     summary = [c for c in conditions if c.type in _SUMMARY or c.type == "NotReady"]
@@ -91,15 +111,21 @@ def by_conditions(conditions: list[Condition], generation: int | None) -> Health
         summary = [c for c in conditions if _ends_in(c.type, _SUMMARY_ENDS)]
     judged += [_summarised(c, generation, bool(active)) for c in summary]
     judged += [progressing(c.words()) for c in active]
+    if not judged and ends:
+        judged = [progressing(c.words()) for c in conditions if c.type in _TASK_ACTIVITY and c.true][-1:]
     return worst_of(judged) if judged else None
 
 
 def _trouble(condition: Condition, generation: int | None) -> Health | None:
+    if _is_stale(condition, generation):
+        return None
+    if condition.type == "Active" or condition.type in _ACTIVITY:
+        # False is the ordinary state of these, where it is not a failure.
+        failing = condition.false and tone(condition.reason) is Tone.FAILING
+        return degraded(condition.words()) if failing else None
     if not _ends_in(condition.type, _TROUBLE_ENDS) and words(condition.type)[:1] != ["invalid"]:
         return None
-    if not condition.true or _is_stale(condition, generation):
-        return None
-    return degraded(condition.words())
+    return degraded(condition.words()) if condition.true else None
 
 
 def _ends_in(type_: str, ends: frozenset[str]) -> bool:
@@ -112,7 +138,7 @@ def _is_active(condition: Condition) -> bool:
     """Tell whether something is going on. Progressing stays true in Deployments that have long finished."""
     if condition.type not in _ACTIVITY or not condition.true:
         return False
-    return tone(condition.reason) is not Tone.FINE
+    return tone(condition.reason) is not Tone.FINE or condition.reason.startswith("Active")
 
 
 def _is_stale(condition: Condition, generation: int | None) -> bool:
@@ -142,4 +168,6 @@ def _not_good(condition: Condition, active: bool) -> Health:
     if said is Tone.SUSPENDED:
         return suspended(condition.words())
     waiting = active or said is Tone.MOVING or not (condition.reason or condition.message)
+    if not condition.reason and not waiting:
+        waiting = tone(" ".join(condition.message[:200].split()[:_SAID_WORDS])) is Tone.MOVING
     return progressing(condition.words()) if waiting else degraded(condition.words())

@@ -2,12 +2,14 @@
 
 In this order; the first that says anything decides:
 
-1. Without a status an object is Healthy: its kind reports nothing.
+1. Without a status an object is Healthy: its kind reports nothing. Of kinds that are known to report on every object
+   (`awaited`), one without a word on how it is has not been taken up yet: Progressing.
 2. Asked to stand still (`spec.suspend`, `spec.paused`, a Paused condition): Suspended.
 3. `status.observedGeneration` behind: Progressing, for all else in the status is about an older object.
 4. Conditions (`conventional_conditions`).
-5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts.
-6. `status.ready`, `readyToUse`.
+5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts. A phase that says
+   worse than conditions that are fine is believed.
+6. `status.ready`, `readyToUse`, `healthy`; an error told in `status.error` makes a failure of what is not ready.
 
 A field of another type than the convention has is no part of the convention, and is passed over.
 """
@@ -18,7 +20,7 @@ from typing import Any, Final
 
 from agent.engine.health.conditions import readable_conditions
 from agent.engine.health.conventional_conditions import by_conditions
-from agent.engine.health.model import Health, HealthStatus, healthy, progressing, suspended, worst_of
+from agent.engine.health.model import Health, HealthStatus, degraded, healthy, progressing, suspended, worst_of
 from agent.engine.health.reading import View, with_cause
 from agent.engine.health.wording import Tone, tone, words
 
@@ -28,9 +30,12 @@ _STATE_FIELDS: Final = ("phase", "state", "health", "status", "currentState", "l
 _STATE_WORDS: Final = frozenset({"phase", "state", "health", "status"})
 _PAST_OR_FUTURE: Final = frozenset({"last", "previous", "desired", "target"})
 _NESTED_STATE_FIELDS: Final = ("status", "state", "phase", "value")
-_READY_FIELDS: Final = ("ready", "readyToUse")
-_TASKS: Final = ("Run", "Job", "Task", "Workflow", "Backup", "Restore", "Build", "Experiment", "SparkApplication")
-"""Ends of the names of kinds that run to an end: PipelineRun, SparkApplication."""
+_READY_FIELDS: Final = ("ready", "readyToUse", "healthy")
+_ERROR_FIELDS: Final = ("error", "errorMessage", "failureMessage")
+_TASKS: Final = ("Run", "Job", "Task", "Workflow", "Backup", "Restore", "Build", "Experiment", "Promotion")
+"""Ends of the names of kinds that run to an end: PipelineRun, TrainingJob."""
+_ALONE: Final = {"bootstrap": Tone.MOVING, "new": Tone.MOVING, "none": Tone.MOVING, "unavailable": Tone.FAILING}
+"""Words that say this where they are a phase, and something else inside a reason."""
 
 _STATUS_OF: Final = {
     Tone.FAILING: HealthStatus.DEGRADED,
@@ -42,16 +47,23 @@ _STATUS_OF: Final = {
 }
 
 
-def by_conventions(obj: View) -> Health:
-    """Judge an object of a kind that has no rule of its own."""
+def by_conventions(obj: View, *, awaited: bool = False) -> Health:
+    """Judge an object of a kind that has no rule of its own.
+
+    `awaited` says that objects of its kind come to say how they are.
+    """
     status = obj.data.get("status")
     if not isinstance(status, dict) or not status:
-        return healthy()
+        status = {}
+    return _judged(obj, status) or (progressing("its controller has not reported yet") if awaited else healthy())
+
+
+def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     generation = _whole(obj.map("metadata").data.get("generation"))
     view = View(status, "status")
     conditions = readable_conditions(view)
     paused = [c for c in conditions if c.type in _SUSPENDING_CONDITIONS and c.true]
-    field = _suspended_by(obj.data.get("spec"))
+    field = _suspended_by(obj.data.get("spec")) if status else ""
     if field or paused:
         return suspended(f"it is suspended ({field})" if field else paused[0].words())
     observed = _whole(status.get("observedGeneration"))
@@ -59,12 +71,19 @@ def by_conventions(obj: View) -> Health:
         return progressing(
             f"the controller has not taken up the latest change (generation {generation}, observed {observed})"
         )
-    judged = by_conditions(conditions, generation)
+    ends = obj.text("kind").endswith(_TASKS)
+    judged = by_conditions(conditions, generation, ends=ends)
     if judged is None:
-        judged = _by_state(view, ends=obj.text("kind").endswith(_TASKS))
-    if judged is None:
-        judged = _by_ready(view)
-    return judged or healthy()
+        return _by_state(view, ends=ends) or _by_ready(view)
+    phase = _by_phase(view, ends=ends) if judged.status is HealthStatus.HEALTHY else None
+    return phase or judged
+
+
+def _by_phase(status: View, *, ends: bool) -> Health | None:
+    """Return what the phase says, where that is worse than fine: it may tell what no condition does, as Paused."""
+    state = _state(status, "phase")
+    judged = _health_of(*state, ends=ends) if state is not None else None
+    return None if judged is None or judged.status in (HealthStatus.HEALTHY, HealthStatus.UNKNOWN) else judged
 
 
 def _whole(value: Any) -> int | None:
@@ -82,12 +101,14 @@ def _suspended_by(spec: Any) -> str:
 
 def _by_state(status: View, *, ends: bool) -> Health | None:
     states = [found for name in _state_fields(status.data) if (found := _state(status, name)) is not None]
-    judged = []
-    for where, value, said in states:
-        health = _STATUS_OF[tone(value, ends=ends)]
-        message = "" if health is HealthStatus.HEALTHY else with_cause(f"{where} is {value}", said)
-        judged.append(Health(health, message))
+    judged = [_health_of(*state, ends=ends) for state in states]
     return worst_of(judged) if judged else None
+
+
+def _health_of(where: str, value: str, said: str, *, ends: bool) -> Health:
+    found = _ALONE.get(value.lower()) or tone(value, ends=ends)
+    health = _STATUS_OF[found]
+    return Health(health, "" if health is HealthStatus.HEALTHY else with_cause(f"{where} is {value}", said))
 
 
 def _state_fields(status: dict[str, Any]) -> list[str]:
@@ -95,7 +116,8 @@ def _state_fields(status: dict[str, Any]) -> list[str]:
     usual = [name for name in _STATE_FIELDS if status.get(name)]
     if usual:
         return usual
-    named = [name for name in status if (w := words(name)) and w[-1] in _STATE_WORDS and w[0] not in _PAST_OR_FUTURE]
+    told = [name for name, value in status.items() if isinstance(value, str | dict)]
+    named = [name for name in told if (w := words(name)) and w[-1] in _STATE_WORDS and w[0] not in _PAST_OR_FUTURE]
     return named if len(named) == 1 else []
 
 
@@ -119,6 +141,19 @@ def _said(status: dict[str, Any]) -> str:
 def _by_ready(status: View) -> Health | None:
     for name in _READY_FIELDS:
         value = status.data.get(name)
+        if isinstance(value, bool) and value:
+            return healthy()
         if isinstance(value, bool):
-            return healthy() if value else progressing(with_cause(f"{status.field(name)} is false", _said(status.data)))
-    return None
+            told, error = f"{status.field(name)} is false", _error(status.data)
+            return degraded(with_cause(told, error)) if error else progressing(with_cause(told, _said(status.data)))
+    return degraded(with_cause("its status tells an error", error)) if (error := _error(status.data)) else None
+
+
+def _error(status: dict[str, Any]) -> str:
+    """Return the error that a status tells, as text or as a map with a message."""
+    for name in _ERROR_FIELDS:
+        value = status.get(name)
+        text = value.get("message") if isinstance(value, dict) else value
+        if isinstance(text, str) and text:
+            return text
+    return ""

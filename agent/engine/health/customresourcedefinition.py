@@ -15,7 +15,13 @@ def customresourcedefinition(obj: View) -> Health:
     names = reported.get("NamesAccepted")
     if names is not None and names.false:
         return degraded(with_cause("its names are taken", names.cause()))
+    schema = reported.get("NonStructuralSchema")
+    if schema is not None and schema.true:
+        return degraded(with_cause("its schema is not structural", schema.cause()))
     established = reported.get("Established")
     if established is None:
         return progressing("the API server has not taken it up yet")
-    return healthy() if established.true else progressing(established.words())
+    if established.true:
+        return healthy()
+    waiting = established.status == "Unknown" or established.reason in ("", "Installing")
+    return progressing(established.words()) if waiting else degraded(established.words())

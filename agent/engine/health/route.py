@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.engine.health.conditions import conditions
 from agent.engine.health.conventional_conditions import by_conditions
-from agent.engine.health.model import Health, worst_of
+from agent.engine.health.model import Health, progressing, worst_of
 from agent.engine.health.reading import View, with_cause
 
 
@@ -16,4 +16,4 @@ def route(obj: View) -> Health:
         if judged is not None:
             where = f"at gateway {parent.map('parentRef').text('name')}"
             healths.append(Health(judged.status, with_cause(where, judged.message) if judged.message else ""))
-    return worst_of(healths)
+    return worst_of(healths) if healths else progressing("no gateway has taken it up yet")

@@ -25,13 +25,14 @@ def statefulset(obj: View) -> Health:
 
 def _rolled_out(rolling: View, wanted: int, status: View) -> Health:
     updated = status.integer("updatedReplicas")
+    current, update = status.text("currentRevision"), status.text("updateRevision")
+    going_on = progressing(f"{updated} of {wanted} pods are updated from revision {current} to {update}")
     partition = rolling.integer("partition")
     if partition > 0:
         due = max(wanted - partition, 0)
         if updated < due:
             return progressing(f"{updated} of {due} pods above partition {partition} are updated")
         return healthy(f"{updated} pods are updated, those below partition {partition} are left on purpose")
-    current, update = status.text("currentRevision"), status.text("updateRevision")
-    if current != update:
-        return progressing(f"{updated} of {wanted} pods are updated from revision {current} to {update}")
-    return healthy()
+    # A partition of 0 is written by the API server; then the number of pods tells all.
+    behind = updated < wanted if rolling.has("partition") else current != update
+    return going_on if behind else healthy()

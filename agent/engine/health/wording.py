@@ -83,7 +83,17 @@ _FAILING: Final = frozenset(
     }
 )
 
-_FAILING_PAIRS: Final = frozenset({("back", "off"), ("timed", "out"), ("time", "out"), ("not", "found")})
+_FAILING_PAIRS: Final = frozenset(
+    {
+        ("action", "required"),
+        ("back", "off"),
+        ("limit", "reached"),
+        ("not", "allowed"),
+        ("not", "found"),
+        ("time", "out"),
+        ("timed", "out"),
+    }
+)
 
 _SUSPENDED: Final = frozenset({"disabled", "halted", "hibernated", "paused", "stopped", "suspended"})
 
@@ -108,6 +118,7 @@ _FINE: Final = frozenset(
         "accepted",
         "active",
         "applied",
+        "assigned",
         "available",
         "bound",
         "complete",
@@ -134,6 +145,7 @@ _FINE: Final = frozenset(
         "success",
         "successful",
         "synced",
+        "synchronized",
         "up",
         "valid",
         "working",
