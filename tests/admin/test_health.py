@@ -106,6 +106,56 @@ def test_the_shell_names_its_commands(escadre: Terminal) -> None:
     assert (outcome.code, "did you mean 'health'?" in outcome.err) == (2, True)
 
 
+WIDGET = {"apiVersion": "example.org/v1", "kind": "Widget", "status": {"phase": "Failed"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("check.lua", "hs = {status = 'Suspended', message = obj.kind} return hs"),
+        ("check.cel", "{'status': 'Suspended', 'message': obj.kind}"),
+        ("lua", "return {status = 'Suspended', message = obj.kind}"),
+        ("cel", "{'status': 'Suspended', 'message': obj.kind}"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["example.org_Widget", "*.org_*", "*_*"])
+def test_overrides(escadre: Terminal, name: str, source: str, kind: str) -> None:
+    Path(name).write_text(source)
+    outcome = escadre("admin", "health", "--override", f"{kind}={name}", "-", input=json.dumps(WIDGET))
+    assert healths(outcome) == [{"status": "Suspended", "message": "Widget"}]
+
+
+def test_the_suffix_decides_before_the_content(escadre: Terminal) -> None:
+    Path("check.cel").write_text("return 1")
+    (health,) = healths(escadre("admin", "health", "--override", "Pod=check.cel", "-", input=json.dumps(POD)))
+    assert health["status"] == "Unknown" and "is not CEL" in health["message"]
+
+
+def test_open_libraries(escadre: Terminal) -> None:
+    Path("c.lua").write_text("return {status = 'Healthy', message = type(coroutine)}")
+    arguments = ("admin", "health", "--override", "Pod=c.lua", "-")
+    assert healths(escadre(*arguments, input=json.dumps(POD)))[0]["message"] == "nil"
+    assert healths(escadre(*arguments, "--use-open-libs", input=json.dumps(POD)))[0]["message"] == "table"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("Pod", "is not <group>_<kind>=FILE"),
+        ("=x", "is not <group>_<kind>=FILE"),
+        ("a_b_C=x", "is not <group>_<kind>=FILE"),
+        ("Pod=missing.lua", "missing.lua cannot be read"),
+        ("Pod=empty.lua", "empty.lua: the override is empty"),
+        ("Pod=binary.lua", "not UTF-8"),
+    ],
+)
+def test_overrides_that_cannot_be_read(escadre: Terminal, override: str, said: str) -> None:
+    Path("empty.lua").write_text(" ")
+    Path("binary.lua").write_bytes(b"\xff\xfe")
+    outcome = escadre("admin", "health", "--override", override, "-", input="")
+    assert (outcome.code, said in outcome.err) == (2, True), outcome.err
+
+
 def test_a_thousand_objects_take_less_than_two_seconds(tmp_path: Path) -> None:
     """Of the processor, for how long the program waits for it says nothing about the program."""
     text = "\n---\n".join(json.dumps(deployment(i), indent=1) for i in range(1000))

@@ -33,6 +33,7 @@ from agent.engine.health.model import Health, progressing, unknown
 from agent.engine.health.namespace import namespace
 from agent.engine.health.openclusterpolicy import openclusterpolicy
 from agent.engine.health.openshiftroute import openshiftroute
+from agent.engine.health.overrides import NO_OVERRIDES, Overrides
 from agent.engine.health.persistentvolume import persistentvolume
 from agent.engine.health.persistentvolumeclaim import persistentvolumeclaim
 from agent.engine.health.pod import pod
@@ -160,23 +161,27 @@ _BUILT_IN_GROUPS: Final = frozenset(
 """Groups of Kubernetes itself, whose kinds without a rule have no health: ConfigMap, Secret, Role, StorageClass."""
 
 
-def assess(obj: Object) -> Health | None:
+def assess(obj: Object, overrides: Overrides = NO_OVERRIDES) -> Health | None:
     """Say what state a live object is in; None for a kind that has no health of its own, which counts as fine.
 
-    Never raises: of an object that cannot be read the health is Unknown, and the message names the field.
+    `overrides` are asked before the rules of the kinds. Never raises: of an object that cannot be read the health is
+    Unknown, and the message names the field.
     """
     view = View(obj)
     try:
-        return _assess(view)
+        return _assess(view, overrides)
     except Malformed as problem:
         return unknown(f"the object cannot be read: {problem}")
 
 
-def _assess(view: View) -> Health | None:
+def _assess(view: View, overrides: Overrides) -> Health | None:
     metadata = view.map("metadata")
     if metadata.has("deletionTimestamp"):
         return _being_deleted(view, metadata)
     group, _ = split_api_version(view.text("apiVersion"))
+    override = overrides.find(group, view.text("kind"))
+    if override is not None:
+        return override(view.data)
     rule = RULES.get(GroupKind(group, view.text("kind")))
     if rule is not None:
         return rule(view)

@@ -1,0 +1,115 @@
+"""Health as users say it, kind by kind: a Lua script as Argo CD runs it, or a CEL expression.
+
+Both are given the object as `obj`. A script returns `{status = …, message = …}`; an expression gives such a map, or
+the status alone. What gives nothing (nil, null, an empty table) says that the object has no health. Everything else,
+a failure included, makes it Unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Any, Final
+
+from agent.engine.cel import CelError, Expression
+from agent.engine.health.model import Health, HealthStatus, cut, unknown
+from agent.engine.lua import LuaError, Script
+from agent.engine.resource import GroupKind, Object
+
+_MAX_MESSAGE: Final = 1000
+_STATUSES: Final = frozenset(HealthStatus)
+_CODE: Final = re.compile(r"--[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|(?P<lua>\b(?:return|function|local)\b)")
+"""Words that Lua needs and CEL reserves, outside of texts and remarks."""
+
+Judge = Callable[[Object], Health | None]
+
+
+def from_lua(source: str, *, open_libs: bool = False) -> Judge:
+    """Make a health check of a Lua script, unchanged from Argo CD's `health.lua`."""
+    script = Script(source, open_libs)
+
+    def judge(obj: Object) -> Health | None:
+        try:
+            return _read(script.run(obj=obj))
+        except LuaError as error:
+            return unknown(f"the health script cannot say: {error}")
+
+    return judge
+
+
+def from_cel(source: str) -> Judge:
+    """Make a health check of a CEL expression."""
+    expression = Expression(source)
+
+    def judge(obj: Object) -> Health | None:
+        try:
+            return _read(expression.run(obj))
+        except CelError as error:
+            return unknown(f"the health expression cannot say: {error}")
+
+    return judge
+
+
+def from_text(source: str, *, open_libs: bool = False) -> Judge:
+    """Make a health check of a text that is Lua or CEL, as its words say."""
+    return from_lua(source, open_libs=open_libs) if is_lua(source) else from_cel(source)
+
+
+def is_lua(source: str) -> bool:
+    return any(found["lua"] for found in _CODE.finditer(source))
+
+
+def _read(value: Any) -> Health | None:
+    """Read what a script or expression gave."""
+    if value is None or value == [] or value == {}:
+        return None
+    if isinstance(value, str):
+        value = {"status": value}
+    if not isinstance(value, dict):
+        return unknown(f"the health check gave a {type(value).__name__}, not a status and a message")
+    status, message = value.get("status"), value.get("message")
+    if not isinstance(message, str | None):
+        return unknown(f"the health check gave a message that is a {type(message).__name__}, not a text")
+    if not isinstance(status, str) or status not in _STATUSES:
+        given = f"the status {cut(status, 60)!r}" if isinstance(status, str) and status else "no status"
+        return unknown(f"the health check gave {given}; it has to be one of {', '.join(HealthStatus)}")
+    return Health(HealthStatus(status), cut(message or "", _MAX_MESSAGE))
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Health checks by kind. One named exactly counts before one that a pattern covers."""
+
+    exact: dict[GroupKind, Judge]
+    patterns: tuple[tuple[re.Pattern[str], Judge], ...] = ()
+    """Over "<group>/<kind>", the more exact ones first."""
+
+    def find(self, group: str, kind: str) -> Judge | None:
+        judge = self.exact.get(GroupKind(group, kind))
+        if judge is None and self.patterns:
+            name = f"{group}/{kind}"
+            judge = next((judge for pattern, judge in self.patterns if pattern.fullmatch(name)), None)
+        return judge
+
+
+NO_OVERRIDES: Final = Overrides({})
+
+
+def overrides(checks: Iterable[tuple[GroupKind, Judge]]) -> Overrides:
+    """Gather health checks; the group and kind of each may hold `*`. The last for a kind counts."""
+    exact: dict[GroupKind, Judge] = {}
+    patterns: dict[str, Judge] = {}
+    for (group, kind), judge in checks:
+        if "*" in group or "*" in kind:
+            patterns[f"{group}/{kind}"] = judge
+        else:
+            exact[GroupKind(group, kind)] = judge
+    ordered = sorted(patterns.items(), key=lambda item: (-len(item[0].replace("*", "")), item[0]))
+    return Overrides(exact, tuple((_pattern(text), judge) for text, judge in ordered))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile a pattern in which only `*` means something."""
+    return re.compile(translate(re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", text))))
