@@ -9,9 +9,9 @@ import click
 import orjson
 
 from agent.admin.objects import Misuse, read_bytes, read_objects
-from agent.engine.customizations import split_kind
+from agent.engine.customizations import patterns, split_kind
 from agent.engine.health import assess
-from agent.engine.health.overrides import Judge, Overrides, from_cel, from_lua, from_text, overrides
+from agent.engine.health.overrides import Judge, Overrides, from_cel, from_lua, from_text
 from agent.engine.resource import GroupKind, Object
 
 
@@ -61,7 +61,7 @@ def line(obj: Object, checks: Overrides) -> bytes:
 
 def read_overrides(given: Iterable[str], *, open_libs: bool = False) -> Overrides:
     """Read `<group>_<kind>=FILE` and the files. Raises Misuse."""
-    return overrides(_read_override(text, open_libs) for text in given)
+    return patterns(_read_override(text, open_libs) for text in given)
 
 
 def _read_override(text: str, open_libs: bool) -> tuple[GroupKind, Judge]:

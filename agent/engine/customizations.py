@@ -6,10 +6,12 @@ There are two forms: one key for each, `resource.customizations.health.<group>_<
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Any, Final, Generic, TypeVar
 
-from agent.engine.health.overrides import Judge, Overrides, from_text, overrides
 from agent.engine.resource import GroupKind
 
 PREFIX: Final = "resource.customizations"
@@ -17,14 +19,45 @@ ReadYaml = Callable[[str], Any]
 """Reads a text of YAML; raises an error of its own that names the place."""
 
 
+T = TypeVar("T")
+
+
 class CustomizationError(Exception):
     """A setting cannot be read; the message names its key."""
 
 
-def health_overrides(data: Mapping[str, str], read_yaml: ReadYaml) -> Overrides:
-    """Return the health checks of the settings. Raises CustomizationError, and what `read_yaml` raises."""
-    checks = [*_from_map(data, read_yaml), *_from_keys(data)]
-    return overrides(checks)
+@dataclass(frozen=True, slots=True)
+class Patterns(Generic[T]):
+    """Something by kind. What names a kind exactly counts before a pattern that covers it."""
+
+    exact: Mapping[GroupKind, T]
+    covering: tuple[tuple[re.Pattern[str], T], ...] = ()
+    """Over "<group>/<kind>", the more exact ones first."""
+
+    def find(self, group: str, kind: str) -> T | None:
+        found = self.exact.get(GroupKind(group, kind))
+        if found is None and self.covering:
+            name = f"{group}/{kind}"
+            found = next((value for pattern, value in self.covering if pattern.fullmatch(name)), None)
+        return found
+
+
+def patterns(given: Iterable[tuple[GroupKind, T]]) -> Patterns[T]:
+    """Gather what is said of kinds, whose group and kind may hold `*`. The last for a kind counts."""
+    exact: dict[GroupKind, T] = {}
+    covering: dict[str, T] = {}
+    for (group, kind), value in given:
+        if "*" in group or "*" in kind:
+            covering[f"{group}/{kind}"] = value
+        else:
+            exact[GroupKind(group, kind)] = value
+    ordered = sorted(covering.items(), key=lambda item: (-len(item[0].replace("*", "")), item[0]))
+    return Patterns(exact, tuple((_compiled(text), value) for text, value in ordered))
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """Compile a pattern in which only `*` means something."""
+    return re.compile(translate(re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", text))))
 
 
 def split_kind(text: str) -> GroupKind:
@@ -62,16 +95,6 @@ def in_one_map(data: Mapping[str, str], read_yaml: ReadYaml) -> Iterator[tuple[G
             raise CustomizationError(f"{PREFIX}: {error}") from None
 
 
-def _from_map(data: Mapping[str, str], read_yaml: ReadYaml) -> Iterator[tuple[GroupKind, Judge]]:
-    for kind, settings in in_one_map(data, read_yaml):
-        script = settings.get("health.lua")
-        if isinstance(script, str):
-            yield kind, from_text(script, open_libs=settings.get("health.lua.useOpenLibs") is True)
-        elif script is not None:
-            raise CustomizationError(f"{PREFIX}: health.lua of {kind.group}/{kind.kind} is no text")
-
-
-def _from_keys(data: Mapping[str, str]) -> Iterator[tuple[GroupKind, Judge]]:
-    opened = {kind for kind, value in by_kind(data, "useOpenLibs") if value.strip().lower() == "true"}
-    for kind, script in by_kind(data, "health"):
-        yield kind, from_text(script, open_libs=kind in opened)
+def opened_kinds(data: Mapping[str, str]) -> frozenset[GroupKind]:
+    """Return the kinds whose scripts may use more libraries: `resource.customizations.useOpenLibs.<group>_<kind>`."""
+    return frozenset(kind for kind, value in by_kind(data, "useOpenLibs") if value.strip().lower() == "true")

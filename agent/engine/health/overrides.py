@@ -8,15 +8,14 @@ a failure included, makes it Unknown, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from fnmatch import translate
+from collections.abc import Callable
 from typing import Any, Final
 
 from agent.engine.cel import CelError, Expression
+from agent.engine.customizations import Patterns, patterns
 from agent.engine.health.model import Health, HealthStatus, cut, unknown
 from agent.engine.lua import LuaError, Script
-from agent.engine.resource import GroupKind, Object
+from agent.engine.resource import Object
 
 _MAX_MESSAGE: Final = 1000
 _STATUSES: Final = frozenset(HealthStatus)
@@ -78,38 +77,7 @@ def _read(value: Any) -> Health | None:
     return Health(HealthStatus(status), cut(message or "", _MAX_MESSAGE))
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """Health checks by kind. One named exactly counts before one that a pattern covers."""
+Overrides = Patterns[Judge]
+"""Health checks by kind."""
 
-    exact: dict[GroupKind, Judge]
-    patterns: tuple[tuple[re.Pattern[str], Judge], ...] = ()
-    """Over "<group>/<kind>", the more exact ones first."""
-
-    def find(self, group: str, kind: str) -> Judge | None:
-        judge = self.exact.get(GroupKind(group, kind))
-        if judge is None and self.patterns:
-            name = f"{group}/{kind}"
-            judge = next((judge for pattern, judge in self.patterns if pattern.fullmatch(name)), None)
-        return judge
-
-
-NO_OVERRIDES: Final = Overrides({})
-
-
-def overrides(checks: Iterable[tuple[GroupKind, Judge]]) -> Overrides:
-    """Gather health checks; the group and kind of each may hold `*`. The last for a kind counts."""
-    exact: dict[GroupKind, Judge] = {}
-    patterns: dict[str, Judge] = {}
-    for (group, kind), judge in checks:
-        if "*" in group or "*" in kind:
-            patterns[f"{group}/{kind}"] = judge
-        else:
-            exact[GroupKind(group, kind)] = judge
-    ordered = sorted(patterns.items(), key=lambda item: (-len(item[0].replace("*", "")), item[0]))
-    return Overrides(exact, tuple((_pattern(text), judge) for text, judge in ordered))
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern in which only `*` means something."""
-    return re.compile(translate(re.sub(r"[?\[]", r"[\g<0>]", re.sub(r"\*+", "*", text))))
+NO_OVERRIDES: Final[Overrides] = patterns([])

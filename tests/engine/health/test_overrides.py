@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.customizations import CustomizationError, health_overrides, split_kind
+from agent.engine.customizations import CustomizationError, patterns, split_kind
 from agent.engine.health import Health, HealthStatus, assess
-from agent.engine.health.overrides import Judge, Overrides, from_cel, from_lua, from_text, is_lua, overrides
+from agent.engine.health.overrides import Judge, Overrides, from_cel, from_lua, from_text, is_lua
+from agent.engine.health.settings import health_overrides
 from agent.engine.resource import GroupKind
 from tests.engine.strategies import json_values
 
@@ -37,7 +38,7 @@ def widget(**more: Any) -> dict[str, Any]:
 
 
 def by(judge: Judge, obj: dict[str, Any] | None = None) -> Health | None:
-    return assess(obj or widget(), overrides([(GroupKind("example.org", "Widget"), judge)]))
+    return assess(obj or widget(), patterns([(GroupKind("example.org", "Widget"), judge)]))
 
 
 def test_scripts_and_expressions_judge() -> None:
@@ -52,7 +53,7 @@ def test_scripts_and_expressions_judge() -> None:
 def test_they_come_before_the_rules_and_after_deletion() -> None:
     judge = from_cel("'Suspended'")
     pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "status": {"phase": "Failed"}}
-    checks = overrides([(GroupKind("", "Pod"), judge)])
+    checks = patterns([(GroupKind("", "Pod"), judge)])
     assert assess(pod, checks) == Health(HealthStatus.SUSPENDED)
     assert assess(pod) != Health(HealthStatus.SUSPENDED)
     gone = assess({**pod, "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, checks)
@@ -120,7 +121,7 @@ def saying(text: str) -> Judge:
 
 
 def test_patterns_cover_what_is_not_named() -> None:
-    checks = overrides(
+    checks = patterns(
         (split_kind(name), saying(name))
         for name in ("*_*", "*.crossplane.io_*", "s3.aws.crossplane.io_Bucket", "*.crossplane.io_B*", "a?c[d]_K*")
     )
@@ -131,7 +132,7 @@ def test_patterns_cover_what_is_not_named() -> None:
     assert named(checks, "", "Pod") == "*_*"
     assert named(checks, "a?c[d]", "Kind") == "a?c[d]_K*"
     assert named(checks, "abcd", "Kind") == "*_*"
-    assert overrides([]).find("", "Pod") is None
+    assert patterns([]).find("", "Pod") is None
 
 
 def test_settings_of_argo_cd() -> None:
@@ -159,7 +160,7 @@ def test_settings_of_argo_cd() -> None:
     assert named(checks, "a.example.org", "X") == "nil"
     assert named(checks, "open.org", "X") == "table"
     assert checks.find("example.org", "Other") is None
-    assert health_overrides({}, yaml.safe_load) == overrides([])
+    assert health_overrides({}, yaml.safe_load) == patterns([])
 
 
 @pytest.mark.parametrize(
