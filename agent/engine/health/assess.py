@@ -14,6 +14,7 @@ from agent.engine.health.atlas import atlas
 from agent.engine.health.awaited import is_awaited
 from agent.engine.health.cephcluster import cephcluster
 from agent.engine.health.cloneset import cloneset
+from agent.engine.health.clustertemplateinstance import clustertemplateinstance
 from agent.engine.health.configconnector import configconnector
 from agent.engine.health.conventions import by_conventions
 from agent.engine.health.cronjob import cronjob
@@ -26,7 +27,10 @@ from agent.engine.health.flinkdeployment import flinkdeployment
 from agent.engine.health.horizontalpodautoscaler import horizontalpodautoscaler
 from agent.engine.health.httpproxy import httpproxy
 from agent.engine.health.ingress import ingress
+from agent.engine.health.innodbcluster import innodbcluster
 from agent.engine.health.job import job
+from agent.engine.health.keycloaklegacy import keycloaklegacy
+from agent.engine.health.kruiserollout import kruiserollout
 from agent.engine.health.longhornvolume import longhornvolume
 from agent.engine.health.miniotenant import miniotenant
 from agent.engine.health.model import Health, progressing, unknown
@@ -46,6 +50,7 @@ from agent.engine.health.replicaset import replicaset
 from agent.engine.health.rollout import rollout
 from agent.engine.health.route import route
 from agent.engine.health.service import service
+from agent.engine.health.sopssecret import sopssecret
 from agent.engine.health.sparkapplication import sparkapplication
 from agent.engine.health.statefulset import statefulset
 from agent.engine.health.virtualmachine import virtualmachine, virtualmachineinstance
@@ -84,6 +89,7 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("batch", "Job"): job,
     GroupKind("cdi.kubevirt.io", "DataVolume"): datavolume,
     GroupKind("ceph.rook.io", "CephCluster"): cephcluster,
+    GroupKind("clustertemplate.openshift.io", "ClusterTemplateInstance"): clustertemplateinstance,
     GroupKind("db.atlasgo.io", "AtlasMigration"): atlas,
     GroupKind("db.atlasgo.io", "AtlasSchema"): atlas,
     GroupKind("extensions", "Ingress"): ingress,
@@ -93,6 +99,12 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("gateway.networking.k8s.io", "TCPRoute"): route,
     GroupKind("gateway.networking.k8s.io", "TLSRoute"): route,
     GroupKind("gateway.networking.k8s.io", "UDPRoute"): route,
+    GroupKind("isindir.github.com", "SopsSecret"): sopssecret,
+    GroupKind("keycloak.org", "Keycloak"): keycloaklegacy,
+    GroupKind("keycloak.org", "KeycloakBackup"): keycloaklegacy,
+    GroupKind("keycloak.org", "KeycloakClient"): keycloaklegacy,
+    GroupKind("keycloak.org", "KeycloakRealm"): keycloaklegacy,
+    GroupKind("keycloak.org", "KeycloakUser"): keycloaklegacy,
     GroupKind("kubevirt.io", "VirtualMachine"): virtualmachine,
     GroupKind("kubevirt.io", "VirtualMachineInstance"): virtualmachineinstance,
     GroupKind("longhorn.io", "Volume"): longhornvolume,
@@ -101,6 +113,7 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("monitoring.coreos.com", "Prometheus"): prometheus,
     GroupKind("monitoring.coreos.com", "PrometheusAgent"): prometheus,
     GroupKind("monitoring.coreos.com", "ThanosRuler"): prometheus,
+    GroupKind("mysql.oracle.com", "InnoDBCluster"): innodbcluster,
     GroupKind("networking.k8s.io", "Ingress"): ingress,
     GroupKind("operators.coreos.com", "CatalogSource"): olm.catalogsource,
     GroupKind("operators.coreos.com", "ClusterServiceVersion"): olm.clusterserviceversion,
@@ -119,6 +132,7 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("rabbitmq.com", "RabbitmqCluster"): rabbitmqcluster,
     GroupKind("ray.io", "RayCluster"): raycluster,
     GroupKind("ray.io", "RayJob"): rayjob,
+    GroupKind("rollouts.kruise.io", "Rollout"): kruiserollout,
     GroupKind("route.openshift.io", "Route"): openshiftroute,
     GroupKind("sparkoperator.k8s.io", "SparkApplication"): sparkapplication,
 }

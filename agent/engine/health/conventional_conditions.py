@@ -43,6 +43,7 @@ _SUMMARY: Final = frozenset(
         "Done",
         "Installed",
         "Updated",
+        "WellFormed",
     }
 )
 _ENDS: Final = frozenset({"Complete", "Completed", "Done", "Updated"})
@@ -83,6 +84,7 @@ _TASK_ACTIVITY: Final = frozenset({"Created", "Queued", "Running", "Started", "S
 """What a task tells of itself that has not ended."""
 _TROUBLE_ENDS: Final = frozenset(
     {
+        "blocked",
         "denied",
         "degraded",
         "error",

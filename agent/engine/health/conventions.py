@@ -9,7 +9,7 @@ In this order; the first that says anything decides:
 4. Conditions (`conventional_conditions`).
 5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts. A phase that says
    worse than conditions that are fine is believed.
-6. `status.ready`, `readyToUse`, `healthy`; an error told in `status.error` makes a failure of what is not ready.
+6. `status.ready`, `readyToUse`, `healthy`, `valid`; an error in `status.error` makes a failure of what is not ready.
 
 A field of another type than the convention has is no part of the convention, and is passed over.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agent.engine.health.conditions import readable_conditions
+from agent.engine.health.conditions import Condition, readable_conditions
 from agent.engine.health.conventional_conditions import by_conditions
 from agent.engine.health.model import Health, HealthStatus, degraded, healthy, progressing, suspended, worst_of
 from agent.engine.health.reading import View, with_cause
@@ -30,7 +30,7 @@ _STATE_FIELDS: Final = ("phase", "state", "health", "status", "currentState", "l
 _STATE_WORDS: Final = frozenset({"phase", "state", "health", "status"})
 _PAST_OR_FUTURE: Final = frozenset({"last", "previous", "desired", "target"})
 _NESTED_STATE_FIELDS: Final = ("status", "state", "phase", "value")
-_READY_FIELDS: Final = ("ready", "readyToUse", "healthy")
+_READY_FIELDS: Final = ("ready", "readyToUse", "healthy", "valid")
 _ERROR_FIELDS: Final = ("error", "errorMessage", "failureMessage")
 _TASKS: Final = ("Run", "Job", "Task", "Workflow", "Backup", "Restore", "Build", "Experiment", "Promotion")
 """Ends of the names of kinds that run to an end: PipelineRun, TrainingJob."""
@@ -61,7 +61,7 @@ def by_conventions(obj: View, *, awaited: bool = False) -> Health:
 def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     generation = _whole(obj.map("metadata").data.get("generation"))
     view = View(status, "status")
-    conditions = readable_conditions(view)
+    conditions = readable_conditions(view) or _of_ancestors(status)
     paused = [c for c in conditions if c.type in _SUSPENDING_CONDITIONS and c.true]
     field = _suspended_by(obj.data.get("spec")) if status else ""
     if field or paused:
@@ -84,6 +84,13 @@ def _by_phase(status: View, *, ends: bool) -> Health | None:
     state = _state(status, "phase")
     judged = _health_of(*state, ends=ends) if state is not None else None
     return None if judged is None or judged.status in (HealthStatus.HEALTHY, HealthStatus.UNKNOWN) else judged
+
+
+def _of_ancestors(status: dict[str, Any]) -> list[Condition]:
+    """Return the conditions that a policy has for each of what it is attached to, as in the Gateway API."""
+    held = status.get("ancestors")
+    found = [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
+    return [condition for item in found for condition in readable_conditions(View(item))]
 
 
 def _whole(value: Any) -> int | None:

@@ -33,6 +33,7 @@ _FAILING: Final = frozenset(
     {
         "aborted",
         "backoff",
+        "blocked",
         "bad",
         "broken",
         "cannot",

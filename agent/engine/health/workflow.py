@@ -12,8 +12,10 @@ def workflow(obj: View) -> Health:
     match status.text("phase"):
         case "Succeeded" | "Successful":
             return healthy(message)
-        case ("Failed" | "Error" | "Inconclusive") as phase:
+        case ("Failed" | "Error") as phase:
             return degraded(with_cause(f"it has ended as {phase}", message))
+        case "Inconclusive":
+            return unknown(with_cause("it has ended without a verdict (Inconclusive)", message))
         case ("" | "Pending" | "Running") as phase:
             if obj.map("spec").flag("suspend"):
                 return suspended("it is suspended (spec.suspend)")
