@@ -1,5 +1,7 @@
-"""Argo Rollout: says its health itself, as a phase. Those of controllers before 1.0 have none, and are judged by the rest
-of their status."""
+"""Argo Rollout: says its health itself, as a phase.
+
+Those of controllers before 1.0 have none, and are judged by the rest of their status.
+"""
 
 from __future__ import annotations
 

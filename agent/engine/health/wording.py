@@ -33,24 +33,30 @@ _FAILING: Final = frozenset(
     {
         "aborted",
         "backoff",
-        "blocked",
         "bad",
+        "blocked",
         "broken",
+        "canceled",
+        "cancelled",
         "cannot",
         "conflict",
         "corrupted",
         "crash",
         "crashed",
         "crashing",
+        "dead",
         "degraded",
         "denied",
+        "disconnected",
         "down",
         "err",
+        "error",
         "errored",
         "erroring",
-        "error",
         "errors",
+        "evicted",
         "exceeded",
+        "exhausted",
         "expired",
         "fail",
         "failed",
@@ -60,16 +66,22 @@ _FAILING: Final = frozenset(
         "fatal",
         "fault",
         "forbidden",
+        "inaccessible",
         "incompatible",
+        "insufficient",
         "invalid",
+        "killed",
         "lost",
+        "malformed",
         "misconfigured",
-        "missing",
         "mismatch",
+        "missing",
         "offline",
+        "panic",
         "red",
         "refused",
         "rejected",
+        "revoked",
         "stalled",
         "stuck",
         "timedout",
@@ -96,11 +108,24 @@ _FAILING_PAIRS: Final = frozenset(
     }
 )
 
-_SUSPENDED: Final = frozenset({"disabled", "halted", "hibernated", "paused", "stopped", "suspended"})
+_SUSPENDED: Final = frozenset(
+    {
+        "disabled",
+        "halted",
+        "hibernated",
+        "maintenance",
+        "paused",
+        "stopped",
+        "suspended",
+    }
+)
 
 _MOVING: Final = frozenset(
     {
+        "incomplete",
         "init",
+        "partial",
+        "partially",
         "pending",
         "progress",
         "queued",
@@ -111,7 +136,28 @@ _MOVING: Final = frozenset(
     }
 )
 
-_NOT_MOVING: Final = frozenset({"bring", "existing", "nothing", "string", "thing", "warning", "working"})
+_PENDING_PAIRS: Final = frozenset({("of", "sync")})
+
+_STILL_PAIRS: Final = frozenset({("to", "zero")})
+
+_NOT_MOVING: Final = frozenset(
+    {
+        "binding",
+        "bring",
+        "existing",
+        "logging",
+        "mapping",
+        "monitoring",
+        "networking",
+        "nothing",
+        "peering",
+        "routing",
+        "string",
+        "thing",
+        "warning",
+        "working",
+    }
+)
 """Words in -ing that are no activity. "running" is judged apart: for a server it is the aim, for a task the way."""
 
 _FINE: Final = frozenset(
@@ -153,6 +199,18 @@ _FINE: Final = frozenset(
     }
 )
 
+_AWAITED: Final = _FINE | {
+    "attached",
+    "initialized",
+    "joined",
+    "observed",
+    "registered",
+    "running",
+    "scheduled",
+    "started",
+}
+"""What is said not to be so is still to come."""
+
 NEGATIONS: Final = frozenset({"no", "non", "not", "without"})
 
 
@@ -181,9 +239,9 @@ def _tone(text: str, ends: bool) -> Tone:
     plain = [word for word in found if word not in negated]
     if any(word in _FAILING for word in plain) or pairs & _FAILING_PAIRS:
         return Tone.FAILING
-    if any(word in _SUSPENDED for word in plain):
+    if any(word in _SUSPENDED for word in plain) or pairs & _STILL_PAIRS:
         return Tone.SUSPENDED
-    if negated & _FINE or any(_moves(word) for word in plain):
+    if negated & _AWAITED or pairs & _PENDING_PAIRS or any(_moves(word) for word in plain):
         return Tone.MOVING
     if "running" in plain:
         return Tone.MOVING if ends else Tone.FINE
@@ -191,4 +249,6 @@ def _tone(text: str, ends: bool) -> Tone:
 
 
 def _moves(word: str) -> bool:
+    if word.startswith("un") and word[2:] in _AWAITED:
+        return True
     return word in _MOVING or (len(word) > 4 and word.endswith("ing") and word not in _NOT_MOVING | {"running"})

@@ -120,8 +120,16 @@ table.concat = function(list, ...)
     return concat(list, ...)
 end
 table.getn = function(list) return #list end
-local unpack = unpack or table.unpack
+-- What is asked for beyond the range of C's integers must not get there.
+local spread = unpack or table.unpack
 table.unpack = nil
+local function unpack(list, from, to)
+    if type(list) ~= "table" then error("bad argument #1 to 'unpack' (table expected)", 2) end
+    from, to = tonumber(from or 1), tonumber(to or #list)
+    if not from or not to then error("bad argument to 'unpack' (number expected)", 2) end
+    if not (from > -2^31 and to < 2^31 and to - from < 7000) then error("too many results to unpack", 2) end
+    return spread(list, from, to)
+end
 
 -- A finalizer would run where no hook does.
 local set = setmetatable

@@ -20,6 +20,7 @@ MAX_SOURCE: Final = 256 * 1024
 MAX_STRIKES: Final = 3
 _MAX_MESSAGE: Final = 500
 _PLACE: Final = re.compile(r"script:(\d+): ")
+_OWN_PLACE: Final = re.compile(r'\[string "[^"]*"\]:\d+: ')
 _NO_MEMORY: Final = "not enough memory"
 _NEWER: Final = re.compile(r"\bgoto\b|::")
 
@@ -72,7 +73,10 @@ class Script:
         if TIME_IS_OVER in value:
             raise _OutOfTime
         raise LuaError(
-            _cut(("the script is not Lua: " if verdict == "syntax" else "") + _PLACE.sub(r"line \1: ", value))
+            _cut(
+                ("the script is not Lua: " if verdict == "syntax" else "")
+                + _PLACE.sub(r"line \1: ", _OWN_PLACE.sub("", value))
+            )
         )
 
 

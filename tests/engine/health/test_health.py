@@ -169,6 +169,18 @@ def test_all_that_is_as_bad_is_told() -> None:
         ("paused", Tone.SUSPENDED),
         ("Unknown", Tone.UNKNOWN),
         ("7", Tone.UNCLEAR),
+        ("ControlPlaneNotInitialized", Tone.MOVING),
+        ("Unbound", Tone.MOVING),
+        ("Unhealthy", Tone.FAILING),
+        ("OutOfSync", Tone.MOVING),
+        ("PartiallyReady", Tone.MOVING),
+        ("PartiallyFailed", Tone.FAILING),
+        ("ScaledToZero", Tone.SUSPENDED),
+        ("NetworkingReady", Tone.FINE),
+        ("ProgressDeadlineExceeded", Tone.FAILING),
+        ("OOMKilled", Tone.FAILING),
+        ("limit_reached", Tone.FAILING),
+        ("TargetNotAllowed", Tone.FAILING),
     ],
 )
 def test_tone(text: str, expected: Tone) -> None:
