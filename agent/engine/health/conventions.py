@@ -55,6 +55,9 @@ def by_conventions(obj: View, *, awaited: bool = False) -> Health:
     status = obj.data.get("status")
     if not isinstance(status, dict) or not status:
         status = {}
+    field = _suspended_by(obj.data.get("spec")) if status or awaited else ""
+    if field:
+        return suspended(f"it is suspended ({field})")
     return _judged(obj, status) or (progressing("its controller has not reported yet") if awaited else healthy())
 
 
@@ -63,9 +66,8 @@ def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     view = View(status, "status")
     conditions = readable_conditions(view) or _of_ancestors(status)
     paused = [c for c in conditions if c.type in _SUSPENDING_CONDITIONS and c.true]
-    field = _suspended_by(obj.data.get("spec")) if status else ""
-    if field or paused:
-        return suspended(f"it is suspended ({field})" if field else paused[0].words())
+    if paused:
+        return suspended(paused[0].words())
     observed = _whole(status.get("observedGeneration"))
     if observed is not None and generation is not None and observed < generation:
         return progressing(

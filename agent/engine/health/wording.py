@@ -124,6 +124,7 @@ _MOVING: Final = frozenset(
     {
         "incomplete",
         "init",
+        "initialization",
         "partial",
         "partially",
         "pending",

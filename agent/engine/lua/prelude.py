@@ -127,6 +127,7 @@ local function unpack(list, from, to)
     if type(list) ~= "table" then error("bad argument #1 to 'unpack' (table expected)", 2) end
     from, to = tonumber(from or 1), tonumber(to or #list)
     if not from or not to then error("bad argument to 'unpack' (number expected)", 2) end
+    if to < from then return end
     if not (from > -2^31 and to < 2^31 and to - from < 7000) then error("too many results to unpack", 2) end
     return spread(list, from, to)
 end

@@ -48,6 +48,7 @@ def refused(source: str, *, open_libs: bool = False) -> str:
         ("return select(2, pcall(error, 'x'))", "x"),
         ("return tostring(tonumber('0x10')) .. type(next)", "16function"),
         ("for i = 1, 3 do if i < 3 then goto continue end obj.name = i ::continue:: end return obj.name", 3),
+        ("return select('#', unpack({}, 2^31))", 0),
         ("print('x') return collectgarbage('count')", 0),
         ("return ('x'):rep(3) .. string.rep('a', 2) .. ('y'):rep(0) .. ('z'):rep(-1)", "xxxaa"),
         ("return (('a.b'):gsub('%.', '-'))", "a-b"),
