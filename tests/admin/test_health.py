@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.cli.commands import admin
 from tests.cli.conftest import Outcome, Terminal
 
 POD: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "status": {"phase": "Failed", "message": "evicted"}}
@@ -154,6 +156,16 @@ def test_overrides_that_cannot_be_read(escadre: Terminal, override: str, said: s
     Path("binary.lua").write_bytes(b"\xff\xfe")
     outcome = escadre("admin", "health", "--override", override, "-", input="")
     assert (outcome.code, said in outcome.err) == (2, True), outcome.err
+
+
+def test_a_program_without_its_commands_says_so(escadre: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin.command, "found", {})
+    outcome = escadre("admin", "health", "-")
+    assert (outcome.code, "install the package escadre as a whole" in outcome.err) == (2, True)
+    missing = EntryPoint("health", "agent.nowhere:command", admin.GROUP)
+    monkeypatch.setattr(admin.command, "found", {"health": missing})
+    outcome = escadre("admin", "health", "-")
+    assert (outcome.code, "not installed completely: No module named 'agent.nowhere'" in outcome.err) == (2, True)
 
 
 def test_a_thousand_objects_take_less_than_two_seconds(tmp_path: Path) -> None:

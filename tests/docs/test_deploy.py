@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,18 @@ def test_the_agents_image_holds_what_the_agent_imports() -> None:
     }
     # Of aiohttp itself: its types of addresses and of headers.
     assert needed - {"yarl", "multidict"} == held
+
+
+def test_the_hubs_image_finds_the_commands_of_admin(tmp_path: Path) -> None:
+    """It holds the code without having installed it."""
+    command = [sys.executable, str(ROOT / "deploy" / "metadata.py"), str(ROOT / "pyproject.toml"), str(tmp_path)]
+    subprocess.run(command, check=True, timeout=60)
+    (found,) = importlib.metadata.distributions(name="escadre", path=[str(tmp_path)])
+    group = "escadre.admin"
+    installed = importlib.metadata.entry_points(group=group)
+    assert {(p.name, p.value) for p in found.entry_points.select(group=group)} == {(p.name, p.value) for p in installed}
+    text = (ROOT / "deploy" / "Dockerfile.hub").read_text()
+    assert "metadata.py" in text and "COPY agent " in text
 
 
 def imported(*folders: str) -> set[str]:

@@ -54,7 +54,19 @@ class AdminGroup(LazyGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         point = self.found.get(cmd_name)
-        return None if point is None else _adopted(point.load())
+        if point is None:
+            return None
+        try:
+            return _adopted(point.load())
+        except ImportError as error:
+            raise Misuse(f"escadre admin {cmd_name} is not installed completely: {error}") from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not self.found:
+            raise Misuse("there are no commands of escadre admin here: install the package escadre as a whole")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.found]
