@@ -7,13 +7,14 @@ from typing import Final
 from agent.engine.health.conditions import conditions
 from agent.engine.health.model import Health, degraded, healthy, progressing, suspended
 from agent.engine.health.reading import View, with_cause
+from agent.engine.health.wording import Tone, tone
 
 _HEALTHY: Final = "Cluster in healthy state"
 _SUSPENDED: Final = frozenset({"Waiting for user action"})
 _DEGRADED: Final = (
     "Cluster cannot",
     "Cluster has incomplete or invalid image catalog",
-    "Cluster in unrecoverable state",
+    "Cluster is in an unrecoverable state",
     "Failing over",
     "Not enough disk space",
     "Unable to create required cluster objects",
@@ -33,7 +34,7 @@ def cluster(obj: View) -> Health:
         return progressing("the operator has not taken up the cluster yet")
     if phase in _SUSPENDED:
         return suspended(with_cause(f"status.phase is {phase}", reason))
-    if phase.startswith(_DEGRADED):
+    if phase.startswith(_DEGRADED) or tone(phase) is Tone.FAILING:
         return degraded(with_cause(f"status.phase is {phase}", reason))
     if phase != _HEALTHY:
         return progressing(with_cause(f"status.phase is {phase}", reason))
