@@ -16,6 +16,6 @@ def miniotenant(obj: View) -> Health:
     said = f"status.currentState is {state}"
     if not state:
         return progressing("the operator has not taken it up yet")
-    if state == "Initialized":
+    if state in ("Initialized", "Ready"):
         return healthy()
     return degraded(said) if state.startswith(_TROUBLE) or tone(state) is Tone.FAILING else progressing(said)
