@@ -5,6 +5,7 @@ Digests and signatures are hex text, times are Unix milliseconds, durations seco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.engine.resource import ResourceKey
@@ -52,14 +53,9 @@ class SyncPolicy:
     allow_empty: bool = False
     sync_options: tuple[str, ...] = ()
     retry: Retry = Retry()
-
-    def option(self, name: str) -> str | None:
-        """Return the value of a sync option: "true" of "CreateNamespace=true"; None when it is not given."""
-        for option in self.sync_options:
-            key, _, value = option.partition("=")
-            if key.strip() == name:
-                return value.strip()
-        return None
+    namespace_labels: Mapping[str, str] | None = None
+    """What a namespace that `CreateNamespace=true` makes is to have; None leaves to others what it has."""
+    namespace_annotations: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,7 @@ class Deletion:
     cascade: bool
     propagation: str
     """foreground | background | orphan"""
+    requested_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +109,8 @@ class Assignment:
     ignore_differences: tuple[IgnoreDifference, ...] = ()
     operation: OperationRequest | None = None
     deletion: Deletion | None = None
+    approved_ms: int = 0
+    """When somebody last confirmed that objects which ask for a confirmation may be deleted; 0 for never."""
 
     @property
     def tracking_name(self) -> str:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from agent.engine.assignment import Assignment, Retry, Revision, SyncPolicy
 from agent.engine.codec import encode
 from agent.engine.resource import ResourceKey
+from agent.engine.traits import SyncPhase
 
 
 class Phase(StrEnum):
@@ -32,6 +33,8 @@ class ResultStatus(StrEnum):
     SYNC_FAILED = "SyncFailed"
     PRUNED = "Pruned"
     PRUNE_SKIPPED = "PruneSkipped"
+    SYNC_SKIPPED = "SyncSkipped"
+    """Left alone: another application has it."""
 
 
 UNCHANGED = "unchanged"
@@ -40,10 +43,23 @@ UNCHANGED = "unchanged"
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """What became of one object in one phase."""
+
     key: ResourceKey
     version: str
     status: ResultStatus
     message: str = ""
+    sync_phase: SyncPhase = SyncPhase.SYNC
+    wave: int = 0
+    hook: bool = False
+    state: Phase = Phase.SUCCEEDED
+    """Running: it is there, and not healthy yet or, a hook, not at its end."""
+    uid: str = ""
+    """Of the object that a hook made."""
+    name: str = ""
+    """Of the object, where a hook's was generated."""
+    started_ms: int = 0
+    finished_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,8 @@ class OperationState:
     partial: bool = False
     done: int = 0
     total: int = 0
+    failure: str = ""
+    """Why it has failed, while what is to be done in that case still runs."""
 
     def finish(self, phase: Phase, message: str, now_ms: int) -> OperationState:
         return replace(self, phase=phase, message=message, finished_ms=now_ms)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.engine.resource import ResourceKey
+from agent.engine.traits import CRD, PLAIN, SyncPhase, Traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Target:
     version: str
     digest: str
     namespaced: bool = True
+    traits: Traits = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,12 @@ class Live:
     content_hash: bytes
     application: str
     """The tracking name it carries, "" when none counts."""
-    prunable: bool = True
-    """False where the object asks to be left when it is no longer assigned."""
-    deletable: bool = True
-    """False where it asks to be left when its application ends."""
-    is_hook: bool = False
+    traits: Traits = PLAIN
     deleting: bool = False
+
+    @property
+    def is_hook(self) -> bool:
+        return self.traits.is_hook
 
 
 class Action(StrEnum):
@@ -54,6 +56,8 @@ class Pair:
     target: Target | None
     live: Live | None
     reason: str = ""
+    confirm: bool = False
+    """Of one to be pruned: whether it waits until somebody confirms that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,14 @@ def reconcile(
     targets: Mapping[ResourceKey, Target],
     live: Iterable[Live],
     judged: Mapping[ResourceKey, Judged],
+    *,
+    ends: bool = False,
 ) -> list[Pair]:
     """Pair every target with its live object, and add what is live, tracked by `application` and not assigned.
+    `ends` says that the application is at its end.
 
-    An object tracked by nobody or by another application is never paired for pruning.
+    An object tracked by nobody or by another application is never paired for pruning. What hooks left behind goes with
+    its application, and not before.
     """
     mine = {o.key: o for o in live}
     pairs = []
@@ -88,12 +96,35 @@ def reconcile(
         )
         pairs.append(Pair(key, Action.NONE if settled else Action.APPLY, target, found))
     for key, found in mine.items():
-        if key in targets or found.application != application or found.is_hook:
+        if key in targets or found.application != application or not _counts(found, ends=ends):
             continue
-        if found.prunable:
-            pairs.append(Pair(key, Action.PRUNE, None, found))
-        else:
-            pairs.append(
-                Pair(key, Action.LEAVE, None, found, "the object asks to be left when it is no longer assigned")
-            )
+        pairs.append(_surplus(key, found, ends=ends))
     return pairs
+
+
+def _counts(found: Live, *, ends: bool) -> bool:
+    """Say whether an object that is not assigned is the application's to delete."""
+    hook = found.traits.hook
+    return hook is None or (ends and SyncPhase.POST_DELETE not in hook)
+
+
+def _surplus(key: ResourceKey, found: Live, *, ends: bool) -> Pair:
+    reason = left_because(found, ends=ends)
+    if reason:
+        return Pair(key, Action.LEAVE, None, found, reason)
+    options = ("Prune", "Delete") if ends else ("Prune",)
+    confirm = any(found.traits.option(option) == "confirm" for option in options)
+    return Pair(key, Action.PRUNE, None, found, confirm=confirm)
+
+
+def left_because(live: Live, *, ends: bool) -> str:
+    """Say why an object stays when it is no longer assigned, or with `ends` when its application ends; "" when
+    nothing stands against its deletion."""
+    if live.traits.kept:
+        return "helm.sh/resource-policy says to keep it"
+    for option in ("Prune", "Delete") if ends else ("Prune",):
+        if live.traits.option(option) == "false":
+            return f"its sync option {option}=false says to leave it"
+    if ends and (live.key.group, live.key.kind) == CRD:
+        return "a CustomResourceDefinition stays: all objects of its kind would go with it"
+    return ""

@@ -7,12 +7,16 @@ times. It answers when it wants to be called again. It never waits for the clust
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.operation import OperationState, Phase
+from agent.engine.reconcile import Live, left_because
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
+from agent.engine.tasks import DELETION_HOOKS
+from agent.engine.traits import SyncPhase
 from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
@@ -52,6 +56,9 @@ class ApplicationLoop:
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
         self._runner: Runner | None = None
+        """The operation under way. It may wait for hours, and others have their turn meanwhile."""
+        self._parameters = ""
+        """Those it was begun for, where it is automated."""
         self._done_operation = ""
         self._unstored = False
         """Whether the disk did not take what the last turn had to write."""
@@ -81,10 +88,20 @@ class ApplicationLoop:
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
-        if self._runner is not None and (terminate or kept or assignment.deletion is not None):
-            self._runner.terminate()
+        if self._runner is not None:
+            self._tell_runner(self._runner, assignment, terminate=terminate or kept)
         # The next status acknowledges the assignment: it is due even while an operation runs.
         self._tell(soon=False)
+
+    @staticmethod
+    def _tell_runner(runner: Runner, assignment: Assignment, *, terminate: bool) -> None:
+        """Have an operation under way heed what is assigned now."""
+        runner.approve(assignment.approved_ms)
+        if terminate or (assignment.deletion is not None and not runner.order.ends):
+            runner.terminate()
+        elif runner.order.automated and runner.order.ref.digest != assignment.manifest_set.digest:
+            commits = ", ".join(s.revision[:12] for s in assignment.revision.sources)
+            runner.supersede(f"revision {commits}" if commits else "what is assigned since")
 
     def restore(self, operation: OperationState | None, synced: tuple[str, Revision] | None) -> None:
         """Take what the disk remembers, after a start of the agent."""
@@ -156,6 +173,8 @@ class ApplicationLoop:
         """Do what is next. Returns the seconds after which to call again, None to wait for news."""
         if self.buried:
             return None
+        if self._runner is not None:
+            return await self._go_on(self._runner)
         self._end_interrupted()
         assignment = self.assignment
         if assignment.deletion is not None:
@@ -173,8 +192,7 @@ class ApplicationLoop:
             return await self._operate(assignment, targets, order)
         due = self._automated_due(assignment)
         if due == 0.0:
-            await self._automated(assignment, targets)
-            return 0.0
+            return await self._automated(assignment, targets)
         retry = await self._inspection.judge_pending(assignment, targets)
         heal = await self._heal(assignment, targets)
         self._clear_errors()
@@ -216,14 +234,15 @@ class ApplicationLoop:
             return None
         return due
 
-    async def _automated(self, assignment: Assignment, targets: Targets) -> None:
+    async def _automated(self, assignment: Assignment, targets: Targets) -> float | None:
         refusal = self._empty_refusal(assignment, targets)
         if refusal:
             self._standing.condition("SyncError", refusal)
             self._automation.give_up()
         else:
             order = automated_order(assignment, self._standing.operation)
-            await self._run(assignment, targets, order, attempt=self._automation.number)
+            return await self._run(assignment, targets, order, attempt=self._automation.number)
+        return 0.0
 
     def _empty_refusal(self, assignment: Assignment, targets: Targets) -> str:
         policy = assignment.policy
@@ -236,45 +255,68 @@ class ApplicationLoop:
             "bring manifests back, or set syncPolicy.automated.allowEmpty if that is meant"
         )
 
-    async def _operate(self, assignment: Assignment, targets: Targets, order: Order) -> float:
+    async def _operate(self, assignment: Assignment, targets: Targets, order: Order) -> float | None:
         """Run what somebody asked for, once what it is about is known. Returns when to be called again."""
         if order.ref.digest != targets.digest:
             try:
                 targets = await self._preparation.resolve(assignment, order.ref)
             except (IncompleteSet, errors.KubeError) as error:
                 ledger = self._ledger(assignment, order)
-                self._end(ledger.finish(Phase.ERROR, str(error), self._clock.now_ms()))
+                self._end(ledger.finish(Phase.ERROR, str(error)))
                 self._done_operation = order.id
                 return 0.0
             waiting = await self._preparation.listed(targets.kinds.values())
             if waiting is not None:
                 return waiting
-        await self._run(assignment, targets, order)
-        self._done_operation = order.id
-        return 0.0
+        return await self._run(assignment, targets, order)
 
     def _ledger(self, assignment: Assignment, order: Order, attempt: int = 1) -> Ledger:
         last = self._standing.operation
         resumed = last if last is not None and last.id == order.id else None
-        return Ledger(self._storage, assignment, order, self._clock.now_ms(), attempt, resumed, self._progress)
+        ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._progress)
+        if order.ends and resumed is None and last is not None and last.kind == order.kind:
+            # Tried again: a hook that ended well is not run a second time.
+            ledger.carry_over(last)
+        return ledger
 
-    async def _run(self, assignment: Assignment, targets: Targets, order: Order, attempt: int = 1) -> None:
-        parameters = self._automation.parameters
+    async def _run(self, assignment: Assignment, targets: Targets, order: Order, attempt: int = 1) -> float | None:
+        """Begin an operation, and do of it what can be done now. Returns when to be called again."""
+        self._parameters = self._automation.parameters
         ledger = self._ledger(assignment, order, attempt)
-        runner = Runner(self._context, assignment, order, ledger)
-        self._runner = runner
+        self._runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores)
+        return await self._go_on(self._runner)
+
+    async def _go_on(self, runner: Runner) -> float | None:
+        """Do of an operation what can be done now. Returns when to be called again."""
         try:
-            state = await runner.run(targets, self._standing.judged)
+            delay = await runner.advance(self._standing.judged)
         except (IncompleteSet, errors.KubeError) as error:
-            state = ledger.finish(Phase.ERROR, str(error), self._clock.now_ms())
-        finally:
+            runner.ledger.finish(Phase.ERROR, str(error))
+            delay = None
+        except BaseException:
+            # It is not known how far it got; it is planned anew, under its id.
             self._runner = None
+            raise
+        if delay is not None:
+            if runner.order.ends:
+                self._standing.condition("DeletionError", runner.ledger.state.message)
+            self._tell()
+            return delay
+        self._runner = None
+        order, ledger = runner.order, runner.ledger
+        state = ledger.state
         with self._storage.together():
             self._settle_books(order, ledger, state)
             if order.automated:
-                self._automation.record(parameters, state, terminated=runner.terminated, touched=ledger.touched)
+                touched = ledger.touched
+                self._automation.record(self._parameters, state, terminated=runner.terminated, touched=touched)
             self._end(state)
+        if order.kind == "self-heal" and order.only is not None:
+            self._inspection.drifts.healed(order.only)
+        elif order.kind in ("sync", "rollback") and not order.automated:
+            self._done_operation = order.id
         self._preparation.look_again()
+        return RETRY_SECONDS if order.ends else 0.0
 
     def _settle_books(self, order: Order, ledger: Ledger, state: OperationState) -> None:
         """Take over what an operation found and did."""
@@ -318,9 +360,7 @@ class ApplicationLoop:
         if not ready:
             return later
         self._tell()
-        await self._run(assignment, targets, heal_order(assignment, ready))
-        self._inspection.drifts.healed(ready)
-        return 0.0
+        return await self._run(assignment, targets, heal_order(assignment, ready))
 
     # --- deletion
 
@@ -358,17 +398,38 @@ class ApplicationLoop:
             return RETRY_SECONDS
         if waiting is not None:
             return waiting
-        mine = [o for o in self._live.of_application(assignment.tracking_name) if o.deletable and not o.is_hook]
-        if not mine:
+        hooks = await self._deletion_hooks(assignment)
+        mine = [o for o in self._live.of_application(assignment.tracking_name) if _goes(o)]
+        if not mine and self._all_run(hooks):
             return None
-        if all(o.deleting for o in mine):
-            rest = ", ".join(str(o.key) for o in mine[:5])
-            standing.condition("DeletionError", f"waiting for {len(mine)} resources to go away: {rest}")
-            return RETRY_SECONDS
         # What was synced is not in place from here on: should it be kept after all, it is synced again.
         self._automation.renew()
-        await self._run(assignment, NO_TARGETS, deletion_order(assignment, standing.operation))
-        return RETRY_SECONDS
+        return await self._run(assignment, hooks, deletion_order(assignment, standing.operation))
+
+    async def _deletion_hooks(self, assignment: Assignment) -> Targets:
+        """Return the hooks that the end of the application runs. Without its manifests, which an agent may have lost
+        with its disk, there are none. Raises KubeError."""
+        try:
+            targets = await self._preparation.resolve(assignment) if assignment.manifest_set.digest else NO_TARGETS
+        except IncompleteSet:
+            return NO_TARGETS
+        found = {
+            key: hook for key, hook in targets.hooks.items() if not DELETION_HOOKS.isdisjoint(hook.traits.hook or ())
+        }
+        return replace(NO_TARGETS, digest=targets.digest, kinds=targets.kinds, hooks=found) if found else NO_TARGETS
+
+    def _all_run(self, hooks: Targets) -> bool:
+        """Say whether every hook of the deletion has ended well."""
+        last = self._standing.operation
+        results = last.results if last is not None and last.kind == "delete" else ()
+        ended = {(r.sync_phase, r.key) for r in results if r.hook and r.state is Phase.SUCCEEDED}
+        wanted = {(phase, key) for key, hook in hooks.hooks.items() for phase in (hook.traits.hook or ())}
+        return {(phase, key) for phase, key in wanted if phase in DELETION_HOOKS} <= ended
+
+
+def _goes(live: Live) -> bool:
+    """Say whether an object is deleted with its application."""
+    return not left_because(live, ends=True) and SyncPhase.POST_DELETE not in (live.traits.hook or ())
 
 
 def _soonest(*delays: float | None) -> float | None:

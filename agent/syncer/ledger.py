@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from agent.engine.assignment import Assignment
 from agent.engine.operation import UNCHANGED, OperationState, Phase, Result, ResultStatus
 from agent.engine.reconcile import Judged, Pair
 from agent.engine.resource import ResourceKey
+from agent.engine.tasks import Task, TaskId
+from agent.engine.traits import SyncPhase
 from agent.kube import errors
 from agent.storage import Storage
+from agent.syncer.clock import Clock
 from agent.syncer.orders import Order
 
 MESSAGE_LIMIT = 2000
@@ -28,7 +31,8 @@ class StepFailed(Exception):
 class Ledger:
     """Results, verdicts and state of one operation.
 
-    `resumed` is the operation as an agent that was killed had left it: what it had done then stays told.
+    `resumed` is the operation as an agent that was killed had left it: what it had done then stays told, and hooks that
+    had begun count as begun.
     """
 
     def __init__(
@@ -36,21 +40,25 @@ class Ledger:
         storage: Storage,
         assignment: Assignment,
         order: Order,
-        now_ms: int,
+        clock: Clock,
         attempt: int,
         resumed: OperationState | None,
         on_progress: Callable[[OperationState], None],
     ) -> None:
         self._storage = storage
+        self._clock = clock
         self._on_progress = on_progress
-        self._results: dict[ResourceKey, Result] = {}
-        self._earlier = {r.key: r for r in resumed.results} if resumed is not None else {}
-        self._retryable: dict[ResourceKey, bool] = {}
+        earlier = {TaskId(r.sync_phase, r.key): r for r in resumed.results} if resumed is not None else {}
+        # One that was about to be made may be there or not: it is looked for as it is made.
+        begun = {id: r for id, r in earlier.items() if r.hook and (r.uid or r.state is not Phase.RUNNING)}
+        self._results = dict(begun)
+        self._earlier = {id: result for id, result in earlier.items() if not result.hook}
+        self._retryable: dict[TaskId, bool] = {}
         """Of the resources that failed: whether that may pass by itself."""
-        self._hints: dict[ResourceKey, str] = {}
+        self._hints: dict[TaskId, str] = {}
         self.judged: dict[ResourceKey, Judged | None] = {}
         """Verdicts the operation arrived at; None forgets one."""
-        self.touched = False
+        self.touched = resumed is not None
         """Whether it got as far as the first step that changes anything."""
         self.shared: dict[ResourceKey, str] = {}
         """Objects left alone because another application has them, with its tracking name."""
@@ -63,75 +71,160 @@ class Ledger:
             manifest_set=order.ref.digest,
             revision=order.revision,
             initiated_by=order.initiated_by,
-            started_ms=resumed.started_ms if resumed is not None else now_ms,
+            started_ms=resumed.started_ms if resumed is not None else clock.now_ms(),
             attempt=attempt,
             dry_run=order.dry_run,
             partial=order.only is not None,
+            failure=resumed.failure if resumed is not None else "",
         )
 
-    def known(self, key: ResourceKey) -> bool:
-        return key in self._results
+    def carry_over(self, earlier: OperationState) -> None:
+        """Count the hooks that ended well in an earlier attempt as run."""
+        found = {TaskId(r.sync_phase, r.key): r for r in earlier.results if r.hook and r.state is Phase.SUCCEEDED}
+        self._results = found | self._results
 
-    def record(self, pair: Pair, status: ResultStatus, message: str) -> None:
-        source = pair.target or pair.live
+    @property
+    def book(self) -> Mapping[TaskId, Result]:
+        """What has been begun."""
+        return self._results
+
+    def record(self, task: Task, status: ResultStatus, message: str, state: Phase = Phase.SUCCEEDED) -> None:
+        """Note what became of a task."""
+        source = task.pair.target or task.pair.live
         assert source is not None
-        self._results[pair.key] = Result(pair.key, source.version, status, message[:MESSAGE_LIMIT])
+        now = self._clock.now_ms()
+        before = self._results.get(task.id)
+        self._results[task.id] = Result(
+            key=task.key,
+            version=source.version,
+            status=status,
+            message=message[:MESSAGE_LIMIT],
+            sync_phase=task.phase,
+            wave=task.wave,
+            hook=task.hook,
+            state=state,
+            uid=before.uid if before is not None else "",
+            name=before.name if before is not None else "",
+            started_ms=before.started_ms if before is not None else now,
+            finished_ms=0 if state is Phase.RUNNING else now,
+        )
 
-    def fail(self, pair: Pair, error: errors.KubeError) -> None:
-        self._retryable[pair.key] = isinstance(error, errors.Retryable)
-        self._hints[pair.key] = error.hint
-        self.record(pair, ResultStatus.SYNC_FAILED, error.message)
+    def begin_hook(self, task: Task, name: str) -> None:
+        """Note that a hook is about to be made, under which name."""
+        self.record(task, ResultStatus.SYNCED, "about to be created", Phase.RUNNING)
+        self._results[task.id] = replace(self._results[task.id], name=name)
 
-    def refuse_shared(self, pair: Pair, owner: str) -> None:
-        """Leave an object to the application that has it."""
-        self.shared[pair.key] = owner
-        self._retryable[pair.key] = False
-        message = f"{pair.key} belongs to application {owner}; take it out of one of the two"
-        self.record(pair, ResultStatus.SYNC_FAILED, message)
+    def hook_made(self, task: Task, uid: str) -> None:
+        """Note the object that a hook runs as."""
+        self._results[task.id] = replace(self._results[task.id], uid=uid, message="created")
 
-    def settle(self, pair: Pair, digest: str, content_hash: bytes, message: str) -> None:
-        """A resource is as assigned."""
-        self.judged[pair.key] = Judged(digest, content_hash)
-        self.record(pair, ResultStatus.SYNCED, message)
-
-    def stop_if_failed(self, prefix: str = "") -> None:
-        """Raise StepFailed if a resource failed: what comes after it may need it, and nothing is pruned for it."""
-        if not self._retryable:
+    def end(self, task: Task, state: Phase, message: str) -> None:
+        """Note how a task that was under way stands now."""
+        before = self._results[task.id]
+        if before.state is state and before.message == message[:MESSAGE_LIMIT]:
             return
-        key = min(self._retryable)
-        first, hint = self._results[key], self._hints.get(key, "")
-        named = first.message if str(first.key) in first.message else f"{first.key}: {first.message}"
-        more = f" (and {len(self._retryable) - 1} more)" if len(self._retryable) > 1 else ""
-        raise StepFailed(f"{prefix}{named}{hint}{more}", retryable=all(self._retryable.values()))
+        finished = 0 if state is Phase.RUNNING else self._clock.now_ms()
+        self._results[task.id] = replace(before, state=state, message=message[:MESSAGE_LIMIT], finished_ms=finished)
+
+    def leave(self, pair: Pair, message: str) -> None:
+        """Note what is not to be pruned, and why."""
+        self.record(Task(pair, SyncPhase.SYNC, 0), ResultStatus.PRUNE_SKIPPED, message)
+
+    def fail(self, task: Task, error: errors.KubeError) -> None:
+        self._retryable[task.id] = isinstance(error, errors.Retryable)
+        self._hints[task.id] = error.hint
+        self.record(task, ResultStatus.SYNC_FAILED, error.message, Phase.FAILED)
+
+    def refuse_shared(self, task: Task, owner: str, *, fails: bool) -> None:
+        """Leave an object to the application that has it."""
+        self.shared[task.key] = owner
+        message = f"{task.key} belongs to application {owner}; take it out of one of the two"
+        if fails:
+            self._retryable[task.id] = False
+            self.record(task, ResultStatus.SYNC_FAILED, message, Phase.FAILED)
+        else:
+            self.record(task, ResultStatus.SYNC_SKIPPED, f"left alone: {message}")
+
+    def settle(self, task: Task, digest: str, content_hash: bytes, message: str, state: Phase) -> None:
+        """A resource is as assigned; `state` says whether it is healthy too."""
+        self.judged[task.key] = Judged(digest, content_hash)
+        self.record(task, ResultStatus.SYNCED, message, state)
+
+    def retryable(self, tasks: Iterable[Task]) -> bool:
+        """Say whether what failed may pass by itself."""
+        return all(self._retryable.get(task.id, False) for task in tasks)
+
+    def describe(self, tasks: Iterable[Task]) -> str:
+        """Say in words what failed: the first of the tasks, and how many more."""
+        found = sorted(tasks, key=lambda task: task.key)
+        first = found[0]
+        result, hint = self._results[first.id], self._hints.get(first.id, "")
+        what = f"{first.phase} hook {first.key}" if first.hook else str(first.key)
+        named = result.message if str(first.key) in result.message else f"{what}: {result.message}"
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return f"{named}{hint}{more}"
+
+    def stop_if_failed(self, tasks: Iterable[Task], prefix: str = "") -> None:
+        """Raise StepFailed if one of these could not even be tried."""
+        failed = [task for task in tasks if task.id in self._retryable]
+        if failed:
+            raise StepFailed(prefix + self.describe(failed), retryable=self.retryable(failed))
 
     def step(self, message: str, *, total: int | None = None, write: bool = True) -> None:
         """Begin a step. With `write` it is on disk, with what was changed so far, before the first request of it."""
         total = self.state.total if total is None else total
-        done = min(len(self._results), total)
-        self.state = replace(self.state, message=message, total=total, done=done)
+        self.state = replace(self.state, message=message, total=total, done=self._done(total))
         if write:
-            self.touched = True
-            changed = {k: r for k, r in self._results.items() if r.message != UNCHANGED}
-            self._storage.save_operation(replace(self.state, results=self._in_order({**self._earlier, **changed})))
-        self._on_progress(self.state)
+            self.write()
+        self._tell()
 
-    def finish(self, phase: Phase, message: str, now_ms: int) -> OperationState:
+    def write(self) -> None:
+        """Put on disk how it stands, with what was changed so far."""
+        self.touched = True
+        changed = {id: r for id, r in self._results.items() if r.message != UNCHANGED}
+        self._storage.save_operation(replace(self.state, results=_in_order({**self._earlier, **changed})))
+
+    def waiting(self, message: str) -> None:
+        """Tell what the operation waits for."""
+        if self.state.message != message:
+            self.state = replace(self.state, message=message, done=self._done(self.state.total))
+            self._tell()
+
+    def failing(self, message: str) -> None:
+        """Note that the operation has failed, and what is still to be done is for that case."""
+        self.state = replace(self.state, failure=message)
+        self.write()
+        self._tell()
+
+    def terminating(self) -> None:
+        self.state = replace(self.state, phase=Phase.TERMINATING)
+        self._tell()
+
+    def finish(self, phase: Phase, message: str) -> OperationState:
         """End the operation, with all its results. The caller writes it."""
         results = dict(self._results)
-        for key, before in self._earlier.items():
-            now = results.get(key)
+        for id, before in self._earlier.items():
+            now = results.get(id)
             if now is None or now.message == UNCHANGED:
-                results[key] = before
+                results[id] = before
         self.state = replace(
             self.state,
             phase=phase,
             message=message,
-            finished_ms=now_ms,
-            results=self._in_order(results),
+            finished_ms=self._clock.now_ms(),
+            results=_in_order(results),
             done=min(len(results), self.state.total),
         )
         return self.state
 
-    @staticmethod
-    def _in_order(results: dict[ResourceKey, Result]) -> tuple[Result, ...]:
-        return tuple(results[key] for key in sorted(results))
+    def _done(self, total: int) -> int:
+        return min(sum(r.state is not Phase.RUNNING for r in self._results.values()), total)
+
+    def _tell(self) -> None:
+        """Tell how it stands: all that is under way or has failed, and every hook."""
+        news = {i: r for i, r in self._results.items() if r.hook or r.state is not Phase.SUCCEEDED}
+        self._on_progress(replace(self.state, results=_in_order(news)))
+
+
+def _in_order(results: Mapping[TaskId, Result]) -> tuple[Result, ...]:
+    return tuple(results[id] for id in sorted(results, key=lambda id: (id.key, id.phase)))

@@ -24,6 +24,7 @@ from agent.engine.resource import (
     split_api_version,
     tracked_by,
 )
+from agent.engine.traits import traits_of
 from agent.kube.client import Discovery, EventType, Kind, KubeClient, WatchEvent
 from agent.kube.errors import Gone, KubeError
 from agent.kube.reflector import Reflector
@@ -31,9 +32,8 @@ from agent.kube.reflector import Reflector
 log = logging.getLogger(__name__)
 
 SELECTOR = f"{MANAGED_LABEL}=true"
-HOOK_ANNOTATIONS = ("argocd.argoproj.io/hook", "helm.sh/hook")
-SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
-HELM_POLICY_ANNOTATION = "helm.sh/resource-policy"
+LAST_WORDS = 1000
+"""Hooks that are gone, whose end is remembered."""
 ANEW_SECONDS = 5.0
 """Before a kind is watched anew whose watch was ended by a fault of the agent's own."""
 
@@ -54,7 +54,6 @@ Observer = Callable[[str, ResourceKey, Object | None], None]
 def live_of(obj: Object) -> Live:
     """Reduce an object to what pairing needs."""
     metadata = obj["metadata"]
-    annotations = metadata.get("annotations") or {}
     key = key_of(obj)
     return Live(
         key=key,
@@ -63,20 +62,9 @@ def live_of(obj: Object) -> Live:
         resource_version=metadata.get("resourceVersion", ""),
         content_hash=content_hash(obj),
         application=tracked_by(obj, key) or "",
-        prunable=_may_go(annotations, "Prune"),
-        deletable=_may_go(annotations, "Prune", "Delete"),
-        is_hook=any(a in annotations for a in HOOK_ANNOTATIONS),
+        traits=traits_of(obj),
         deleting="deletionTimestamp" in metadata,
     )
-
-
-def _may_go(annotations: dict[str, Any], *options: str) -> bool:
-    """Say whether an object asks neither to be left nor, by any of these sync options, for a confirmation: there is no
-    way to give one, so what asks for it stays."""
-    if annotations.get(HELM_POLICY_ANNOTATION) == "keep":
-        return False
-    given = {o.strip() for o in str(annotations.get(SYNC_OPTIONS_ANNOTATION) or "").split(",")}
-    return given.isdisjoint({f"{option}={value}" for option in options for value in ("false", "confirm")})
 
 
 class LiveState:
@@ -98,6 +86,7 @@ class LiveState:
         self._reflectors: dict[GroupKind, Reflector] = {}
         self._tasks: dict[GroupKind, asyncio.Task[None]] = {}
         self.records: dict[ResourceKey, Record] = {}
+        self._last_words: dict[str, Health | None] = {}
         self._by_application: dict[str, set[ResourceKey]] = {}
 
     def of_application(self, name: str) -> list[Live]:
@@ -192,6 +181,7 @@ class LiveState:
     def on_event(self, kind: Kind, event: WatchEvent) -> None:
         obj = event.object
         if event.type is EventType.DELETED:
+            self._remember_end(obj)
             self._lost(key_of(obj))
         elif event.type is not EventType.BOOKMARK:
             key = key_of(obj)
@@ -206,6 +196,19 @@ class LiveState:
             name = self.records[key].live.application
             if name:
                 self._observer(name, key, None)
+
+    def _remember_end(self, obj: Object) -> None:
+        """Keep how a hook stood when it went: one that is made to vanish at its end has ended nevertheless."""
+        if not traits_of(obj).is_hook:
+            return
+        metadata = {name: value for name, value in obj["metadata"].items() if name != "deletionTimestamp"}
+        self._last_words[metadata.get("uid", "")] = assess({**obj, "metadata": metadata})
+        if len(self._last_words) > LAST_WORDS:
+            del self._last_words[next(iter(self._last_words))]
+
+    def last_health(self, uid: str) -> tuple[bool, Health | None]:
+        """Return whether the end of a hook's object was seen, and its health then."""
+        return uid in self._last_words, self._last_words.get(uid)
 
     def _saw(self, key: ResourceKey, obj: Object, known: Record | None) -> None:
         before = known.live.application if known is not None else ""

@@ -1,39 +1,41 @@
-"""Running one operation: dry run of everything, then applies in order, then prunes; its state on disk before each step.
+"""Running one operation: dry run of everything, then its waves one after the other, its state on disk before each step.
 
-A killed agent runs it again from the start under the same id: every step may be repeated, and what is done already is
-seen to be done. A step that fails is the last one: what comes after it may need it, and nothing is pruned in exchange
-for what could not be applied.
+`advance` does what can be done now, and says when to call again: while an operation waits for health, for a hook or for
+a confirmation, nothing of it runs. A killed agent plans it anew under the same id: what is as assigned is seen to be,
+and hooks are remembered. A step that fails is the last one of its wave: what comes after it may need it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from agent.engine.assignment import Assignment
-from agent.engine.operation import OperationState, Phase, ResultStatus
-from agent.engine.reconcile import Judged, Live, Pair, reconcile
-from agent.engine.resource import FIELD_MANAGER, GroupKind, Object, ResourceKey
-from agent.engine.takeover import take_over
-from agent.engine.tasks import Plan, make_plan
+from agent.engine.ignore import IgnoreRules
+from agent.engine.operation import UNCHANGED, Phase, Result, ResultStatus
+from agent.engine.progress import Carry, Done, Failed, Move, Wait, next_move, outcome, overdue
+from agent.engine.reconcile import Action, Judged, Live, left_because, reconcile
+from agent.engine.resource import GroupKind, Object, ResourceKey
+from agent.engine.tasks import Plan, Task, Wave, make_plan
+from agent.engine.traits import SyncPhase
 from agent.kube import errors
-from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind
+from agent.kube.client import DeleteOptions, Discovery, Kind
+from agent.syncer.applying import Applier
 from agent.syncer.context import Context
+from agent.syncer.hooks import Hooks
 from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.live import live_of
+from agent.syncer.namespaces import ensure_namespace
 from agent.syncer.orders import Order
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
-from agent.syncer.targets import CRD, Manifests, Targets
+from agent.syncer.stuck import why_stuck
+from agent.syncer.targets import Manifests, Targets
 
-APPLY = ApplyOptions()
 TOGETHER = 64
 """Resources worked on at once; the client bounds how many requests are under way."""
-MIGRATION = "ClientSideApplyMigration"
-"""The sync option that, when false, leaves to others what they applied before."""
-GONE_TIMEOUT_SECONDS = 60.0
 CRD_TIMEOUT_SECONDS = 30.0
 SERVED_TIMEOUT_SECONDS = 15.0
 """How long a kind may be missing from discovery after its CRD was established: servers under load take seconds."""
@@ -41,10 +43,14 @@ SERVED_POLL_SECONDS = 0.5
 """Between two looks at discovery, which is no small answer."""
 DELETE_TRIES = 5
 """Of an object that others change all the time, before a pause."""
+WAVE_SECONDS = 2.0
+"""From one wave to the next, so that controllers take up what they were given before its health is believed."""
+LOOK_SECONDS = 5.0
+"""Between two looks at what is waited for; its watch tells earlier."""
 
 
 class Runner:
-    """One operation of one application."""
+    """One operation of one application. Not re-entrant."""
 
     def __init__(
         self,
@@ -52,119 +58,270 @@ class Runner:
         assignment: Assignment,
         order: Order,
         ledger: Ledger,
+        targets: Targets,
+        ignores: IgnoreRules,
     ) -> None:
         self._client, self._storage, self._live = context.client, context.storage, context.live
         self._served, self._clock = context.served, context.clock
         self._assignment = assignment
-        self._order = order
-        self._patience = Patience(context.clock)
-        self._manifests = Manifests(context.storage, assignment.tracking_name)
+        self.order = order
+        self.targets = targets
         self.ledger = ledger
-        self._preflight = Preflight(context, self._patience, ledger, self._manifests, order, assignment.tracking_name)
+        self._patience = Patience(context.clock)
+        name = assignment.tracking_name
+        self._manifests = Manifests(context.storage, name)
+        self._applier = Applier(context.client, context.clock, self._patience, order.options, ignores)
+        self._hooks = Hooks(context, self._patience, ledger, self._manifests, order, name)
+        self._preflight = Preflight(
+            context, self._patience, ledger, self._manifests, self._applier, self._hooks, order, name
+        )
+        self._plan: Plan | None = None
+        self._waves: tuple[Wave, ...] = ()
+        self._phase: SyncPhase | None = None
+        self._rest_until = 0.0
+        self._failed: tuple[str, bool] | None = None
+        """Why it has failed, and whether that may pass by itself."""
+        self._approved_ms = assignment.approved_ms
+        self._superseded = ""
         self.terminated = False
         """Whether it ended because somebody asked for that."""
+
+    # --- what others tell it
 
     def terminate(self) -> None:
         """End the operation before its next request."""
         self._patience.terminate()
+        self.ledger.terminating()
 
-    async def run(self, targets: Targets, judged: Mapping[ResourceKey, Judged]) -> OperationState:
-        """Carry the operation out. Returns its final state; raises StorageError, and IncompleteSet."""
-        name = self._assignment.tracking_name
-        known = {} if self._order.force else judged
-        live = self._live.of_application(name)
-        if self._order.ends:
-            live = [replace(o, prunable=o.deletable) for o in live]
-        pairs = reconcile(name, targets.resources, live, known)
-        plan = make_plan(pairs, prune=self._order.prune, only=self._order.only)
-        for pair in plan.left:
-            self.ledger.record(pair, ResultStatus.PRUNE_SKIPPED, pair.reason or "no longer assigned; pruning is off")
-        # Not written: nothing is changed yet, and an operation that is killed now begins anew.
-        self.ledger.step("checking", total=plan.total, write=False)
-        self._manifests.read_ahead(pair for step in plan.applies for pair in step)
+    def approve(self, approved_ms: int) -> None:
+        """Somebody confirmed deletions."""
+        self._approved_ms = max(self._approved_ms, approved_ms)
+
+    def supersede(self, by: str) -> None:
+        """Something newer is assigned: end it when no hook runs, instead of waiting on."""
+        self._superseded = by
+
+    # --- going on
+
+    async def advance(self, judged: Mapping[ResourceKey, Judged]) -> float | None:
+        """Do what can be done now. None once the operation has ended, and then `ledger.state` tells how; else the
+        seconds until it is to be looked at again at the latest. Raises StorageError, and IncompleteSet."""
         try:
-            message = await self._carry_out(targets, plan)
-            return self.ledger.finish(Phase.SUCCEEDED, message, self._clock.now_ms())
+            return await self._advance(judged)
         except Terminated:
             self.terminated = True
-            return self.ledger.finish(Phase.FAILED, "terminated on request", self._clock.now_ms())
+            if self._plan is not None:
+                await self._stop_hooks(self._plan)
+            self.ledger.finish(Phase.FAILED, "terminated on request")
         except StepFailed as failure:
-            phase = Phase.ERROR if failure.retryable else Phase.FAILED
-            return self.ledger.finish(phase, failure.message, self._clock.now_ms())
+            self.ledger.finish(Phase.ERROR if failure.retryable else Phase.FAILED, failure.message)
+        return None
 
-    async def _carry_out(self, targets: Targets, plan: Plan) -> str:
-        dry_run = self._order.dry_run
-        if self._order.create_namespace and not dry_run:
-            await self._ensure_namespace()
-        if not self._order.checked:
-            await self._preflight.begin(targets, lambda key: key in self._live.records)
-            await self._each((p for step in plan.applies for p in step), self._preflight.check)
-            self.ledger.stop_if_failed("nothing was changed: ")
-        if dry_run:
-            for step in plan.prunes:
-                for pair in step:
-                    self.ledger.record(pair, ResultStatus.PRUNED, "would be pruned")
-            return "dry run: nothing was changed"
-        for step in plan.applies:
-            await self._apply_step(targets, [p for p in step if not self.ledger.known(p.key)])
-        for step in plan.prunes:
-            self.ledger.step("pruning")
-            await self._each(step, self._prune)
-            self.ledger.stop_if_failed()
-        return "synced" if not self._order.only else f"synced {len(self._order.only)} resources"
+    async def _advance(self, judged: Mapping[ResourceKey, Judged]) -> float | None:
+        self._patience.check()
+        plan = self._plan or await self._begin(judged)
+        if self.order.dry_run:
+            self._end_rehearsal(plan)
+            return None
+        while True:
+            self._patience.check()
+            move = await self._next_move()
+            hook_runs = isinstance(move, Wait) and any(task.hook for task in move.tasks)
+            if self._superseded and not hook_runs:
+                await self._clean(plan)
+                self.ledger.finish(Phase.FAILED, f"given up before its end for {self._superseded}")
+                return None
+            if isinstance(move, Wait):
+                self.ledger.waiting(self._awaited(move))
+                return LOOK_SECONDS
+            if isinstance(move, Carry):
+                delay = await self._prepare(plan, move)
+                if delay is not None:
+                    return delay
+                await self._carry(move)
+                continue
+            await self._clean(plan)
+            if self._ends_with(plan, move):
+                return None
 
-    # --- steps
+    async def _next_move(self) -> Move:
+        move = next_move(self._waves, self.ledger.book, to_the_end=self.order.ends)
+        if isinstance(move, Wait):
+            await self._observe(move.tasks)
+            move = next_move(self._waves, self.ledger.book, to_the_end=self.order.ends)
+        return move
 
-    async def _ensure_namespace(self) -> None:
-        """Have the destination's namespace there: a dry run of what goes into it needs it."""
-        name = self._assignment.namespace
-        try:
-            kind = (await self._client.discover()).find("", "v1", "Namespace")
-            if not name or kind is None:
-                return
-            if await self._patience.request(lambda: self._client.get(kind, "", name)) is None:
-                manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-                await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
-        except errors.KubeError as error:
-            retryable = isinstance(error, errors.Retryable)
-            raise StepFailed(f"namespace {name} could not be created: {error}", retryable=retryable) from error
+    def _ends_with(self, plan: Plan, move: Failed | Done) -> bool:
+        """Say whether this is the end, of which the ledger tells; else the hooks for a failure come next."""
+        if isinstance(move, Done) and self._failed is None:
+            only = self.order.only
+            self.ledger.finish(Phase.SUCCEEDED, f"synced {len(only)} resources" if only else "synced")
+            return True
+        if isinstance(move, Failed) and self._failed is None:
+            self._failed = self.ledger.describe(move.tasks), self.ledger.retryable(move.tasks)
+            self._waves = plan.on_failure
+            if self._waves:
+                self.ledger.failing(self._failed[0])
+                return False
+        assert self._failed is not None
+        message, retryable = self._failed
+        if isinstance(move, Failed) and move.wave.phase is SyncPhase.SYNC_FAIL:
+            message = f"{message}; then {self.ledger.describe(move.tasks)}"
+        self.ledger.finish(Phase.ERROR if retryable else Phase.FAILED, message)
+        return True
 
-    async def _apply_step(self, targets: Targets, step: list[Pair]) -> None:
+    async def _begin(self, judged: Mapping[ResourceKey, Judged]) -> Plan:
+        """Decide all that is to be done, and ask about it by dry runs."""
+        order, options = self.order, self.order.options
+        name = self._assignment.tracking_name
+        known = {} if options.force and not order.automated else judged
+        pairs = reconcile(name, self.targets.resources, self._live.of_application(name), known, ends=order.ends)
+        if (options.delete if order.ends else options.prune) == "confirm":
+            pairs = [replace(p, confirm=True) if p.action is Action.PRUNE else p for p in pairs]
+        plan = make_plan(
+            pairs,
+            self.targets.hooks,
+            prune=order.prune,
+            prune_last=options.prune_last,
+            only=order.only,
+            ends=order.ends,
+            out_of_sync_only=options.out_of_sync_only,
+        )
+        for pair in plan.left:
+            self.ledger.leave(pair, pair.reason or "no longer assigned; pruning is off")
+        # Not written: nothing is changed yet, and an operation that is killed now begins anew.
+        self.ledger.step("checking", total=plan.total, write=False)
+        self._manifests.read_ahead(task.pair for task in plan.tasks)
+        if options.create_namespace and not order.ends and not order.dry_run:
+            await ensure_namespace(self._client, self._patience, self._assignment, self.targets)
+        if not order.checked:
+            tasks = [t for t in (*plan.tasks, *_tasks_of(plan.on_failure)) if t.pair.action is Action.APPLY]
+            await self._preflight.begin(self.targets, lambda key: key in self._live.records)
+            await self._each(tasks, self._preflight.check)
+            self.ledger.stop_if_failed(tasks, "nothing was changed: ")
+        for wave in plan.waves if plan.multi_step else ():
+            for task in wave.unchanged:
+                self.ledger.record(task, ResultStatus.SYNCED, UNCHANGED, self._health(task)[0])
+        if self.ledger.state.failure:
+            self._failed = self.ledger.state.failure, False
+        self._waves = plan.on_failure if self._failed is not None else plan.waves
+        self._plan = plan
+        return plan
+
+    async def _prepare(self, plan: Plan, move: Carry) -> float | None:
+        """See whether a wave may begin. None if so, else when to look again."""
+        rest = self._rest_until - self._clock.monotonic()
+        if rest > 0:
+            return rest
+        if move.wave.phase is not self._phase and self._phase is not None:
+            await self._clean(plan)
+        self._phase = move.wave.phase
+        withheld = self._withheld(move.tasks)
+        if len(withheld) < len(move.tasks):
+            return None
+        names = ", ".join(str(task.key) for task in withheld[:5]) + (" …" if len(withheld) > 5 else "")
+        application = self._assignment.application.removeprefix("argocd/")
+        self.ledger.waiting(
+            f"waiting for somebody to confirm that {names} may be deleted: escadre app confirm-deletion {application}"
+        )
+        return LOOK_SECONDS
+
+    def _withheld(self, tasks: Iterable[Task]) -> list[Task]:
+        """Return what may not be pruned before somebody has confirmed it."""
+        return [] if self._confirmed else [task for task in tasks if task.pair.confirm]
+
+    @property
+    def _confirmed(self) -> bool:
+        deletion = self._assignment.deletion
+        since = deletion.requested_ms if deletion is not None and self.order.ends else self.ledger.state.started_ms
+        return self._approved_ms > 0 and self._approved_ms >= since
+
+    async def _carry(self, move: Carry) -> None:
+        """Do what a wave has to do, kind by kind: what is applied first, then the prunes."""
+        pending = {task.id for task in move.tasks} - {task.id for task in self._withheld(move.tasks)}
+        for step in move.wave.applies:
+            tasks = [task for task in step if task.id in pending]
+            if tasks:
+                await self._apply_step(tasks)
+                if self._has_failed(tasks):
+                    return
+        for step in move.wave.prunes:
+            tasks = [task for task in step if task.id in pending]
+            if tasks:
+                self.ledger.step("pruning")
+                await self._each(tasks, self._prune)
+                if self._has_failed(tasks):
+                    return
+        if self._waves and move.wave is not self._waves[-1]:
+            self._rest_until = self._clock.monotonic() + WAVE_SECONDS
+
+    def _has_failed(self, tasks: Iterable[Task]) -> bool:
+        return any(self.ledger.book[task.id].status is ResultStatus.SYNC_FAILED for task in tasks)
+
+    def _end_rehearsal(self, plan: Plan) -> None:
+        for task in plan.tasks:
+            if task.hook:
+                self.ledger.record(task, ResultStatus.SYNCED, f"would be run as {task.phase} hook")
+            elif task.pair.action is Action.PRUNE:
+                wait = ", once somebody has confirmed it" if task.pair.confirm else ""
+                self.ledger.record(task, ResultStatus.PRUNED, f"would be pruned{wait}")
+        self.ledger.finish(Phase.SUCCEEDED, "dry run: nothing was changed")
+
+    # --- applying
+
+    async def _apply_step(self, step: list[Task]) -> None:
         """Apply what is of one rank, the state on disk before."""
-        if not step:
-            return
+        kinds = await self._kinds(step)
         with self._storage.together():
-            self._storage.add_kinds(self._assignment.application, {_group_kind(p) for p in step})
+            self._storage.add_kinds(self._assignment.application, {_group_kind(t.key) for t in step})
+            for task in step:
+                if task.hook:
+                    self._hooks.begin(task)
             self.ledger.step("applying")
-        kinds = await self._kinds(targets, step)
-        self._live.watch({kinds[p.key] for p in step if p.key in kinds})
+        self._live.watch({kinds[t.key] for t in step if t.key in kinds})
 
-        async def apply(pair: Pair) -> None:
-            assert pair.target is not None
-            kind = kinds.get(pair.key)
+        async def apply(task: Task) -> None:
+            kind = kinds.get(task.key)
             if kind is None:
-                raise errors.KindUnknown(f"the cluster still serves no kind {pair.key.kind} after its CRD was applied")
-            live = self._live.note(await self._apply_one(kind, pair))
-            message = "created" if pair.live is None else "configured"
-            self.ledger.settle(pair, pair.target.digest, live.content_hash, message)
+                raise errors.KindUnknown(f"the cluster still serves no kind {task.key.kind} after its CRD was applied")
+            if task.hook:
+                await self._hooks.make(kind, task)
+            else:
+                await self._apply_one(kind, task)
 
         await self._each(step, apply)
-        self.ledger.stop_if_failed()
-        for pair in step:
-            if _group_kind(pair) == CRD:
-                await self._wait_established(kinds[pair.key], pair.key)
+        if any(task.hook for task in step):
+            self.ledger.write()
+        for task in step:
+            if task.pair.target is not None and task.pair.target.traits.defines and not self._has_failed([task]):
+                await self._wait_established(kinds[task.key], task.key)
 
-    async def _kinds(self, targets: Targets, step: list[Pair]) -> dict[ResourceKey, Kind]:
+    async def _apply_one(self, kind: Kind, task: Task) -> None:
+        target, live = task.pair.target, task.pair.live
+        assert target is not None
+        obj = await self._applier.put(
+            kind,
+            task.key,
+            self._manifests.get(task.pair),
+            target.traits,
+            uid=live.uid if live is not None else "",
+            take_over_first=task.key in self._preflight.taken_over,
+        )
+        noted = self._live.note(obj)
+        state, _ = self._health(task)
+        self.ledger.settle(task, target.digest, noted.content_hash, "created" if live is None else "configured", state)
+
+    async def _kinds(self, step: list[Task]) -> dict[ResourceKey, Kind]:
         """Return the kinds of a step's resources, those included that the operation itself has just brought."""
-        kinds = {p.key: targets.kinds[p.key] for p in step if p.key in targets.kinds}
-        missing = [p for p in step if p.key not in kinds]
+        kinds = {t.key: self.targets.kinds[t.key] for t in step if t.key in self.targets.kinds}
+        missing = [task for task in step if task.key not in kinds]
 
         def served(discovery: Discovery) -> bool:
-            for pair in missing:
-                assert pair.target is not None
-                found = discovery.find(pair.key.group, pair.target.version, pair.key.kind)
+            for task in missing:
+                assert task.pair.target is not None
+                found = discovery.find(task.key.group, task.pair.target.version, task.key.kind)
                 if found is not None:
-                    kinds[pair.key] = found
+                    kinds[task.key] = found
             return len(kinds) == len(step)
 
         if missing:
@@ -173,65 +330,6 @@ class Runner:
                 lambda: self._served.fresh(0.0), served, SERVED_TIMEOUT_SECONDS, every=SERVED_POLL_SECONDS
             )
         return kinds
-
-    async def _apply_one(self, kind: Kind, pair: Pair) -> Object:
-        manifest = self._manifests.get(pair)
-        if pair.key in self._preflight.taken_over and self._assignment.policy.option(MIGRATION) != "false":
-            await self._patience.request(lambda: self._take_over(kind, pair.key))
-        try:
-            return await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
-        except errors.Rejected as error:
-            if not self._order.replaces_after(error.message):
-                raise
-        options = DeleteOptions("background", uid=pair.live.uid if pair.live is not None else None)
-        await self._client.delete(kind, pair.key.namespace, pair.key.name, options)
-        # Who ends the operation now does not end this: what was deleted to be made anew would stay away.
-        patience = Patience(self._clock)
-        if not await patience.until(self._reading(kind, pair.key), lambda o: o is None, GONE_TIMEOUT_SECONDS):
-            raise errors.Conflict(f"it was to be replaced, and has not gone away in {GONE_TIMEOUT_SECONDS:.0f} s")
-        return await patience.request(lambda: self._client.apply(kind, manifest, APPLY))
-
-    async def _take_over(self, kind: Kind, key: ResourceKey) -> None:
-        """Have what a predecessor applied put down to this agent, so that what Git has no more is removed."""
-        found = await self._client.get(kind, key.namespace, key.name)
-        mine = take_over(found) if found is not None else None
-        if mine is not None:
-            await self._client.replace(kind, mine, field_manager=FIELD_MANAGER)
-
-    async def _prune(self, pair: Pair) -> None:
-        assert pair.live is not None
-        live = pair.live
-        group, kind_name = pair.key.group, pair.key.kind
-        if live.deleting:
-            self.ledger.record(pair, ResultStatus.PRUNED, "is being deleted already")
-            return
-        kind = (await self._client.discover()).find(group, live.version, kind_name)
-        if kind is None:
-            raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
-        self._patience.check()
-        status, message = await self._patience.request(lambda: self._delete(kind, live))
-        self.ledger.judged[pair.key] = None
-        self.ledger.record(pair, status, message)
-
-    async def _delete(self, kind: Kind, live: Live) -> tuple[ResultStatus, str]:
-        """Delete exactly this object, as it was judged: whatever has its name now is left, and so is one that meanwhile
-        became another application's, or asks to be left. What is known of it may be as old as the watch is late."""
-        key, version = live.key, live.resource_version
-        for _ in range(DELETE_TRIES):
-            options = DeleteOptions(self._order.propagation, uid=live.uid, resource_version=version)
-            try:
-                deleted = await self._client.delete(kind, key.namespace, key.name, options)
-                return ResultStatus.PRUNED, "pruned" if deleted else "was gone already"
-            except errors.Conflict:
-                found = await self._client.get(kind, key.namespace, key.name)
-            if found is None or found["metadata"].get("uid") != live.uid:
-                return ResultStatus.PRUNED, "was gone already"
-            now = live_of(found)
-            may_go = now.deletable if self._order.ends else now.prunable
-            if not may_go or now.application != self._assignment.tracking_name:
-                return ResultStatus.PRUNE_SKIPPED, "it was changed meanwhile, and is to be left now"
-            version = now.resource_version
-        raise errors.Conflict(f"{key} changes faster than it can be deleted")
 
     async def _wait_established(self, kind: Kind, key: ResourceKey) -> None:
         def established(found: Object | None) -> bool:
@@ -245,36 +343,145 @@ class Runner:
             raise StepFailed(f"{key}: {error}", retryable=isinstance(error, errors.Retryable)) from error
         raise StepFailed(f"waited {CRD_TIMEOUT_SECONDS:.0f} s for {key} to be established", retryable=True)
 
+    # --- pruning
+
+    async def _prune(self, task: Task) -> None:
+        live = task.pair.live
+        assert live is not None
+        group, kind_name = task.key.group, task.key.kind
+        if live.deleting:
+            self.ledger.record(task, ResultStatus.PRUNED, "is being deleted already", Phase.RUNNING)
+            return
+        kind = (await self._client.discover()).find(group, live.version, kind_name)
+        if kind is None:
+            raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
+        self._patience.check()
+        status, message, state = await self._patience.request(lambda: self._delete(kind, live))
+        self.ledger.judged[task.key] = None
+        self.ledger.record(task, status, message, state)
+
+    async def _delete(self, kind: Kind, live: Live) -> tuple[ResultStatus, str, Phase]:
+        """Delete exactly this object, as it was judged: whatever has its name now is left, and so is one that meanwhile
+        became another application's, or asks to be left. What is known of it may be as old as the watch is late."""
+        key, version = live.key, live.resource_version
+        for _ in range(DELETE_TRIES):
+            options = DeleteOptions(self.order.propagation, uid=live.uid, resource_version=version)
+            try:
+                deleted = await self._client.delete(kind, key.namespace, key.name, options)
+                return ResultStatus.PRUNED, "pruned" if deleted else "was gone already", Phase.RUNNING
+            except errors.Conflict:
+                found = await self._client.get(kind, key.namespace, key.name)
+            if found is None or found["metadata"].get("uid") != live.uid:
+                return ResultStatus.PRUNED, "was gone already", Phase.SUCCEEDED
+            now = live_of(found)
+            asks = now.traits.sync_options != live.traits.sync_options
+            if asks or left_because(now, ends=self.order.ends) or now.application != self._assignment.tracking_name:
+                return ResultStatus.PRUNE_SKIPPED, "it was changed meanwhile, and is to be left now", Phase.SUCCEEDED
+            version = now.resource_version
+        raise errors.Conflict(f"{key} changes faster than it can be deleted")
+
+    # --- waiting
+
+    async def _observe(self, tasks: Iterable[Task]) -> None:
+        """See how what is waited for stands."""
+        now = self._clock.now_ms()
+        for task in tasks:
+            result = self.ledger.book[task.id]
+            try:
+                state, message = await self._look(task, result)
+            except errors.KubeError as error:
+                self.ledger.waiting(f"the cluster's API does not answer: {error}")
+                continue
+            late = overdue(task, result, now) if state is Phase.RUNNING else ""
+            if not late and state is Phase.RUNNING and task.hook:
+                late = await why_stuck(
+                    self._client, self._hooks.key(task), self.targets.kinds.get(task.key), result, now
+                )
+            if late:
+                state, message = Phase.FAILED, f"{late}{': ' if message else ''}{message}"
+            self.ledger.end(task, state, message or result.message)
+
+    async def _look(self, task: Task, result: Result) -> tuple[Phase, str]:
+        if task.hook:
+            return await self._hooks.observe(self.targets.kinds.get(task.key), task, result)
+        if task.pair.action is Action.PRUNE:
+            return self._look_at_pruned(task)
+        if task.key in self._live.records:
+            return self._health(task)
+        kind = self.targets.kinds.get(task.key)
+        found = await self._patience.request(self._reading(kind, task.key)) if kind is not None else None
+        if found is None:
+            return Phase.FAILED, "somebody deleted it while its wave was waiting for it"
+        self._live.note(found)
+        return self._health(task)
+
+    def _look_at_pruned(self, task: Task) -> tuple[Phase, str]:
+        record, live = self._live.records.get(task.key), task.pair.live
+        assert live is not None
+        if record is None or record.live.uid != live.uid:
+            return Phase.SUCCEEDED, "pruned"
+        return Phase.RUNNING, record.health.message if record.health is not None else "being deleted"
+
+    def _health(self, task: Task) -> tuple[Phase, str]:
+        record = self._live.records.get(task.key)
+        return outcome(record.health if record is not None else None, hook=False)
+
+    def _awaited(self, move: Wait) -> str:
+        """Say what is waited for."""
+        first = min(move.tasks, key=lambda task: task.key)
+        more = f" and {len(move.tasks) - 1} more" if len(move.tasks) > 1 else ""
+        message = self.ledger.book[first.id].message
+        what = f"{first.phase} hook {first.key} to end" if first.hook else f"{first.key} to be healthy"
+        if first.pair.action is Action.PRUNE:
+            what = f"{first.key} to be gone"
+        return f"{move.wave.phase} wave {move.wave.number}: waiting for {what}{more}" + (
+            f": {message}" if message else ""
+        )
+
+    # --- hooks
+
+    async def _clean(self, plan: Plan) -> None:
+        await self._hooks.clean(self.targets.kinds, (*plan.tasks, *_tasks_of(plan.on_failure)))
+
+    async def _stop_hooks(self, plan: Plan) -> None:
+        """End the hooks that run, with patience of their own: who terminates the operation wants this done."""
+        self._hooks.with_patience(Patience(self._clock))
+        await self._hooks.stop(self.targets.kinds, (*plan.tasks, *_tasks_of(plan.on_failure)))
+
     # --- helpers
 
-    async def _each(self, pairs: Iterable[Pair], action: Callable[[Pair], Coroutine[Any, Any, None]]) -> None:
-        """Do one thing to many resources at once. A resource that fails is on record, and does not stop the others."""
+    async def _each(self, tasks: Iterable[Task], action: Callable[[Task], Coroutine[Any, Any, None]]) -> None:
+        """Do one thing about many resources at once. One that fails is on record, and does not stop the others."""
 
-        async def guarded(pair: Pair) -> None:
+        async def guarded(task: Task) -> None:
             self._patience.check()
             try:
-                await action(pair)
+                await action(task)
             except errors.KubeError as error:
-                self.ledger.fail(pair, error)
+                self.ledger.fail(task, error)
 
-        items = list(pairs)
+        items = list(tasks)
         for start in range(0, len(items), TOGETHER):
             together = items[start : start + TOGETHER]
             if self._client.immediate:
-                for pair in together:
-                    await guarded(pair)
+                for task in together:
+                    await guarded(task)
                 if len(together) == TOGETHER:
                     # Others have their turn.
                     await asyncio.sleep(0)
                 continue
             outcomes = await asyncio.gather(*map(guarded, together), return_exceptions=True)
-            for outcome in outcomes:
-                if outcome is not None:
-                    raise outcome
+            for result in outcomes:
+                if result is not None:
+                    raise result
 
-    def _reading(self, kind: Kind, key: ResourceKey) -> Callable[[], Coroutine[Any, Any, Object | None]]:
+    def _reading(self, kind: Kind, key: ResourceKey) -> Callable[[], Awaitable[Object | None]]:
         return lambda: self._client.get(kind, key.namespace, key.name)
 
 
-def _group_kind(pair: Pair) -> GroupKind:
-    return GroupKind(pair.key.group, pair.key.kind)
+def _tasks_of(waves: Iterable[Wave]) -> tuple[Task, ...]:
+    return tuple(task for wave in waves for task in wave.tasks)
+
+
+def _group_kind(key: ResourceKey) -> GroupKind:
+    return GroupKind(key.group, key.kind)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.engine.assignment import Assignment, ManifestSetRef, OperationRequest, Revision
 from agent.engine.operation import OperationState, Phase
+from agent.engine.options import SyncOptions, read_options
 from agent.engine.resource import ResourceKey
 
 
@@ -23,10 +24,8 @@ class Order:
     revision: Revision
     prune: bool
     dry_run: bool = False
-    force: bool = False
-    create_namespace: bool = False
+    options: SyncOptions = SyncOptions()
     only: frozenset[ResourceKey] | None = None
-    propagation: str = "foreground"
     automated: bool = False
     """The one attempt that is made by itself for a revision and its parameters."""
     checked: bool = False
@@ -37,9 +36,15 @@ class Order:
         """Whether it is the end of the application here."""
         return self.kind == "delete"
 
-    def replaces_after(self, refusal: str) -> bool:
-        """Say whether an object is to be deleted and made anew, because it was refused to change a field of it."""
-        return self.force and _FIXED.search(refusal) is not None
+    @property
+    def propagation(self) -> str:
+        """foreground | background | orphan"""
+        return self.options.propagation
+
+
+def is_fixed(refusal: str) -> bool:
+    """Say whether an API server's words are that a field cannot be changed once it is set."""
+    return _FIXED.search(refusal) is not None
 
 
 _FIXED = re.compile(
@@ -47,37 +52,34 @@ _FIXED = re.compile(
     r"|pod updates may not",
     re.IGNORECASE,
 )
-"""How API servers say that a field cannot be changed once it is set."""
 
 
 def requested_order(assignment: Assignment, request: OperationRequest) -> Order:
+    options = read_options(assignment.policy.sync_options, request.sync_options)
     return Order(
         id=request.id,
         kind=request.kind,
         initiated_by=request.initiated_by,
         ref=request.manifest_set,
         revision=request.revision,
-        # Who asks for it by name has confirmed it.
-        prune=request.prune and not _withheld(assignment, "Prune", "false"),
+        prune=request.prune and options.prune != "false",
         dry_run=request.dry_run,
-        force=request.force,
-        create_namespace=_creates_namespace(assignment, request.sync_options),
+        options=replace(options, force=options.force or request.force),
         only=frozenset(request.resources) or None,
-        propagation=_propagation(assignment),
     )
 
 
 def automated_order(assignment: Assignment, last: OperationState | None) -> Order:
     """An automated sync; one to the same set that was running when the agent died goes on under its id."""
+    options = read_options(assignment.policy.sync_options)
     return Order(
         id=_goes_on(last, "sync", assignment.manifest_set.digest) or str(uuid.uuid4()),
         kind="sync",
         initiated_by="automated",
         ref=assignment.manifest_set,
         revision=assignment.revision,
-        prune=assignment.policy.prune and not _withheld(assignment, "Prune", "false", "confirm"),
-        create_namespace=_creates_namespace(assignment, ()),
-        propagation=_propagation(assignment),
+        prune=assignment.policy.prune and options.prune != "false",
+        options=options,
         automated=True,
     )
 
@@ -90,7 +92,7 @@ def heal_order(assignment: Assignment, keys: frozenset[ResourceKey]) -> Order:
         ref=assignment.manifest_set,
         revision=assignment.revision,
         prune=False,
-        create_namespace=_creates_namespace(assignment, ()),
+        options=read_options(assignment.policy.sync_options),
         only=keys,
         checked=True,
     )
@@ -105,7 +107,10 @@ def deletion_order(assignment: Assignment, last: OperationState | None) -> Order
         ref=ManifestSetRef("", "", "", 0),
         revision=Revision(),
         prune=True,
-        propagation=assignment.deletion.propagation if assignment.deletion is not None else "foreground",
+        options=replace(
+            read_options(assignment.policy.sync_options),
+            propagation=assignment.deletion.propagation if assignment.deletion is not None else "foreground",
+        ),
         checked=True,
     )
 
@@ -139,17 +144,4 @@ def _goes_on(last: OperationState | None, kind: str, manifest_set: str) -> str:
 def deletes_resources(assignment: Assignment) -> bool:
     """Say whether the end of an application deletes what it put here."""
     cascade = assignment.deletion is not None and assignment.deletion.cascade
-    return cascade and not _withheld(assignment, "Delete", "false", "confirm")
-
-
-def _withheld(assignment: Assignment, option: str, *values: str) -> bool:
-    """Say whether a sync option of the application stands against it."""
-    return any(o.replace(" ", "") == f"{option}={value}" for o in assignment.policy.sync_options for value in values)
-
-
-def _creates_namespace(assignment: Assignment, extra: tuple[str, ...]) -> bool:
-    return "CreateNamespace=true" in {o.replace(" ", "") for o in (*extra, *assignment.policy.sync_options)}
-
-
-def _propagation(assignment: Assignment) -> str:
-    return assignment.policy.option("PrunePropagationPolicy") or "foreground"
+    return cascade and read_options(assignment.policy.sync_options).delete != "false"

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.engine.drift import content_hash
-from agent.engine.operation import UNCHANGED, ResultStatus
-from agent.engine.reconcile import Pair
+from agent.engine.operation import UNCHANGED, Phase, ResultStatus
+from agent.engine.progress import outcome
 from agent.engine.resource import GroupKind, Object, ResourceKey, tracked_by
+from agent.engine.tasks import Task
 from agent.kube import errors
 from agent.kube.client import Kind
+from agent.syncer.applying import Applier
 from agent.syncer.context import Context
-from agent.syncer.judge import DRY_RUN
+from agent.syncer.hooks import Hooks
 from agent.syncer.ledger import Ledger
 from agent.syncer.orders import Order
 from agent.syncer.patience import Patience
-from agent.syncer.targets import CRD, Manifests, Targets
+from agent.syncer.targets import Manifests, Targets
 
 NAMESPACE = GroupKind("", "Namespace")
 
@@ -33,13 +35,17 @@ class Preflight:
         patience: Patience,
         ledger: Ledger,
         manifests: Manifests,
+        applier: Applier,
+        hooks: Hooks,
         order: Order,
         mine: str,
     ) -> None:
-        self._client = context.client
+        self._client, self._live = context.client, context.live
         self._patience = patience
         self._ledger = ledger
         self._manifests = manifests
+        self._applier = applier
+        self._hooks = hooks
         self._order = order
         self._mine = mine
         self._assigned = context.assigned
@@ -52,8 +58,8 @@ class Preflight:
     async def begin(self, targets: Targets, live: Callable[[ResourceKey], bool]) -> None:
         """Find out what the operation will bring. `live` says whether an object is known to be there."""
         self._targets = targets
-        if any(_group_kind(key) == CRD for key in targets.resources):
-            self._coming_kinds = frozenset(_group_kind(key) for key in targets.unserved)
+        defined = (target.traits.defines for target in targets.resources.values())
+        self._coming_kinds = frozenset(kind for kind in defined if kind is not None)
         brought = [k for k in targets.resources if _group_kind(k) == NAMESPACE and not live(k)]
         coming = [k.name for k in brought if await self._absent(targets.kinds[k], k)]
         self._coming_namespaces = frozenset(coming)
@@ -61,58 +67,71 @@ class Preflight:
     async def _absent(self, kind: Kind, key: ResourceKey) -> bool:
         return await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name)) is None
 
-    async def check(self, pair: Pair) -> None:
+    async def check(self, task: Task) -> None:
         """Ask about one resource. Raises KubeError, Terminated, StepFailed."""
-        assert pair.target is not None and self._targets is not None
-        kind = self._targets.kinds.get(pair.key)
+        target = task.pair.target
+        assert target is not None and self._targets is not None
+        kind = self._targets.kinds.get(task.key)
         if kind is None:
-            if _group_kind(pair.key) not in self._coming_kinds:
-                raise _unserved(pair)
+            skipped = self._order.options.skips_dry_run(target.traits)
+            if _group_kind(task.key) not in self._coming_kinds and not skipped:
+                raise _unserved(task)
             return
-        if pair.live is None and pair.key.namespace in self._coming_namespaces:
+        if task.pair.live is None and task.key.namespace in self._coming_namespaces:
             return
-        manifest = self._manifests.get(pair)
+        if task.hook:
+            await self._hooks.rehearse(kind, task)
+        else:
+            await self._check_object(kind, task)
+
+    async def _check_object(self, kind: Kind, task: Task) -> None:
+        pair = task.pair
+        assert pair.target is not None
+        traits, manifest = pair.target.traits, self._manifests.get(pair)
         try:
-            predicted = await self._patience.request(lambda: self._client.apply(kind, manifest, DRY_RUN))
+            predicted = await self._applier.predict(kind, manifest, traits, exists=pair.live is not None)
         except errors.Permanent as error:
-            if pair.live is None and await self._left_to_another(kind, pair):
+            if pair.live is None and await self._left_to_another(kind, task):
                 return
-            if not self._order.replaces_after(error.message):
-                raise
-            self._note(pair, "would be replaced")
+            if not self._applier.may_remake(traits, error.message):
+                raise self._applier.explained(error) from error
+            self._note(task, "would be deleted and made anew")
             return
         # Of an object that is not there yet, a dry run gives no version.
         if pair.live is None and predicted["metadata"].get("resourceVersion"):
-            if await self._left_to_another(kind, pair):
+            if await self._left_to_another(kind, task):
                 return
             self.taken_over.add(pair.key)
-        self._compare(pair, predicted)
+        self._compare(task, predicted)
 
-    async def _left_to_another(self, kind: Kind, pair: Pair) -> bool:
+    async def _left_to_another(self, kind: Kind, task: Task) -> bool:
         """Say whether another application of this cluster has the object; then it is left to that one."""
-        found = await self._patience.request(lambda: self._client.get(kind, pair.key.namespace, pair.key.name))
+        key = task.key
+        found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
         owner = tracked_by(found) if found is not None else None
         if owner is None or owner == self._mine or not self._assigned(owner):
             return False
-        self._ledger.refuse_shared(pair, owner)
+        self._ledger.refuse_shared(task, owner, fails=self._order.options.fail_on_shared)
         return True
 
-    def _compare(self, pair: Pair, predicted: Object) -> None:
-        assert pair.target is not None
-        live, hash_ = pair.live, content_hash(predicted)
+    def _compare(self, task: Task, predicted: Object) -> None:
+        target, live, hash_ = task.pair.target, task.pair.live, content_hash(predicted)
+        assert target is not None
         if live is not None and live.content_hash == hash_ and not live.deleting:
-            self._ledger.settle(pair, pair.target.digest, hash_, UNCHANGED)
+            record = self._live.records.get(task.key)
+            state, _ = outcome(record.health if record is not None else None, hook=False)
+            self._ledger.settle(task, target.digest, hash_, UNCHANGED, state)
         else:
-            self._note(pair, "would be created" if live is None else "would be changed")
+            self._note(task, "would be created" if live is None else "would be changed")
 
-    def _note(self, pair: Pair, message: str) -> None:
+    def _note(self, task: Task, message: str) -> None:
         if self._order.dry_run:
-            self._ledger.record(pair, ResultStatus.SYNCED, message)
+            self._ledger.record(task, ResultStatus.SYNCED, message, Phase.SUCCEEDED)
 
 
-def _unserved(pair: Pair) -> errors.KindUnknown:
-    assert pair.target is not None
-    what = f"{pair.key.kind} in {pair.key.group or 'core'}/{pair.target.version}"
+def _unserved(task: Task) -> errors.KindUnknown:
+    assert task.pair.target is not None
+    what = f"{task.key.kind} in {task.key.group or 'core'}/{task.pair.target.version}"
     return errors.KindUnknown(
         f"the cluster serves no kind {what}; install its CRD first, or put it into this application"
     )

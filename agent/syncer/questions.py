@@ -16,6 +16,7 @@ from agent.engine.health import assess
 from agent.engine.ignore import compile_ignores
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
+from agent.engine.reconcile import left_because
 from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
 from agent.hubclient.link import Question, QuestionFailed
 from agent.kube import errors
@@ -108,7 +109,11 @@ async def _diff(
 
     rows = await asyncio.gather(*map(one, targets.resources))
     surplus = [o for o in live.of_application(assignment.tracking_name) if o.key not in targets.resources]
-    pruned = [_row(o.key, "prune", message="no longer assigned") for o in surplus if o.prunable and not o.is_hook]
+    pruned = [
+        _row(o.key, "prune", message="no longer assigned")
+        for o in surplus
+        if not o.is_hook and not left_because(o, ends=False)
+    ]
     return {"resources": [r for r in rows if r is not None] + pruned}
 
 

@@ -12,7 +12,7 @@ from agent.engine.codec import encode
 from agent.engine.health import HealthStatus
 from agent.engine.ignore import IgnoreRules, compile_ignores
 from agent.engine.operation import OperationState
-from agent.engine.reconcile import Judged
+from agent.engine.reconcile import Judged, left_because
 from agent.engine.resource import Object, ResourceKey
 from agent.engine.status import (
     ApplicationStatus,
@@ -79,17 +79,8 @@ class Standing:
         self.drifted.clear()
         self.clear("ComparisonError")
         self._note_ignores()
-        self._note_hooks(targets)
         self._states = None
         self._edition += 1
-
-    def _note_hooks(self, targets: Targets) -> None:
-        if targets.hooks:
-            names = ", ".join(str(key) for key in targets.hooks[:5])
-            text = f"{len(targets.hooks)} hooks are left out, for this version runs none: {names}"
-            self.condition("ExcludedResourceWarning", text)
-        else:
-            self.clear("ExcludedResourceWarning")
 
     def _note_ignores(self) -> None:
         unsupported = self.ignores.unsupported
@@ -196,7 +187,9 @@ class Standing:
     def _surplus_state(self, key: ResourceKey) -> ResourceState | None:
         record = self._live.records.get(key)
         name = self.assignment.tracking_name
-        if record is None or record.live.application != name or record.live.is_hook or not record.live.prunable:
+        if record is None or record.live.application != name or record.live.is_hook:
+            return None
+        if left_because(record.live, ends=False):
             return None
         status = record.health.status if record.health is not None else None
         text = "no longer assigned; a sync with pruning removes it"

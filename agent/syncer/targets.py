@@ -20,14 +20,12 @@ from agent.engine.resource import (
     ResourceKey,
     tracking_id,
 )
+from agent.engine.traits import ANNOTATIONS, CRD, PLAIN, Traits, traits_of
 from agent.kube.client import Discovery, Kind
 from agent.storage import Storage
-from agent.syncer.live import HOOK_ANNOTATIONS
 
 MANIFESTS_KEPT = 200
 """Of one operation, in memory."""
-
-CRD = GroupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,11 @@ class Targets:
     kinds: Mapping[ResourceKey, Kind]
     unserved: tuple[ResourceKey, ...]
     """Targets whose kind the cluster does not serve (yet)."""
-    hooks: tuple[ResourceKey, ...]
-    """Objects that are hooks: they take no part in comparing."""
+    hooks: Mapping[ResourceKey, Target]
+    """Objects that are hooks: they take no part in comparing. Their kinds are among `kinds`."""
 
 
-NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), ())
+NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), MappingProxyType({}))
 
 
 def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef) -> Targets:
@@ -56,17 +54,17 @@ def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment,
         raise IncompleteSet(f"manifest set {ref.digest[:12]} is not on this agent's disk")
     entries = read_manifest_set(content, resources=ref.resources)
     digests = {e.digest for e in entries}
-    hooks: set[str] = set()
+    traits: dict[str, Traits] = {}
     found = 0
     for digest, manifest in storage.each_blob(digests):
         found += 1
-        if _is_hook(manifest):
-            hooks.add(digest)
+        if any(text in manifest for text in _TELLING):
+            traits[digest] = traits_of(orjson.loads(manifest))
     if found != len(digests):
         missing = len(digests) - found
         raise IncompleteSet(f"{missing} of the {len(digests)} manifests of set {ref.digest[:12]} are not on disk")
-    scopes = _unserved_scopes(storage, entries, discovery, assignment.application)
-    return resolve(entries, discovery, assignment.namespace, ref.digest, frozenset(hooks), scopes)
+    scopes = _unserved_scopes(storage, entries, discovery, assignment.application, traits)
+    return resolve(entries, discovery, assignment.namespace, ref.digest, traits, scopes)
 
 
 def resolve(
@@ -74,59 +72,56 @@ def resolve(
     discovery: Discovery,
     namespace: str,
     digest: str,
-    hooks: frozenset[str] = frozenset(),
+    traits: Mapping[str, Traits] = MappingProxyType({}),
     scopes: Mapping[GroupKind, bool] = MappingProxyType({}),
 ) -> Targets:
     """Settle every entry's namespace and kind. Pure.
 
-    `scopes` says of kinds that the cluster does not serve whether they live in namespaces.
+    `traits` are those of the manifests that are not plain, by digest; `scopes` says of kinds that the cluster does not
+    serve whether they live in namespaces.
     """
     resources: dict[ResourceKey, Target] = {}
     kinds: dict[ResourceKey, Kind] = {}
     unserved: list[ResourceKey] = []
-    hook_keys: list[ResourceKey] = []
+    hooks: dict[ResourceKey, Target] = {}
     for entry in entries:
         group, kind_name, own_namespace, name = entry.key
         kind = discovery.find(group, entry.version, kind_name)
         unserved_scope = scopes.get(GroupKind(group, kind_name), bool(own_namespace))
         namespaced = kind.namespaced if kind is not None else unserved_scope
         key = ResourceKey(group, kind_name, (own_namespace or namespace) if namespaced else "", name)
-        if entry.digest in hooks:
-            hook_keys.append(key)
-            continue
-        resources[key] = Target(key, entry.version, entry.digest, namespaced)
+        target = Target(key, entry.version, entry.digest, namespaced, traits.get(entry.digest, PLAIN))
         if kind is not None:
             kinds[key] = kind
-        else:
+        if target.traits.is_hook:
+            hooks[key] = target
+            continue
+        resources[key] = target
+        if kind is None:
             unserved.append(key)
-    return Targets(digest, resources, kinds, tuple(unserved), tuple(hook_keys))
+    return Targets(digest, resources, kinds, tuple(unserved), hooks)
 
 
 def _unserved_scopes(
-    storage: Storage, entries: tuple[Entry, ...], discovery: Discovery, application: str
+    storage: Storage,
+    entries: tuple[Entry, ...],
+    discovery: Discovery,
+    application: str,
+    traits: Mapping[str, Traits],
 ) -> dict[GroupKind, bool]:
     """Say of the kinds that the cluster does not serve whether they live in namespaces: as they did when it served
     them, or as the set's own CRDs say."""
     if all(discovery.find(e.key.group, e.version, e.key.kind) is not None for e in entries):
         return {}
     scopes = {GroupKind(key.group, key.kind): bool(key.namespace) for key in storage.judged(application)}
-    crds = [e.digest for e in entries if GroupKind(e.key.group, e.key.kind) == CRD]
-    for content in storage.blobs(crds).values():
-        spec = orjson.loads(content).get("spec") or {}
-        names = spec.get("names") or {}
-        scopes[GroupKind(str(spec.get("group")), str(names.get("kind")))] = spec.get("scope") == "Namespaced"
+    crds = {digest: found.defines for digest, found in traits.items() if found.defines is not None}
+    for digest, content in storage.blobs(list(crds)).items():
+        scopes[crds[digest]] = orjson.loads(content)["spec"].get("scope") == "Namespaced"
     return scopes
 
 
-def _is_hook(manifest: bytes) -> bool:
-    """Say whether a manifest is a hook. It is parsed only if it names an annotation of one."""
-    if not any(a in manifest for a in _HOOK_BYTES):
-        return False
-    annotations = (orjson.loads(manifest).get("metadata") or {}).get("annotations") or {}
-    return any(a in annotations for a in HOOK_ANNOTATIONS)
-
-
-_HOOK_BYTES = tuple(a.encode() for a in HOOK_ANNOTATIONS)
+_TELLING = (*(a.encode() for a in ANNOTATIONS), CRD.kind.encode())
+"""A manifest that holds none of these is plain, and is not parsed."""
 
 
 class Manifests:

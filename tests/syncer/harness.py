@@ -79,7 +79,8 @@ def manifest_set(objects: Sequence[Object]) -> tuple[ManifestSetRef, Blobs]:
         metadata = obj["metadata"]
         digest = sha(content)
         blobs[digest] = content
-        row = [group, version, obj["kind"], metadata.get("namespace", ""), metadata["name"], digest, len(content)]
+        name = metadata.get("name") or metadata["generateName"]
+        row = [group, version, obj["kind"], metadata.get("namespace", ""), name, digest, len(content)]
         rows.append(row)
     content = canonical({"resources": rows})
     blobs[sha(content)] = content

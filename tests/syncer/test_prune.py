@@ -53,7 +53,6 @@ async def test_what_the_application_does_not_track_is_not_pruned(hub: Hub, peopl
     "annotations",
     [
         {"argocd.argoproj.io/sync-options": "Validate=true, Prune=false"},
-        {"argocd.argoproj.io/sync-options": "Prune=confirm"},
         {"helm.sh/resource-policy": "keep"},
     ],
 )
@@ -202,9 +201,8 @@ async def test_a_deletion_takes_along_what_is_owned(hub: Hub, people: People, pr
     assert await people.list("apps", "ReplicaSet") == []
 
 
-@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
-async def test_what_asks_to_outlive_its_application_does(hub: Hub, people: People, option: str) -> None:
-    left = config_map("left", annotations={"argocd.argoproj.io/sync-options": f"Validate=true,{option}"})
+async def test_what_asks_to_outlive_its_application_does(hub: Hub, people: People) -> None:
+    left = config_map("left", annotations={"argocd.argoproj.io/sync-options": "Validate=true,Delete=false"})
     assignment = hub.assign([config_map("a"), left])
     await hub.synced()
     hub.delete(assignment)
@@ -220,18 +218,16 @@ async def test_what_outlives_its_application_is_pruned_while_there_is_one(hub: H
     assert await people.get(hub.key("ConfigMap", "b")) is None
 
 
-@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
-async def test_an_application_whose_resources_are_to_outlive_it(hub: Hub, people: People, option: str) -> None:
-    assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=(option,)))
+async def test_an_application_whose_resources_are_to_outlive_it(hub: Hub, people: People) -> None:
+    assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=("Delete=false",)))
     await hub.synced()
     hub.delete(assignment)
     await hub.wait(lambda s: s.deleted)
     assert await people.get(hub.key("ConfigMap", "a")) is not None
 
 
-@pytest.mark.parametrize("option", ["Prune=false", "Prune=confirm"])
-async def test_an_application_that_is_not_to_be_pruned(hub: Hub, people: People, option: str) -> None:
-    policy = replace(AUTOMATED, sync_options=(option,))
+async def test_an_application_that_is_not_to_be_pruned(hub: Hub, people: People) -> None:
+    policy = replace(AUTOMATED, sync_options=("Prune=false",))
     hub.assign([config_map("a"), config_map("b")], policy=policy)
     await hub.synced()
     hub.assign([config_map("a")], policy=policy)
@@ -239,10 +235,7 @@ async def test_an_application_that_is_not_to_be_pruned(hub: Hub, people: People,
     await hub.idle()
     assert await people.get(hub.key("ConfigMap", "b")) is not None
     await hub.operation(hub.operate([config_map("a")], policy=replace(policy, automated=False), prune=True))
-    if option == "Prune=confirm":
-        await people.gone(hub.key("ConfigMap", "b"))
-    else:
-        assert await people.get(hub.key("ConfigMap", "b")) is not None
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
 
 
 async def test_an_orphaning_deletion_leaves_what_is_owned(hub: Hub, people: People) -> None:
@@ -262,10 +255,10 @@ async def test_a_deletion_waits_for_finalizers_and_a_restart(hub: Hub, people: P
     key = hub.key("ConfigMap", "slow")
     await people.edit(key, FINALIZER)
     hub.delete(assignment)
-    status = await hub.wait(lambda s: any("waiting for 1 resources" in c.message for c in s.conditions))
+    status = await hub.wait(lambda s: any("to be gone" in c.message for c in s.conditions))
     assert [c.type for c in status.conditions] == ["DeletionError"] and str(key) in status.conditions[0].message
     await hub.restart()
-    await hub.wait(lambda s: any("waiting for 1 resources" in c.message for c in s.conditions))
+    await hub.wait(lambda s: any("to be gone" in c.message for c in s.conditions))
     await people.edit(key, NO_FINALIZER)
     await hub.wait(lambda s: s.deleted)
     assert await people.get(key) is None

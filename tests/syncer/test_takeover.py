@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, Object
 from tests.syncer.cluster import Cluster, People
-from tests.syncer.harness import Hub, config_map, deployment
+from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
 
 
 async def adopted(hub: Hub, people: People) -> Object:
@@ -58,11 +60,22 @@ async def test_two_applications_that_claim_one_object_do_not_fight(hub: Hub, peo
     status = await hub.wait(lambda s: any(c.type == "SharedResourceWarning" for c in s.conditions), "second")
     text = next(c.message for c in status.conditions if c.type == "SharedResourceWarning")
     assert hub.tracking("first") in text
-    assert status.operation is not None and status.operation.phase == "Failed"
+    assert status.sync == "OutOfSync" and status.operation is not None and status.operation.phase == "Succeeded"
+    assert [(r.key.name, r.status) for r in status.operation.results] == [("a", "SyncSkipped"), ("b", "Synced")]
     assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"owner": "first"}
-    assert await people.get(hub.key("ConfigMap", "b")) is None
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
     await hub.synced_to(hub.assign([config_map("b")], name="second"), "second")
     assert not hub.statuses[hub.application("second")].conditions
+
+
+async def test_a_sync_that_is_to_fail_on_a_shared_object_changes_nothing(hub: Hub, people: People) -> None:
+    hub.assign([config_map("a", {"owner": "first"})], name="first")
+    await hub.synced("first")
+    policy = replace(AUTOMATED, sync_options=("FailOnSharedResource=true",), retry=replace(AUTOMATED.retry, limit=0))
+    hub.assign([config_map("a", {"owner": "second"}), config_map("b")], name="second", policy=policy)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed", "second")
+    assert status.operation is not None and f"belongs to application {hub.tracking('first')}" in status.operation.message
+    assert await people.get(hub.key("ConfigMap", "b")) is None
 
 
 async def test_the_object_of_an_application_that_has_left_is_taken_over(hub: Hub, people: People) -> None:

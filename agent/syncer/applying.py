@@ -1,0 +1,184 @@
+"""Putting one object onto the cluster as its sync options say: applied, replaced, or deleted and made anew.
+
+Objects are applied server-side. `Replace` puts the whole object in the place of what is there. `Force` deletes and
+makes anew what refuses a change of a field that is fixed once it is set. `Validate=false` leaves out fields that the
+cluster's schema does not know. With `RespectIgnoreDifferences` ignored fields stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agent.engine.ignore import IgnoreRules
+from agent.engine.options import SyncOptions
+from agent.engine.resource import FIELD_MANAGER, Object, ResourceKey
+from agent.engine.respect import keep_ignored
+from agent.engine.takeover import take_over
+from agent.engine.traits import Traits
+from agent.kube import errors
+from agent.kube.client import ApplyOptions, DeleteOptions, Kind, KubeClient
+from agent.syncer.clock import Clock
+from agent.syncer.orders import is_fixed
+from agent.syncer.patience import Patience
+
+APPLY = ApplyOptions()
+DRY_RUN = ApplyOptions(dry_run=True)
+GONE_TIMEOUT_SECONDS = 60.0
+UNKNOWN_FIELDS = 50
+"""That `Validate=false` leaves out of one object, one after the other."""
+
+_UNKNOWN_FIELD = re.compile(r"\.([\w.\[\]\-/\"=]+): field not declared in schema")
+
+
+class Applier:
+    """Writes the objects of one operation. Methods raise KubeError, Terminated."""
+
+    def __init__(
+        self, client: KubeClient, clock: Clock, patience: Patience, options: SyncOptions, ignores: IgnoreRules
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._patience = patience
+        self._options = options
+        self._ignores = ignores
+
+    async def predict(self, kind: Kind, manifest: Object, traits: Traits, *, exists: bool) -> Object:
+        """Ask what applying would give, by a dry run."""
+        manifest = await self._respectful(kind, manifest, exists=exists)
+        return await self._apply(kind, manifest, traits, DRY_RUN)
+
+    async def put(
+        self, kind: Kind, key: ResourceKey, manifest: Object, traits: Traits, *, uid: str, take_over_first: bool
+    ) -> Object:
+        """Have an object there as assigned; `uid` is that of the live one, "" where none is known."""
+        if take_over_first and self._options.migrate:
+            await self._patience.request(lambda: self._take_over(kind, key))
+        manifest = await self._respectful(kind, manifest, exists=bool(uid) or take_over_first)
+        forces = self._options.forces(traits)
+        if self._options.replaces(traits):
+            if forces and uid:
+                return await self._anew(kind, key, manifest, traits, uid)
+            return await self._replace(kind, key, manifest)
+        try:
+            return await self._apply(kind, manifest, traits, APPLY)
+        except errors.Rejected as error:
+            if not (forces and is_fixed(error.message)):
+                raise _with_offer(error) from error
+        return await self._anew(kind, key, manifest, traits, uid)
+
+    def may_remake(self, traits: Traits, refusal: str) -> bool:
+        """Say whether an object that was refused will be deleted and made anew."""
+        if self._options.replaces(traits):
+            return self._options.forces(traits)
+        return self._options.forces(traits) and is_fixed(refusal)
+
+    @staticmethod
+    def explained(error: errors.Permanent) -> errors.Permanent:
+        """Return a refusal with what there is to do about it."""
+        if isinstance(error, errors.Rejected):
+            return _with_offer(error)
+        return error
+
+    async def _apply(self, kind: Kind, manifest: Object, traits: Traits, options: ApplyOptions) -> Object:
+        request = self._applying(kind, manifest, options)
+        if self._options.validates(traits):
+            return await self._patience.request(request)
+        for _ in range(UNKNOWN_FIELDS):
+            try:
+                return await self._patience.request(self._applying(kind, manifest, options))
+            except errors.Rejected as error:
+                found = _UNKNOWN_FIELD.search(error.message)
+                smaller = _without(manifest, found.group(1)) if found else None
+                if smaller is None:
+                    raise
+                manifest = smaller
+        return await self._patience.request(self._applying(kind, manifest, options))
+
+    def _applying(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Callable[[], Awaitable[Object]]:
+        return lambda: self._client.apply(kind, manifest, options)
+
+    async def _respectful(self, kind: Kind, manifest: Object, *, exists: bool) -> Object:
+        if not (self._options.respect_ignores and exists):
+            return manifest
+        metadata = manifest["metadata"]
+        namespace, name = metadata.get("namespace") or "", metadata["name"]
+        group = kind.group
+        ignores = self._ignores.for_object(ResourceKey(group, kind.kind, namespace, name))
+        if not ignores:
+            return manifest
+        live = await self._patience.request(lambda: self._client.get(kind, namespace, name))
+        return keep_ignored(manifest, live, ignores) if live is not None else manifest
+
+    async def _replace(self, kind: Kind, key: ResourceKey, manifest: Object) -> Object:
+        found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
+        if found is None:
+            return await self._patience.request(
+                lambda: self._client.create(kind, manifest, field_manager=FIELD_MANAGER)
+            )
+        metadata = {**manifest["metadata"], "resourceVersion": found["metadata"].get("resourceVersion", "")}
+        whole = {**manifest, "metadata": metadata}
+        try:
+            return await self._patience.request(lambda: self._client.replace(kind, whole, field_manager=FIELD_MANAGER))
+        except errors.Rejected as error:
+            raise _with_offer(error) from error
+
+    async def _anew(self, kind: Kind, key: ResourceKey, manifest: Object, traits: Traits, uid: str) -> Object:
+        options = DeleteOptions("background", uid=uid or None)
+        await self._patience.request(lambda: self._client.delete(kind, key.namespace, key.name, options))
+        # Who ends the operation now does not end this: what was deleted to be made anew would stay away.
+        patience = Patience(self._clock)
+
+        async def read() -> Object | None:
+            return await self._client.get(kind, key.namespace, key.name)
+
+        if not await patience.until(read, lambda o: o is None, GONE_TIMEOUT_SECONDS):
+            raise errors.Conflict(f"it was to be replaced, and has not gone away in {GONE_TIMEOUT_SECONDS:.0f} s")
+        return await patience.request(self._applying(kind, manifest, APPLY))
+
+    async def _take_over(self, kind: Kind, key: ResourceKey) -> None:
+        """Have what a predecessor applied put down to this agent, so that what Git has no more is removed."""
+        found = await self._client.get(kind, key.namespace, key.name)
+        mine = take_over(found) if found is not None else None
+        if mine is not None:
+            await self._client.replace(kind, mine, field_manager=FIELD_MANAGER)
+
+
+def _with_offer(error: errors.Rejected) -> errors.Rejected:
+    """Say what there is to do about a field that cannot be changed."""
+    if not is_fixed(error.message):
+        return error
+    offer = (
+        "the object has to be deleted and made anew for that: sync with --force, or annotate it with the sync option"
+    )
+    fields = f" ({', '.join(error.fields)})" if error.fields else ""
+    return errors.Rejected(
+        f"{error.message}; a field{fields} is fixed once it is set: {offer} Force=true", error.fields
+    )
+
+
+def _without(manifest: Object, path: str) -> Object | None:
+    """Return a manifest without the field an API server named, ".spec.template.unknown"; None when it is not found."""
+    steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path)
+    copy = _pruned(manifest, steps)
+    return copy if isinstance(copy, dict) and copy != manifest else None
+
+
+def _pruned(value: Any, steps: list[str]) -> Any:
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, list):
+        # Items are named by their keys; whichever has such a field loses it.
+        below = rest if step.startswith("[") else steps
+        return [_pruned(item, below) for item in value] if below else value
+    if not isinstance(value, dict) or step not in value:
+        return value
+    if not rest:
+        return {name: item for name, item in value.items() if name != step}
+    return {**value, step: _pruned(value[step], rest)}
+
+
+def with_name(manifest: Object, name: str) -> Object:
+    """Return a manifest under another name."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "generateName"}
+    return {**manifest, "metadata": {**metadata, "name": name}}

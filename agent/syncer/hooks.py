@@ -1,0 +1,195 @@
+"""Running the hooks of one operation: made once, watched to their end, and deleted as their policies say.
+
+That a hook is about to be made is on disk before it is, and its object carries the operation's id: an agent that was
+killed in between finds the object, and takes it for its own instead of making another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from agent.engine.health import Health, assess
+from agent.engine.operation import Phase, Result
+from agent.engine.progress import outcome
+from agent.engine.resource import TRACKING_ANNOTATION, Object, ResourceKey, tracking_id
+from agent.engine.tasks import Task
+from agent.engine.traits import DeletePolicy
+from agent.kube import errors
+from agent.kube.client import DeleteOptions, Kind, KubeClient
+from agent.syncer.applying import APPLY, with_name
+from agent.syncer.context import Context
+from agent.syncer.ledger import Ledger
+from agent.syncer.orders import Order
+from agent.syncer.patience import Patience
+from agent.syncer.targets import Manifests
+
+log = logging.getLogger(__name__)
+
+OPERATION_ANNOTATION: Final = "escadre.io/operation"
+"""On the object of a hook: "<operation>/<phase>"."""
+GONE_SECONDS: Final = 120.0
+LONGEST_NAME: Final = 253
+NAME_ROOM: Final = 30
+"""Of a generated name, for what is put behind its prefix."""
+
+
+class Hooks:
+    """The hooks of one operation."""
+
+    def __init__(
+        self,
+        context: Context,
+        patience: Patience,
+        ledger: Ledger,
+        manifests: Manifests,
+        order: Order,
+        tracking_name: str,
+    ) -> None:
+        self._client: KubeClient = context.client
+        self._live = context.live
+        self._patience = patience
+        self._ledger = ledger
+        self._manifests = manifests
+        self._order = order
+        self._tracking_name = tracking_name
+
+    def with_patience(self, patience: Patience) -> None:
+        """Go on with another patience: the one there was has come to its end."""
+        self._patience = patience
+
+    def begin(self, task: Task) -> None:
+        """Note that a hook is about to be made. The caller writes that down."""
+        manifest = self._manifests.get(task.pair)
+        self._ledger.begin_hook(task, self._name(manifest, task))
+
+    def key(self, task: Task) -> ResourceKey:
+        """Return the key of the object a hook runs as."""
+        result = self._ledger.book.get(task.id)
+        return task.key._replace(name=result.name) if result is not None and result.name else task.key
+
+    async def make(self, kind: Kind, task: Task) -> None:
+        """Make a hook's object. Raises KubeError, Terminated, IncompleteSet."""
+        key = self.key(task)
+        mark = f"{self._order.id}/{task.phase}"
+        found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
+        if found is None or _mark_of(found) != mark:
+            if found is not None and self._policies(task) & {DeletePolicy.BEFORE_CREATION}:
+                await self._remove(kind, key, found["metadata"]["uid"], wait=True)
+            manifest = self._manifest(task, key, mark)
+            found = await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
+        self._live.note(found)
+        self._ledger.hook_made(task, found["metadata"].get("uid", ""))
+
+    async def rehearse(self, kind: Kind, task: Task) -> None:
+        """Ask by a dry run whether a hook could be made. Raises KubeError, Terminated."""
+        manifest = self._manifests.get(task.pair)
+        key = task.key._replace(name=self._name(manifest, task))
+        found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
+        if found is not None and DeletePolicy.BEFORE_CREATION in self._policies(task):
+            # It will be gone by then; whether it may be made is asked under a name that is free.
+            key = key._replace(name=f"{key.name[: LONGEST_NAME - NAME_ROOM]}-{self._order.id[:8]}")
+        manifest = self._manifest(task, key, "")
+        await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
+
+    async def observe(self, kind: Kind | None, task: Task, result: Result) -> tuple[Phase, str]:
+        """Say how a hook stands that was made. Raises KubeError, Terminated."""
+        key = self.key(task)
+        record = self._live.records.get(key)
+        if record is not None and record.live.uid == result.uid:
+            if record.live.deleting:
+                return Phase.RUNNING, "its object is being deleted"
+            return outcome(record.health, hook=True)
+        ended, health = self._live.last_health(result.uid)
+        if not ended:
+            found = None
+            if kind is not None:
+                found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
+            if found is not None and found["metadata"].get("uid") == result.uid:
+                self._live.note(found)
+                return outcome(assess(found), hook=True)
+        return _at_its_end(ended, health)
+
+    async def clean(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
+        """Delete those that ended, as their policies say. What cannot be deleted now is left: the next run does it."""
+        for task in tasks:
+            result = self._ledger.book.get(task.id)
+            if result is None or not result.hook or result.state is Phase.RUNNING:
+                continue
+            wanted = DeletePolicy.SUCCEEDED if result.state is Phase.SUCCEEDED else DeletePolicy.FAILED
+            if wanted in self._policies(task):
+                await self._discard(kinds.get(task.key), self.key(task), result.uid)
+
+    async def stop(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
+        """Delete those that run: the operation was terminated."""
+        for task in tasks:
+            result = self._ledger.book.get(task.id)
+            if result is not None and result.hook and result.state is Phase.RUNNING:
+                await self._discard(kinds.get(task.key), self.key(task), result.uid)
+                self._ledger.end(task, Phase.FAILED, "terminated on request")
+
+    async def _discard(self, kind: Kind | None, key: ResourceKey, uid: str) -> None:
+        if kind is None or not uid:
+            return
+        try:
+            await self._remove(kind, key, uid, wait=False)
+        except errors.KubeError as error:
+            log.warning("application %s: hook %s could not be deleted: %s", self._tracking_name, key, error)
+
+    async def _remove(self, kind: Kind, key: ResourceKey, uid: str, *, wait: bool) -> None:
+        options = DeleteOptions("background", uid=uid)
+        try:
+            await self._patience.request(lambda: self._client.delete(kind, key.namespace, key.name, options))
+        except errors.Conflict:
+            return  # Another one has its name by now.
+
+        async def read() -> Object | None:
+            return await self._client.get(kind, key.namespace, key.name)
+
+        def gone(obj: Object | None) -> bool:
+            return obj is None or obj["metadata"].get("uid") != uid
+
+        if wait and not await self._patience.until(read, gone, GONE_SECONDS):
+            last = await read()
+            finalizers = ", ".join(((last or {}).get("metadata") or {}).get("finalizers") or [])
+            held = f"; it is held by finalizers {finalizers}" if finalizers else ""
+            raise errors.Conflict(f"the hook of an earlier run has not gone away in {GONE_SECONDS:.0f} s{held}")
+
+    def _policies(self, task: Task) -> frozenset[DeletePolicy]:
+        return task.pair.target.traits.delete_policies if task.pair.target is not None else frozenset()
+
+    def _manifest(self, task: Task, key: ResourceKey, mark: str) -> Object:
+        manifest = with_name(self._manifests.get(task.pair), key.name)
+        annotations = {
+            **manifest["metadata"]["annotations"],
+            TRACKING_ANNOTATION: tracking_id(self._tracking_name, key),
+        }
+        if mark:
+            annotations[OPERATION_ANNOTATION] = mark
+        return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
+
+    def _name(self, manifest: Object, task: Task) -> str:
+        """Return a hook's own name, or one generated from its prefix: the same again after a restart."""
+        metadata = manifest["metadata"]
+        if metadata.get("name"):
+            return str(metadata["name"])
+        prefix = str(metadata.get("generateName") or "")[: LONGEST_NAME - NAME_ROOM]
+        sources = self._order.revision.sources
+        revision = (sources[0].revision if sources and sources[0].revision else self._order.ref.digest)[:7]
+        started = self._ledger.state.started_ms // 1000
+        _, _, number = task.key.name.partition("#")
+        return f"{prefix}{revision}-{task.phase.lower()}-{started}{'-' + number if number else ''}"
+
+
+def _mark_of(obj: Object) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(OPERATION_ANNOTATION) or "")
+
+
+def _at_its_end(seen: bool, health: Health | None) -> tuple[Phase, str]:
+    state, message = outcome(health, hook=True) if seen else (Phase.RUNNING, "")
+    if state is Phase.RUNNING:
+        last = f"; it said last: {message}" if message else ""
+        return Phase.FAILED, f"its object was deleted before it had ended{last}"
+    return state, message

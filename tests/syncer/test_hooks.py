@@ -1,0 +1,429 @@
+"""Hooks: each in its phase, made once, waited for, told of, and deleted as it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.engine.operation import OperationState
+from agent.engine.resource import Object, ResourceKey
+from tests.syncer.clock import TurnedClock
+from tests.syncer.cluster import Call, Cluster, People, until
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map
+from tests.syncer.objects import crd, group_of, widget
+
+ONCE = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
+UNDER_WAY = {"conditions": [{"type": "Reconciling", "status": "True", "reason": "Test", "message": "under way"}]}
+WELL = {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Test"}]}}
+BROKEN = {"status": {"conditions": [{"type": "Stalled", "status": "True", "reason": "Test", "message": "out of luck"}]}}
+
+
+def hook(obj: Object, phase: str, *policies: str, **annotations: str) -> Object:
+    given = {"argocd.argoproj.io/hook": phase, **{k.replace("__", "/"): v for k, v in annotations.items()}}
+    if policies:
+        given["argocd.argoproj.io/hook-delete-policy"] = ",".join(policies)
+    return annotated(obj, **given)
+
+
+def annotated(obj: Object, **annotations: str) -> Object:
+    metadata = obj["metadata"]
+    return {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}}
+
+
+def wave(obj: Object, number: int) -> Object:
+    return annotated(obj, **{"argocd.argoproj.io/sync-wave": str(number)})
+
+
+def job(name: str, *, fails: bool = False, **spec: Any) -> Object:
+    """Return a Job that ends, well or badly, on any cluster of the tests."""
+    labels = {"escadre.test/pod": "fail"} if fails else {}
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "crash:1" if fails else "job:1"}]}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    body = {"backoffLimit": 0, "template": template, **spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": body}
+
+
+@pytest.fixture
+async def slow(hub: Hub, people: People) -> Any:
+    """Return a maker of objects that are under way until somebody says otherwise."""
+    await people.create(people.leave(crd(hub.namespace)))
+    await people.kind(group_of(hub.namespace), "Widget")
+    return lambda name: {**widget(hub.namespace, name), "status": UNDER_WAY}
+
+
+def key_of_widget(hub: Hub, name: str) -> ResourceKey:
+    return hub.key("Widget", name, group_of(hub.namespace))
+
+
+async def waits(hub: Hub, *words: str, name: str = "app") -> OperationState:
+    """Wait until the operation says that it waits, with these words."""
+    status = await hub.wait(
+        lambda s: s.operation is not None and all(word in s.operation.message for word in ("waiting", *words)), name
+    )
+    assert status.operation is not None
+    return status.operation
+
+
+async def ended(hub: Hub, phase: str, name: str = "app") -> OperationState:
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == phase, name)
+    assert status.operation is not None
+    return status.operation
+
+
+def made(cluster: Cluster) -> list[str]:
+    return cluster.client.named("apply")
+
+
+# --- phases
+
+
+async def test_phases_follow_one_another(hub: Hub, cluster: Cluster, clock: TurnedClock, people: People) -> None:
+    hub.assign(
+        [
+            config_map("a"),
+            hook(job("after"), "PostSync"),
+            hook(job("before"), "PreSync"),
+            hook(config_map("fail"), "SyncFail"),
+            hook(config_map("skipped"), "Skip"),
+            annotated(config_map("tests"), **{"helm.sh/hook": "test"}),
+            annotated(config_map("helm"), **{"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-weight": "-5"}),
+        ]
+    )
+    await turned(hub, clock)
+    state = (await hub.synced()).operation
+    assert state is not None and state.phase == "Succeeded"
+    assert made(cluster) == ["ConfigMap/helm", "Job/before", "ConfigMap/a", "Job/after"]
+    told = [(r.sync_phase, r.wave, r.key.name, r.hook, r.state) for r in state.results]
+    assert sorted(told) == [
+        ("PostSync", 0, "after", True, "Succeeded"),
+        ("PreSync", -5, "helm", True, "Succeeded"),
+        ("PreSync", 0, "before", True, "Succeeded"),
+        ("Sync", 0, "a", False, "Succeeded"),
+    ]
+    assert all(r.finished_ms >= r.started_ms > 0 for r in state.results)
+    status = hub.statuses[hub.application()]
+    assert status.total == 1 and not status.conditions, "hooks are none of its resources"
+
+
+async def turned(hub: Hub, clock: TurnedClock, name: str = "app") -> None:
+    """Let the time between waves pass until the operation is over."""
+    application = hub.application(name)
+
+    async def over() -> bool:
+        clock.advance(2)
+        status = hub.statuses.get(application)
+        return status is not None and status.operation is not None and status.operation.phase.finished
+
+    await until(over, bool)
+
+
+async def test_a_sync_waits_for_its_hook(hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock) -> None:
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync")])
+    state = await waits(hub, "PreSync hook", "gate", "under way")
+    assert [(r.key.name, r.state) for r in state.results] == [("gate", "Running")]
+    assert made(cluster) == ["Widget/gate"]
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    assert made(cluster) == ["Widget/gate", "ConfigMap/a"]
+
+
+async def test_a_failed_hook_ends_the_sync_and_runs_the_hooks_for_that(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    objects = [config_map("a"), hook(job("before", fails=True), "PreSync"), hook(job("sorry"), "SyncFail")]
+    hub.assign(objects, policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert "PreSync hook Job" in state.message and "before" in state.message
+    assert [(r.key.name, r.sync_phase, r.state) for r in state.results] == [
+        ("before", "PreSync", "Failed"),
+        ("sorry", "SyncFail", "Succeeded"),
+    ]
+    assert made(cluster) == ["Job/before", "Job/sorry"]
+    status = hub.statuses[hub.application()]
+    assert [c.type for c in status.conditions] == ["SyncError"]
+
+
+async def test_an_object_that_cannot_be_applied_runs_the_hooks_for_that(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    from agent.kube.errors import Rejected
+
+    cluster.client.trouble = lambda call: Rejected("not now") if call.writes and call.name == "a" else None
+    hub.assign([config_map("a"), hook(config_map("sorry"), "SyncFail")], policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert "not now" in state.message
+    assert made(cluster) == ["ConfigMap/sorry"]
+
+
+async def test_what_a_dry_run_refuses_runs_no_hook(hub: Hub, cluster: Cluster) -> None:
+    bad = {**config_map("BAD_NAME")}
+    hub.assign([bad, hook(job("before"), "PreSync"), hook(config_map("sorry"), "SyncFail")], policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert state.message.startswith("nothing was changed: ")
+    assert made(cluster) == []
+
+
+# --- once
+
+
+async def test_hooks_run_again_with_the_next_sync(hub: Hub, people: People, clock: TurnedClock) -> None:
+    objects = [config_map("a"), hook(job("before"), "PreSync")]
+    hub.assign(objects)
+    await turned(hub, clock)
+    await hub.synced()
+    first = await people.get(hub.key("Job", "before", "batch"))
+    second = hub.assign([config_map("a", {"k": "2"}), objects[1]])
+    await hub.wait(lambda s: s.generation == second.generation)
+    await turned(hub, clock)
+    await hub.synced_to(second)
+    again = await people.get(hub.key("Job", "before", "batch"))
+    assert first is not None and again is not None
+    assert first["metadata"]["uid"] != again["metadata"]["uid"], "made anew: that is the policy where none is given"
+
+
+async def test_names_are_generated_by_revision_phase_and_time(hub: Hub, people: People, clock: TurnedClock) -> None:
+    migration = hook(job("x"), "PreSync")
+    migration["metadata"]["generateName"] = migration["metadata"].pop("name")
+    assignment = hub.assign([config_map("a"), migration])
+    await turned(hub, clock)
+    await hub.synced()
+    (found,) = await people.list("batch", "Job")
+    revision = assignment.revision.sources[0].revision[:7]
+    assert found["metadata"]["name"].startswith(f"x{revision}-presync-")
+
+
+async def test_a_killed_agent_goes_on_with_the_hook_that_runs(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, tmp_path: Path, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a"), hook(config_map("first"), "PreSync", **{"argocd.argoproj.io__sync-wave": "-1"}),
+                hook(slow("gate"), "PreSync")])
+    await until_waits(hub, clock, "gate")
+    before = await people.get(key_of_widget(hub, "gate"))
+    again = hub.killed(tmp_path / "again")
+    await hub.stop()
+    cluster.client.calls.clear()
+    await again.start()
+    try:
+        await waits(again, "gate")
+        assert made(cluster) == [], "none of them is made again"
+        now = await people.get(key_of_widget(hub, "gate"))
+        assert before is not None and now is not None and before["metadata"]["uid"] == now["metadata"]["uid"]
+        await people.edit(key_of_widget(hub, "gate"), WELL)
+        await turned(again, clock)
+        await again.synced()
+        assert made(cluster) == ["ConfigMap/a"]
+    finally:
+        await again.stop()
+        # Its fixture stops it.
+        hub.open()
+        await hub.start()
+
+
+async def until_waits(hub: Hub, clock: TurnedClock, word: str) -> None:
+    async def holds() -> bool:
+        clock.advance(2)
+        status = hub.statuses.get(hub.application())
+        operation = status.operation if status is not None else None
+        return operation is not None and "waiting" in operation.message and word in operation.message
+
+    await until(holds, bool)
+
+
+async def test_an_agent_killed_as_it_makes_a_hook_makes_it_once(
+    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
+) -> None:
+    """Its object is there, and that it is, is not on disk."""
+    copies: list[Hub] = []
+
+    async def gate(call: Call) -> None:
+        if call.writes and call.name == "gate" and not copies:
+            copies.append(hub.killed(tmp_path / "again"))
+
+    cluster.client.gate = gate
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync")])
+    await waits(hub, "gate")
+    before = await people.get(key_of_widget(hub, "gate"))
+    await hub.stop()
+    (again,) = copies
+    await again.start()
+    try:
+        await waits(again, "gate")
+        now = await people.get(key_of_widget(hub, "gate"))
+        assert before is not None and now is not None and before["metadata"]["uid"] == now["metadata"]["uid"]
+    finally:
+        await again.stop()
+        # Its fixture stops it.
+        hub.open()
+        await hub.start()
+
+
+# --- their ends
+
+
+@pytest.mark.parametrize(
+    ("policies", "fails", "stays"),
+    [
+        (("HookSucceeded",), False, False),
+        (("HookSucceeded",), True, True),
+        (("HookFailed",), True, False),
+        (("HookFailed",), False, True),
+        (("BeforeHookCreation",), False, True),
+        (("BeforeHookCreation", "HookSucceeded"), False, False),
+        ((), False, True),
+    ],
+)
+async def test_hooks_are_deleted_as_they_ask(
+    hub: Hub, people: People, clock: TurnedClock, policies: tuple[str, ...], fails: bool, stays: bool
+) -> None:
+    hub.assign([config_map("a"), hook(job("before", fails=fails), "PreSync", *policies)], policy=ONCE)
+    await turned(hub, clock)
+    key = hub.key("Job", "before", "batch")
+    if stays:
+        assert await people.get(key) is not None
+    else:
+        await people.gone(key)
+
+
+async def test_a_hook_that_is_deleted_before_its_end_has_failed(hub: Hub, people: People, slow: Any) -> None:
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync")], policy=ONCE)
+    await waits(hub, "gate")
+    await people.remove(key_of_widget(hub, "gate"))
+    state = await ended(hub, "Failed")
+    assert "deleted before it had ended" in state.message and "under way" in state.message
+
+
+async def test_a_hook_that_goes_at_its_end_has_ended(hub: Hub, people: People, clock: TurnedClock) -> None:
+    hub.assign([config_map("a"), hook(job("before", ttlSecondsAfterFinished=0), "PreSync")], policy=ONCE)
+    await turned(hub, clock)
+    await hub.synced()
+
+
+async def test_a_hook_has_its_time(hub: Hub, people: People, slow: Any, clock: TurnedClock) -> None:
+    limited = hook(slow("gate"), "PreSync", **{"escadre.io__time-limit": "10m"})
+    hub.assign([config_map("a"), limited], policy=ONCE)
+    await waits(hub, "gate")
+    clock.advance(590)
+    await hub.idle()
+    assert hub.statuses[hub.application()].operation.phase == "Running"  # type: ignore[union-attr]
+    clock.advance(20)
+    state = await ended(hub, "Failed")
+    assert "it has not ended in 10 min" in state.message and "under way" in state.message
+
+
+async def test_a_job_that_never_starts_ends_with_its_reason(hub: Hub, people: People, clock: TurnedClock) -> None:
+    stuck = hook(job("before", suspend=True), "PreSync")
+    hub.assign([config_map("a"), stuck], policy=ONCE)
+    await waits(hub, "before")
+    clock.advance(1000)
+    state = await ended(hub, "Failed")
+    assert "nothing of it has run in 15 minutes" in state.message
+
+
+async def test_who_terminates_a_sync_ends_its_hooks(hub: Hub, people: People, slow: Any) -> None:
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    hub.operate(objects, id=id, terminate=True)
+    state = await hub.operation(id)
+    assert (state.phase, state.message) == ("Failed", "terminated on request")
+    await people.gone(key_of_widget(hub, "gate"))
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_a_selective_sync_runs_no_hooks(hub: Hub, cluster: Cluster) -> None:
+    objects = [config_map("a"), config_map("b"), hook(job("before"), "PreSync")]
+    state = await hub.operation(hub.operate(objects, resources=(hub.key("ConfigMap", "b"),)))
+    assert state.phase == "Succeeded"
+    assert made(cluster) == ["ConfigMap/b"]
+
+
+async def test_healing_runs_no_hooks(hub: Hub, people: People, clock: TurnedClock) -> None:
+    hub.assign([config_map("a"), hook(job("before"), "PreSync")])
+    await turned(hub, clock)
+    await hub.synced()
+    before = await people.get(hub.key("Job", "before", "batch"))
+    await people.edit(hub.key("ConfigMap", "a"), {"data": {"k": "hacked"}})
+    await hub.healed()
+    after = await people.get(hub.key("Job", "before", "batch"))
+    assert before is not None and after is not None and before["metadata"]["uid"] == after["metadata"]["uid"]
+
+
+async def test_a_dry_run_says_which_hooks_would_run(hub: Hub, cluster: Cluster) -> None:
+    objects = [config_map("a"), hook(job("before"), "PreSync")]
+    state = await hub.operation(hub.operate(objects, dry_run=True))
+    assert {r.key.name: r.message for r in state.results} == {
+        "a": "would be created",
+        "before": "would be run as PreSync hook",
+    }
+    assert cluster.client.writes == []
+
+
+# --- newer commits
+
+
+async def test_a_newer_commit_waits_for_the_hook_and_then_goes_first(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a", {"v": "1"}), hook(slow("gate"), "PreSync")])
+    await waits(hub, "gate")
+    second = hub.assign([config_map("a", {"v": "2"})])
+    await hub.wait(lambda s: s.generation == second.generation)
+    await hub.idle()
+    assert hub.statuses[hub.application()].operation.phase == "Running"  # type: ignore[union-attr]
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await hub.synced_to(second)
+    assert made(cluster) == ["Widget/gate", "ConfigMap/a"]
+    assert [s.message for s in hub.finished][0].startswith("given up before its end for revision ")
+
+
+# --- deletion
+
+
+async def test_the_hooks_of_a_deletion(hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock) -> None:
+    assignment = hub.assign(
+        [config_map("a"), hook(slow("before"), "PreDelete"), hook(slow("after"), "PostDelete", "HookSucceeded")]
+    )
+    await hub.synced()
+    assert made(cluster) == ["ConfigMap/a"]
+    hub.delete(assignment)
+    await waits(hub, "PreDelete hook")
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+    await people.edit(key_of_widget(hub, "before"), WELL)
+    await until_waits(hub, clock, "PostDelete hook")
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    await people.edit(key_of_widget(hub, "after"), WELL)
+    await hub.wait(lambda s: s.deleted)
+    await people.gone(key_of_widget(hub, "after"))
+    await people.gone(key_of_widget(hub, "before"))
+    assert made(cluster) == ["ConfigMap/a", "Widget/before", "Widget/after"]
+
+
+async def test_a_deletion_whose_hook_fails_deletes_nothing_and_tries_again(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    assignment = hub.assign([config_map("a"), hook(slow("before"), "PreDelete")], policy=MANUAL)
+    await hub.operation(hub.operate([config_map("a"), hook(slow("before"), "PreDelete")]))
+    assignment = hub.assign([config_map("a"), hook(slow("before"), "PreDelete")], policy=MANUAL)
+    hub.delete(assignment)
+    await waits(hub, "PreDelete hook")
+    first = await people.edit(key_of_widget(hub, "before"), BROKEN)
+    status = await hub.wait(lambda s: any("out of luck" in c.message for c in s.conditions))
+    assert [c.type for c in status.conditions] == ["DeletionError"]
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+    await until_waits(hub, clock, "PreDelete hook")
+    second = await people.edit(key_of_widget(hub, "before"), WELL)
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+    await until_gone(hub, clock)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def until_gone(hub: Hub, clock: TurnedClock) -> None:
+    async def gone() -> bool:
+        clock.advance(2)
+        return hub.statuses[hub.application()].deleted
+
+    await until(gone, bool)
