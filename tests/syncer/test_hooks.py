@@ -120,7 +120,9 @@ async def turned(hub: Hub, clock: TurnedClock, name: str = "app") -> None:
     await until(over, bool)
 
 
-async def test_a_sync_waits_for_its_hook(hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock) -> None:
+async def test_a_sync_waits_for_its_hook(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
     hub.assign([config_map("a"), hook(slow("gate"), "PreSync")])
     state = await waits(hub, "PreSync hook", "gate", "under way")
     assert [(r.key.name, r.state) for r in state.results] == [("gate", "Running")]
@@ -199,8 +201,13 @@ async def test_names_are_generated_by_revision_phase_and_time(hub: Hub, people: 
 async def test_a_killed_agent_goes_on_with_the_hook_that_runs(
     hub: Hub, cluster: Cluster, people: People, slow: Any, tmp_path: Path, clock: TurnedClock
 ) -> None:
-    hub.assign([config_map("a"), hook(config_map("first"), "PreSync", **{"argocd.argoproj.io__sync-wave": "-1"}),
-                hook(slow("gate"), "PreSync")])
+    hub.assign(
+        [
+            config_map("a"),
+            hook(config_map("first"), "PreSync", **{"argocd.argoproj.io__sync-wave": "-1"}),
+            hook(slow("gate"), "PreSync"),
+        ]
+    )
     await until_waits(hub, clock, "gate")
     before = await people.get(key_of_widget(hub, "gate"))
     again = hub.killed(tmp_path / "again")
@@ -377,13 +384,15 @@ async def test_a_newer_commit_waits_for_the_hook_and_then_goes_first(
     await people.edit(key_of_widget(hub, "gate"), WELL)
     await hub.synced_to(second)
     assert made(cluster) == ["Widget/gate", "ConfigMap/a"]
-    assert [s.message for s in hub.finished][0].startswith("given up before its end for revision ")
+    assert next(s.message for s in hub.finished).startswith("given up before its end for revision ")
 
 
 # --- deletion
 
 
-async def test_the_hooks_of_a_deletion(hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock) -> None:
+async def test_the_hooks_of_a_deletion(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
     assignment = hub.assign(
         [config_map("a"), hook(slow("before"), "PreDelete"), hook(slow("after"), "PostDelete", "HookSucceeded")]
     )

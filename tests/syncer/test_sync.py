@@ -175,11 +175,11 @@ async def test_a_kind_that_its_crd_does_not_bring_is_told(
     hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.syncer.operation.SERVED_TIMEOUT_SECONDS", 0.0)
-    other = widget(hub.namespace, "w") | {"kind": "Gadget"}
+    other = widget(hub.namespace, "w") | {"apiVersion": f"{group_of(hub.namespace)}/v2"}
     hub.assign([people.leave(crd(hub.namespace)), other])
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase.finished)
     assert status.operation is not None and status.operation.phase == "Failed"
-    assert "still serves no kind Gadget after its CRD" in status.operation.message
+    assert "still serves no kind Widget after its CRD" in status.operation.message
 
 
 class LateDiscovery:

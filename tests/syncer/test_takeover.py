@@ -74,7 +74,9 @@ async def test_a_sync_that_is_to_fail_on_a_shared_object_changes_nothing(hub: Hu
     policy = replace(AUTOMATED, sync_options=("FailOnSharedResource=true",), retry=replace(AUTOMATED.retry, limit=0))
     hub.assign([config_map("a", {"owner": "second"}), config_map("b")], name="second", policy=policy)
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed", "second")
-    assert status.operation is not None and f"belongs to application {hub.tracking('first')}" in status.operation.message
+    assert (
+        status.operation is not None and f"belongs to application {hub.tracking('first')}" in status.operation.message
+    )
     assert await people.get(hub.key("ConfigMap", "b")) is None
 
 

@@ -1,0 +1,245 @@
+"""Waves: up one after the other, each waiting for health; down again for what is pruned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from agent.engine.resource import Object
+from tests.syncer.clock import TurnedClock
+from tests.syncer.cluster import Cluster, People
+from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
+from tests.syncer.objects import namespace
+from tests.syncer.test_hooks import (
+    BROKEN,
+    ONCE,
+    WELL,
+    annotated,
+    ended,
+    key_of_widget,
+    made,
+    turned,
+    until_waits,
+    waits,
+    wave,
+)
+from tests.syncer.test_hooks import slow as slow
+
+
+def optional(obj: Object, options: str) -> Object:
+    return annotated(obj, **{"argocd.argoproj.io/sync-options": options})
+
+
+async def test_waves_go_up_and_wait_for_health(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([wave(config_map("last"), 2), config_map("middle"), wave(slow("first"), -1)])
+    state = await waits(hub, "wave -1", "first", "to be healthy", "under way")
+    assert [(r.key.name, r.wave, r.state) for r in state.results] == [("first", -1, "Running")]
+    assert made(cluster) == ["Widget/first"]
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    assert made(cluster) == ["Widget/first", "ConfigMap/middle", "ConfigMap/last"]
+
+
+async def test_there_is_time_between_waves(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    hub.assign([wave(config_map("a"), 1), wave(config_map("b"), 2)])
+    await hub.wait(lambda s: s.operation is not None and s.operation.message == "applying")
+    await hub.idle()
+    assert made(cluster) == ["ConfigMap/a"]
+    clock.advance(1.5)
+    await hub.idle()
+    assert made(cluster) == ["ConfigMap/a"]
+    clock.advance(1)
+    await hub.synced()
+    assert made(cluster) == ["ConfigMap/a", "ConfigMap/b"]
+
+
+async def test_the_last_wave_is_not_waited_for(hub: Hub, people: People, slow: Any, clock: TurnedClock) -> None:
+    assignment = hub.assign([config_map("a"), wave(slow("end"), 1)])
+    await turned(hub, clock)
+    status = await hub.wait(lambda s: s.synced_manifest_set == assignment.manifest_set.digest)
+    assert status.operation is not None and status.operation.phase == "Succeeded"
+    status = await hub.wait(lambda s: s.health == "Progressing")
+    assert status.sync == "Synced"
+
+
+async def test_a_single_wave_is_not_waited_for(hub: Hub, slow: Any) -> None:
+    assignment = hub.assign([config_map("a"), slow("one")])
+    status = await hub.wait(lambda s: s.synced_manifest_set == assignment.manifest_set.digest)
+    assert status.health == "Progressing"
+
+
+async def test_a_wave_that_breaks_ends_the_sync(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([wave(slow("first"), -1), config_map("b")], policy=ONCE)
+    await waits(hub, "first")
+    await people.edit(key_of_widget(hub, "first"), BROKEN)
+    state = await ended(hub, "Failed")
+    assert "first" in state.message and "out of luck" in state.message
+    assert made(cluster) == ["Widget/first"]
+
+
+async def test_a_wave_that_is_in_place_is_waited_for_too(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    first = [wave(slow("first"), -1), config_map("b")]
+    hub.assign(first)
+    await waits(hub, "first")
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    await people.edit(
+        key_of_widget(hub, "first"), {"status": {"conditions": [{"type": "Reconciling", "status": "True"}]}}
+    )
+    await hub.wait(lambda s: s.health == "Progressing")
+    second = hub.assign([first[0], config_map("b", {"k": "2"})])
+    await waits(hub, "first", "to be healthy")
+    assert "ConfigMap/b" not in made(cluster)[2:]
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await hub.synced_to(second)
+
+
+async def test_with_out_of_sync_only_what_is_in_place_does_not_count(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    policy = replace(AUTOMATED, sync_options=("ApplyOutOfSyncOnly=true",))
+    first = [wave(slow("first"), -1), config_map("b")]
+    hub.assign(first, policy=policy)
+    await waits(hub, "first")
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    await people.edit(key_of_widget(hub, "first"), BROKEN)
+    await hub.wait(lambda s: s.health == "Degraded")
+    second = hub.assign([first[0], config_map("b", {"k": "2"})], policy=policy)
+    await hub.wait(lambda s: s.synced_manifest_set == second.manifest_set.digest)
+
+
+async def test_prunes_go_down_the_waves(hub: Hub, cluster: Cluster, people: People, clock: TurnedClock) -> None:
+    hub.assign(
+        [wave(config_map("one"), 1), wave(deployment("two"), 2), wave(config_map("three"), 3), config_map("kept")]
+    )
+    await turned(hub, clock)
+    await hub.synced()
+    second = hub.assign([config_map("kept")])
+    await hub.wait(lambda s: s.generation == second.generation)
+    await turned(hub, clock)
+    await hub.synced_to(second)
+    assert cluster.client.named("delete") == ["ConfigMap/three", "Deployment/two", "ConfigMap/one"]
+
+
+async def test_a_wave_waits_until_what_it_pruned_is_gone(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    hub.assign([wave(config_map("one"), 1), wave(config_map("two"), 2), config_map("kept")])
+    await turned(hub, clock)
+    await hub.synced()
+    await people.edit(hub.key("ConfigMap", "two"), {"metadata": {"finalizers": ["example.com/wait"]}})
+    hub.assign([config_map("kept")])
+    await until_waits(hub, clock, "to be gone")
+    assert "example.com/wait" in hub.statuses[hub.application()].operation.message  # type: ignore[union-attr]
+    assert cluster.client.named("delete") == ["ConfigMap/two"]
+    await people.edit(hub.key("ConfigMap", "two"), {"metadata": {"finalizers": []}})
+    await turned(hub, clock)
+    await hub.synced()
+    assert cluster.client.named("delete") == ["ConfigMap/two", "ConfigMap/one"]
+
+
+async def test_prune_last_comes_after_every_wave(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    last = optional(config_map("old"), "PruneLast=true")
+    hub.assign([last, config_map("a")])
+    await turned(hub, clock)
+    await hub.synced()
+    order = len(cluster.client.writes)
+    second = hub.assign([config_map("a"), wave(config_map("b"), 5)])
+    await hub.wait(lambda s: s.generation == second.generation)
+    await turned(hub, clock)
+    await hub.synced_to(second)
+    assert [(c.verb, c.name) for c in cluster.client.writes[order:]] == [("apply", "b"), ("delete", "old")]
+
+
+async def test_a_namespace_comes_with_the_first_wave_that_needs_it(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    name = f"{hub.namespace}-team"
+    hub.assign([wave(people.leave(namespace(name)), 3), wave(config_map("early", namespace=name), -2), config_map("a")])
+    await turned(hub, clock)
+    await hub.synced()
+    assert made(cluster) == [f"Namespace/{name}", "ConfigMap/early", "ConfigMap/a"]
+
+
+async def test_a_newer_commit_does_not_wait_for_the_health_of_an_older_one(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([wave(slow("first"), -1), config_map("b")])
+    await waits(hub, "first")
+    second = hub.assign([config_map("b", {"k": "mended"})])
+    await hub.synced_to(second)
+    assert next(s.message for s in hub.finished).startswith("given up before its end for revision ")
+    await people.gone(key_of_widget(hub, "first"))
+
+
+async def test_while_one_application_waits_others_go_on(hub: Hub, slow: Any, clock: TurnedClock) -> None:
+    """More of them than are worked on at once."""
+    for number in range(10):
+        hub.assign([wave(slow(f"first{number}"), -1), config_map(f"b{number}")], name=f"app{number}")
+    for number in range(10):
+        await waits(hub, f"first{number}", name=f"app{number}")
+    hub.assign([config_map("other")], name="other")
+    await hub.synced("other")
+
+
+async def test_an_object_that_somebody_deletes_while_it_is_waited_for(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([wave(slow("first"), -1), config_map("b")], policy=ONCE)
+    await waits(hub, "first")
+    await people.remove(key_of_widget(hub, "first"))
+    state = await ended(hub, "Failed")
+    assert "somebody deleted it" in state.message
+
+
+# --- confirmations
+
+
+async def test_a_prune_waits_for_its_confirmation(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a"), optional(config_map("dear"), "Prune=confirm"), config_map("old")])
+    await hub.synced()
+    second = hub.assign([config_map("a", {"k": "2"})])
+    state = await waits(hub, "confirm that ConfigMap", "dear may be deleted", "escadre app confirm-deletion app-")
+    assert cluster.client.named("delete") == ["ConfigMap/old"]
+    # Confirmed before it was asked for: that was for something else.
+    hub.assign([config_map("a", {"k": "2"})], approved_ms=state.started_ms - 1)
+    await hub.idle()
+    assert await people.get(hub.key("ConfigMap", "dear")) is not None
+    hub.assign([config_map("a", {"k": "2"})], approved_ms=clock.now_ms())
+    await people.gone(hub.key("ConfigMap", "dear"))
+    status = await hub.wait(lambda s: s.synced_manifest_set == second.manifest_set.digest)
+    assert status.operation is not None and status.operation.id == state.id
+
+
+async def test_a_deletion_waits_for_its_confirmation(hub: Hub, people: People, clock: TurnedClock) -> None:
+    assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=("Delete=confirm",)))
+    await hub.synced()
+    hub.delete(assignment)
+    status = await hub.wait(lambda s: any("confirm that ConfigMap" in c.message for c in s.conditions))
+    assert [c.type for c in status.conditions] == ["DeletionError"]
+    hub.delete(replace(assignment, approved_ms=clock.now_ms()))
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_what_is_to_be_confirmed_is_told_by_a_dry_run(hub: Hub, cluster: Cluster) -> None:
+    hub.assign([config_map("a"), optional(config_map("dear"), "Prune=confirm")])
+    await hub.synced()
+    state = await hub.operation(hub.operate([config_map("a")], dry_run=True, prune=True))
+    assert [(r.key.name, r.message) for r in state.results] == [
+        ("dear", "would be pruned, once somebody has confirmed it")
+    ]
