@@ -7,9 +7,7 @@ cluster's schema does not know. With `RespectIgnoreDifferences` ignored fields s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from agent.engine.ignore import IgnoreRules
 from agent.engine.options import SyncOptions
@@ -20,16 +18,13 @@ from agent.engine.traits import Traits
 from agent.kube import errors
 from agent.kube.client import ApplyOptions, DeleteOptions, Kind, KubeClient
 from agent.syncer.clock import Clock
+from agent.syncer.lenient import without_unknown_fields
 from agent.syncer.orders import is_fixed
 from agent.syncer.patience import Patience
 
 APPLY = ApplyOptions()
 DRY_RUN = ApplyOptions(dry_run=True)
 GONE_TIMEOUT_SECONDS = 60.0
-UNKNOWN_FIELDS = 50
-"""That `Validate=false` leaves out of one object, one after the other."""
-
-_UNKNOWN_FIELD = re.compile(r"\.([\w.\[\]\-/\"=]+): field not declared in schema")
 
 
 class Applier:
@@ -82,19 +77,12 @@ class Applier:
         return error
 
     async def _apply(self, kind: Kind, manifest: Object, traits: Traits, options: ApplyOptions) -> Object:
-        request = self._applying(kind, manifest, options)
+        async def apply(obj: Object) -> Object:
+            return await self._patience.request(self._applying(kind, obj, options))
+
         if self._options.validates(traits):
-            return await self._patience.request(request)
-        for _ in range(UNKNOWN_FIELDS):
-            try:
-                return await self._patience.request(self._applying(kind, manifest, options))
-            except errors.Rejected as error:
-                found = _UNKNOWN_FIELD.search(error.message)
-                smaller = _without(manifest, found.group(1)) if found else None
-                if smaller is None:
-                    raise
-                manifest = smaller
-        return await self._patience.request(self._applying(kind, manifest, options))
+            return await apply(manifest)
+        return await without_unknown_fields(apply, manifest)
 
     def _applying(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Callable[[], Awaitable[Object]]:
         return lambda: self._client.apply(kind, manifest, options)
@@ -156,26 +144,6 @@ def _with_offer(error: errors.Rejected) -> errors.Rejected:
     return errors.Rejected(
         f"{error.message}; a field{fields} is fixed once it is set: {offer} Force=true", error.fields
     )
-
-
-def _without(manifest: Object, path: str) -> Object | None:
-    """Return a manifest without the field an API server named, ".spec.template.unknown"; None when it is not found."""
-    steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path)
-    copy = _pruned(manifest, steps)
-    return copy if isinstance(copy, dict) and copy != manifest else None
-
-
-def _pruned(value: Any, steps: list[str]) -> Any:
-    step, rest = steps[0], steps[1:]
-    if isinstance(value, list):
-        # Items are named by their keys; whichever has such a field loses it.
-        below = rest if step.startswith("[") else steps
-        return [_pruned(item, below) for item in value] if below else value
-    if not isinstance(value, dict) or step not in value:
-        return value
-    if not rest:
-        return {name: item for name, item in value.items() if name != step}
-    return {**value, step: _pruned(value[step], rest)}
 
 
 def with_name(manifest: Object, name: str) -> Object:

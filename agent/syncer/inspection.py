@@ -100,7 +100,8 @@ class Inspection:
             return errors.Unreachable("its manifest is not on this agent's disk")
         manifest = manifest_of(content, target, assignment.tracking_name)
         try:
-            return await judge(self._client, kind, target, manifest, obj, self._standing.ignores)
+            validate = self._standing.options.validates(target.traits)
+            return await judge(self._client, kind, target, manifest, obj, self._standing.ignores, validate=validate)
         except errors.KubeError as error:
             return error
 

@@ -13,6 +13,7 @@ from agent.engine.ignore import IgnoreRules
 from agent.engine.reconcile import Target
 from agent.engine.resource import MANAGED_LABEL, Object
 from agent.kube.client import ApplyOptions, Kind, KubeClient
+from agent.syncer.lenient import without_unknown_fields
 
 DRY_RUN = ApplyOptions(dry_run=True)
 
@@ -34,7 +35,14 @@ class Verdict:
 
 
 async def judge(
-    client: KubeClient, kind: Kind, target: Target, manifest: Object, live: Object | None, ignore: IgnoreRules
+    client: KubeClient,
+    kind: Kind,
+    target: Target,
+    manifest: Object,
+    live: Object | None,
+    ignore: IgnoreRules,
+    *,
+    validate: bool = True,
 ) -> Verdict:
     """Compare the live object with its assigned manifest. Raises KubeError.
 
@@ -45,10 +53,17 @@ async def judge(
         live = await client.get(kind, target.key.namespace, target.key.name)
     if live is None:
         return Verdict(target.digest, b"", missing=True)
-    predicted = await client.apply(kind, manifest, DRY_RUN)
+    predicted = await predict(client, kind, manifest, validate=validate)
     if predicted["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"):
         live = await client.get(kind, target.key.namespace, target.key.name)
     return compare_with(predicted, live, target, ignore)
+
+
+async def predict(client: KubeClient, kind: Kind, manifest: Object, *, validate: bool) -> Object:
+    """Ask what the cluster would make of a manifest; without `validate` fields it does not know are left out."""
+    if validate:
+        return await client.apply(kind, manifest, DRY_RUN)
+    return await without_unknown_fields(lambda obj: client.apply(kind, obj, DRY_RUN), manifest)
 
 
 def compare_with(predicted: Object, live: Object | None, target: Target, ignore: IgnoreRules) -> Verdict:

@@ -16,13 +16,14 @@ from agent.engine.health import assess
 from agent.engine.ignore import compile_ignores
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
+from agent.engine.options import read_options
 from agent.engine.reconcile import left_because
 from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
 from agent.hubclient.link import Question, QuestionFailed
 from agent.kube import errors
 from agent.kube.client import KubeClient
 from agent.storage import Storage
-from agent.syncer.judge import DRY_RUN, compare_with
+from agent.syncer.judge import compare_with, predict
 from agent.syncer.live import LiveState
 from agent.syncer.targets import Targets, load_targets, manifest_of
 
@@ -85,6 +86,7 @@ async def _diff(
 ) -> dict[str, Any]:
     """Return {"resources": [{key, change: create|update|prune|error, diff, message}]} for what differs."""
     ignores = compile_ignores(assignment.ignore_differences)
+    options = read_options(assignment.policy.sync_options)
     gate = asyncio.Semaphore(PARALLEL)
 
     async def one(key: ResourceKey) -> dict[str, Any] | None:
@@ -98,7 +100,7 @@ async def _diff(
         try:
             async with gate:
                 found = await client.get(kind, key.namespace, key.name)
-                predicted = await client.apply(kind, manifest, DRY_RUN)
+                predicted = await predict(client, kind, manifest, validate=options.validates(target.traits))
         except errors.KubeError as error:
             return _row(key, "error", message=f"{error.reason}: {error}")
         if found is None:

@@ -12,6 +12,7 @@ from agent.engine.codec import encode
 from agent.engine.health import HealthStatus
 from agent.engine.ignore import IgnoreRules, compile_ignores
 from agent.engine.operation import OperationState
+from agent.engine.options import SyncOptions, read_options
 from agent.engine.reconcile import Judged, left_because
 from agent.engine.resource import Object, ResourceKey
 from agent.engine.status import (
@@ -41,6 +42,7 @@ class Standing:
         self.assignment = assignment
         self.targets: Targets | None = None
         self.ignores: IgnoreRules = compile_ignores(assignment.ignore_differences)
+        self.options: SyncOptions = read_options(assignment.policy.sync_options)
         self.judged: dict[ResourceKey, Judged] = storage.judged(assignment.application)
         self.drifted: dict[ResourceKey, Verdict] = {}
         self.pending: dict[ResourceKey, Object | None] = {}
@@ -62,6 +64,7 @@ class Standing:
         """Take a newer assignment of the same application."""
         self._edition += 1
         before, self.assignment = self.assignment, assignment
+        self.options = read_options(assignment.policy.sync_options)
         if before.uid != assignment.uid:
             self.judged = self._storage.judged(assignment.application)
         if before.ignore_differences != assignment.ignore_differences:

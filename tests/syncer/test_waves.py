@@ -178,7 +178,9 @@ async def test_a_newer_commit_does_not_wait_for_the_health_of_an_older_one(
 ) -> None:
     hub.assign([wave(slow("first"), -1), config_map("b")])
     await waits(hub, "first")
-    second = hub.assign([config_map("b", {"k": "mended"})])
+    # A real cluster's garbage collector takes half a minute to learn of a new kind.
+    policy = replace(AUTOMATED, sync_options=("PrunePropagationPolicy=background",))
+    second = hub.assign([config_map("b", {"k": "mended"})], policy=policy)
     await hub.synced_to(second)
     assert next(s.message for s in hub.finished).startswith("given up before its end for revision ")
     await people.gone(key_of_widget(hub, "first"))
