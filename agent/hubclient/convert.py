@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from agent.engine.assignment import (
     Assignment,
@@ -19,7 +18,7 @@ from agent.engine.assignment import (
     SyncPolicy,
 )
 from agent.engine.drift import FieldDrift
-from agent.engine.operation import OperationState
+from agent.engine.operation import UNCHANGED, OperationState, Phase, Result
 from agent.engine.resource import ResourceKey
 from agent.engine.status import ApplicationStatus, DriftReport, ResourceState
 from escadre.v1 import agent_pb2 as pb
@@ -59,7 +58,6 @@ def revision_to_proto(revision: Revision) -> pb.Revision:
 
 
 def assignment_from_proto(message: pb.Assignment) -> Assignment:
-    deletion = message.deletion
     return Assignment(
         application=message.application,
         uid=message.uid,
@@ -72,8 +70,13 @@ def assignment_from_proto(message: pb.Assignment) -> Assignment:
         policy=_policy_from_proto(message.policy),
         ignore_differences=tuple(_ignore_from_proto(i) for i in message.ignore_differences),
         operation=_operation_from_proto(message.operation) if message.HasField("operation") else None,
-        deletion=Deletion(deletion.cascade, deletion.propagation) if message.HasField("deletion") else None,
+        deletion=_deletion_from_proto(message.deletion) if message.HasField("deletion") else None,
+        approved_ms=message.approved_ms,
     )
+
+
+def _deletion_from_proto(deletion: pb.Deletion) -> Deletion:
+    return Deletion(deletion.cascade, deletion.propagation, deletion.requested_ms)
 
 
 def _policy_from_proto(policy: pb.SyncPolicy) -> SyncPolicy:
@@ -81,8 +84,16 @@ def _policy_from_proto(policy: pb.SyncPolicy) -> SyncPolicy:
     if policy.HasField("retry"):
         r = policy.retry
         retry = Retry(r.limit, r.duration_seconds, r.factor, r.max_seconds)
+    managed = policy.HasField("namespace")
     return SyncPolicy(
-        policy.automated, policy.prune, policy.self_heal, policy.allow_empty, tuple(policy.sync_options), retry
+        policy.automated,
+        policy.prune,
+        policy.self_heal,
+        policy.allow_empty,
+        tuple(policy.sync_options),
+        retry,
+        namespace_labels=dict(policy.namespace.labels) if managed else None,
+        namespace_annotations=dict(policy.namespace.annotations) if managed else None,
     )
 
 
@@ -200,10 +211,7 @@ def operation_to_proto(state: OperationState, *, results: bool = True) -> pb.Ope
         initiated_by=state.initiated_by,
         started_ms=state.started_ms,
         finished_ms=state.finished_ms,
-        results=[
-            pb.OperationResult(key=key_to_proto(r.key), version=r.version, status=r.status, message=r.message)
-            for r in (_told(state) if results else ())
-        ],
+        results=[_result_to_proto(r) for r in (_told(state) if results else ())],
         attempt=state.attempt,
         dry_run=state.dry_run,
         partial=state.partial,
@@ -212,14 +220,31 @@ def operation_to_proto(state: OperationState, *, results: bool = True) -> pb.Ope
     )
 
 
+def _result_to_proto(result: Result) -> pb.OperationResult:
+    return pb.OperationResult(
+        key=key_to_proto(result.key),
+        version=result.version,
+        status=result.status,
+        message=result.message,
+        sync_phase=result.sync_phase,
+        wave=result.wave,
+        hook=result.hook,
+        state=result.state,
+        name=result.name,
+        started_ms=result.started_ms,
+        finished_ms=result.finished_ms,
+    )
+
+
 RESULTS_LIMIT = 1000
 
 
-def _told(state: OperationState) -> list[Any]:
-    """Results told in detail: what failed first, then what was changed; what was left as it was only in a dry run."""
-    rank = {"SyncFailed": 0, "Pruned": 1, "PruneSkipped": 2}
-    changed = [r for r in state.results if state.dry_run or r.message != "unchanged"]
-    return sorted(changed, key=lambda r: rank.get(r.status, 3))[:RESULTS_LIMIT]
+def _told(state: OperationState) -> list[Result]:
+    """Results told in detail: what failed first, then hooks and what was changed; what was left as it was only in a dry
+    run, or where it is waited for."""
+    rank = {"SyncFailed": 0, "Pruned": 2, "PruneSkipped": 3}
+    changed = [r for r in state.results if state.dry_run or r.message != UNCHANGED or r.state is Phase.RUNNING]
+    return sorted(changed, key=lambda r: 1 if r.hook else rank.get(r.status, 4))[:RESULTS_LIMIT]
 
 
 def drift_report_to_proto(report: DriftReport) -> pb.DriftReport:

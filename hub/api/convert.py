@@ -160,7 +160,17 @@ def operation_item(state: OperationState) -> OperationItem:
         total=state.total,
         results=[
             OperationResultItem(
-                **key_fields(result.key), version=result.version, status=result.status, message=result.message
+                **key_fields(result.key),
+                version=result.version,
+                status=result.status,
+                message=result.message,
+                sync_phase=result.sync_phase,
+                wave=result.wave,
+                hook=result.hook,
+                state=result.state,
+                object_name=result.name,
+                started_at=result.started_at,
+                finished_at=result.finished_at,
             )
             for result in state.results
         ],

@@ -18,8 +18,6 @@ from hub.cli.session import Session
 from hub.cli.text import bold, fields, paint, plural, table
 from hub.cli.values import CLUSTER, DURATION
 
-_BAD = ("SyncFailed",)
-
 
 def operation_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of everything that starts an operation."""
@@ -123,14 +121,23 @@ def outcome_lines(found: Sequence[Progress]) -> list[str]:
     for progress in found:
         results = [result for result in (progress.operation or {}).get("results", ()) if _is_telling(result, progress)]
         if results:
-            cells = [(resource_text(result), result["status"], result["message"]) for result in results]
-            lines += ["", bold(f"{progress.cluster}:"), *table(("RESOURCE", "STATUS", "MESSAGE"), cells, indent="  ")]
+            cells = [
+                (_place(r), resource_text(r), r["state"] if r["hook"] else r["status"], r["message"]) for r in results
+            ]
+            heads = ("PHASE", "RESOURCE", "STATUS", "MESSAGE")
+            lines += ["", bold(f"{progress.cluster}:"), *table(heads, cells, indent="  ")]
     return lines
 
 
 def _is_telling(result: Mapping[str, Any], progress: Progress) -> bool:
     is_dry = bool((progress.operation or {}).get("dry_run"))
-    return is_dry or result["status"] in _BAD or result["status"] in ("Pruned", "PruneSkipped")
+    return is_dry or result["hook"] or result["state"] == "Failed" or result["status"] != "Synced"
+
+
+def _place(result: Mapping[str, Any]) -> str:
+    """Name when something was done: "PreSync hook", "Sync, wave 2"."""
+    wave = f", wave {result['wave']}" if result["wave"] else ""
+    return f"{result['sync_phase']}{' hook' if result['hook'] else ''}{wave}"
 
 
 def _value(reply: Mapping[str, Any], found: Sequence[Progress]) -> dict[str, Any]:

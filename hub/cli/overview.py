@@ -180,9 +180,11 @@ def _troubles(row: Row) -> list[str]:
     if row["message"] and row["health"] != "Healthy":
         told.append(f"  {paint(clean(row['health']))}: {clean(row['message'])}")
     operation = row["operation"]
+    if operation and operation["phase"] in ("Running", "Terminating"):
+        told.append(f"  {operation['kind']} {paint(operation['phase'])}: {clean(operation['message'])}")
     if operation and operation["phase"] in ("Failed", "Error"):
         told.append(f"  {operation['kind']} {paint(operation['phase'])}: {clean(operation['message'])}")
-        bad = [result for result in operation["results"] if result["status"] == "SyncFailed"]
+        bad = [r for r in operation["results"] if r["status"] == "SyncFailed" or r["state"] == "Failed"]
         told += [f"    {clean(resource_text(result))}: {clean(result['message'])}" for result in bad]
     return told + _conditions(row["conditions"])
 

@@ -6,8 +6,8 @@ Field names follow Argo CD's, in Python's spelling; `hub.formats` reads and writ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from hub.domain.selector import LabelSelector
@@ -16,6 +16,9 @@ DEFAULT_NAMESPACE = "argocd"
 """Where Applications live unless their YAML says otherwise, as in Argo CD."""
 
 CASCADE_FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+DELETION_APPROVED = "argocd.argoproj.io/deletion-approved"
+"""The annotation that says when somebody confirmed deletions, RFC 3339."""
 
 
 class ApplicationId(NamedTuple):
@@ -158,16 +161,25 @@ class Automated:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceMetadata:
+    """What a namespace that `CreateNamespace=true` makes is to have."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SyncPolicy:
     automated: Automated | None = None
     sync_options: tuple[str, ...] = ()
     retry: Retry | None = None
+    namespace: NamespaceMetadata | None = None
+    """None: what a namespace has is left to others."""
 
     @property
     def outlived(self) -> bool:
-        """Whether what the application put on clusters is to stay there when it is deleted: there is no way to give
-        the confirmation that Delete=confirm asks for."""
-        return not {"Delete=false", "Delete=confirm"}.isdisjoint(o.replace(" ", "") for o in self.sync_options)
+        """Whether what the application put on clusters is to stay there when it is deleted."""
+        return "Delete=false" in {o.replace(" ", "") for o in self.sync_options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +232,26 @@ class Application:
     deletion: Deletion | None = None
 
     @property
+    def deletion_approved_at(self) -> datetime | None:
+        """When deletions that ask for a confirmation were last confirmed; None when never, or told in another form."""
+        try:
+            at = datetime.fromisoformat(self.annotations.get(DELETION_APPROVED, ""))
+        except ValueError:
+            return None
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+    @property
     def cascades(self) -> bool:
         """Whether deleting the application deletes what it put on clusters."""
         return any(f == CASCADE_FINALIZER or f.startswith(CASCADE_FINALIZER + "/") for f in self.finalizers)
+
+
+def with_annotation(application: Application, name: str, value: str) -> Application:
+    """Return an application with an annotation more, also in the object as its owner wrote it."""
+    metadata = application.manifest.get("metadata")
+    manifest = application.manifest
+    if isinstance(metadata, Mapping):
+        written = metadata.get("annotations")
+        annotations = {**(written if isinstance(written, Mapping) else {}), name: value}
+        manifest = {**manifest, "metadata": {**metadata, "annotations": annotations}}
+    return replace(application, annotations={**application.annotations, name: value}, manifest=manifest)

@@ -30,6 +30,8 @@ class AssignmentContent:
     ignore_differences: tuple[IgnoreDifference, ...] = ()
     operation: OperationRequest | None = None
     deletion: Deletion | None = None
+    approved_at: datetime | None = None
+    """When deletions that ask for a confirmation were last confirmed."""
 
     def digest(self) -> str:
         """Return the hex SHA-256 that two equal contents share.

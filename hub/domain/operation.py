@@ -83,8 +83,19 @@ class OperationResult:
     key: ResourceKey
     version: str
     status: str
-    """Synced | SyncFailed | Pruned | PruneSkipped"""
+    """Synced | SyncFailed | SyncSkipped | Pruned | PruneSkipped"""
     message: str = ""
+    sync_phase: str = "Sync"
+    """PreSync | Sync | PostSync | SyncFail | PreDelete | PostDelete"""
+    wave: int = 0
+    hook: bool = False
+    state: str = ""
+    """Running | Succeeded | Failed: whether the object is healthy or, a hook's, at its end; "" where an agent does not
+    say."""
+    name: str = ""
+    """Of the object that a hook ran as, where its name was generated."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,12 +72,17 @@ def assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         revision=revision_to_proto(content.revision),
         policy=_policy_to_proto(content.policy),
         ignore_differences=[_ignore_to_proto(i) for i in content.ignore_differences],
+        approved_ms=millis(content.approved_at),
     )
     if content.operation is not None:
         message.operation.CopyFrom(_request_to_proto(content.operation))
     if content.deletion is not None:
         message.deletion.CopyFrom(
-            pb.Deletion(cascade=content.deletion.cascade, propagation=content.deletion.propagation)
+            pb.Deletion(
+                cascade=content.deletion.cascade,
+                propagation=content.deletion.propagation,
+                requested_ms=millis(content.deletion.requested_at),
+            )
         )
     return message
 
@@ -116,6 +121,10 @@ def _policy_to_proto(policy: SyncPolicy) -> pb.SyncPolicy:
         message.retry.duration_seconds = policy.retry.backoff.duration
         message.retry.factor = policy.retry.backoff.factor
         message.retry.max_seconds = policy.retry.backoff.max_duration
+    if policy.namespace is not None:
+        message.namespace.SetInParent()
+        message.namespace.labels.update(policy.namespace.labels)
+        message.namespace.annotations.update(policy.namespace.annotations)
     return message
 
 
@@ -235,12 +244,28 @@ def operation_from_proto(state: pb.OperationState) -> OperationState:
         initiated_by=state.initiated_by,
         started_at=from_millis(state.started_ms),
         finished_at=from_millis(state.finished_ms),
-        results=tuple(OperationResult(key_from_proto(r.key), r.version, r.status, r.message) for r in state.results),
+        results=tuple(map(_result_from_proto, state.results)),
         attempt=state.attempt,
         dry_run=state.dry_run,
         partial=state.partial,
         done=state.done,
         total=state.total,
+    )
+
+
+def _result_from_proto(result: pb.OperationResult) -> OperationResult:
+    return OperationResult(
+        key=key_from_proto(result.key),
+        version=result.version,
+        status=result.status,
+        message=result.message,
+        sync_phase=result.sync_phase or "Sync",
+        wave=result.wave,
+        hook=result.hook,
+        state=result.state,
+        name=result.name,
+        started_at=from_millis(result.started_ms),
+        finished_at=from_millis(result.finished_ms),
     )
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hub.domain.application import Automated, Backoff, IgnoreDifference, Retry, SyncPolicy
+from hub.domain.application import Automated, Backoff, IgnoreDifference, NamespaceMetadata, Retry, SyncPolicy
+from hub.domain.names import annotations_problem, labels_problem
 from hub.formats import served
 from hub.formats.duration import format_duration, parse_duration
 from hub.formats.errors import FormatError, shown
@@ -32,8 +33,8 @@ def read_sync_policy(fields: Fields | None) -> SyncPolicy:
         automated=_read_automated(fields),
         sync_options=_read_sync_options(fields),
         retry=_read_retry(fields.child("retry")),
+        namespace=_read_namespace(fields.child("managedNamespaceMetadata")),
     )
-    fields.unserved(served.SYNC_POLICY)
     fields.finish()
     return policy
 
@@ -49,6 +50,9 @@ def write_sync_policy(policy: SyncPolicy) -> dict[str, Any]:
         result["automated"] = {key: value for key, value in found.items() if value}
     if policy.sync_options:
         result["syncOptions"] = list(policy.sync_options)
+    if policy.namespace is not None:
+        metadata = {"labels": dict(policy.namespace.labels), "annotations": dict(policy.namespace.annotations)}
+        result["managedNamespaceMetadata"] = {key: value for key, value in metadata.items() if value}
     if policy.retry is not None:
         backoff = policy.retry.backoff
         result["retry"] = {
@@ -112,6 +116,17 @@ def _read_automated(fields: Fields) -> Automated | None:
     enabled = automated.flag("enabled", default=True)
     automated.finish()
     return found if enabled else None
+
+
+def _read_namespace(fields: Fields | None) -> NamespaceMetadata | None:
+    if fields is None:
+        return None
+    labels, annotations = fields.text_map("labels"), fields.text_map("annotations")
+    for key, problem in (("labels", labels_problem(labels)), ("annotations", annotations_problem(annotations))):
+        if problem:
+            fields.fail(key, problem)
+    fields.finish()
+    return NamespaceMetadata(labels, annotations)
 
 
 def _read_sync_options(fields: Fields) -> tuple[str, ...]:

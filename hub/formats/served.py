@@ -43,11 +43,6 @@ DIRECTORY = {
     "jsonnet": "Jsonnet files are not rendered",
 }
 
-SYNC_POLICY = {
-    "managedNamespaceMetadata": "a namespace that a sync creates gets no labels or annotations from here; put the "
-    "Namespace into the source instead",
-}
-
 RETRY = {
     "refresh": "a retry uses the revision the operation began with",
 }
@@ -69,6 +64,7 @@ SYNC_OPTIONS = {
     "CreateNamespace": ("true", "false"),
     "Delete": ("true", "false", "confirm"),
     "FailOnSharedResource": ("true", "false"),
+    "Force": ("true", "false"),
     "Prune": ("true", "false", "confirm"),
     "PruneLast": ("true", "false"),
     "PrunePropagationPolicy": ("foreground", "background", "orphan"),
@@ -81,13 +77,6 @@ SYNC_OPTIONS = {
 """The sync options there are, with the values each takes."""
 
 SYNC_OPTIONS_UNSERVED = {
-    "ClientSideApplyMigration=false": "fields of a client-side apply are taken over by none",
-    "Delete=confirm": "there is no way to confirm: what asks for it is left on its cluster",
-    "Prune=confirm": "there is no way to confirm but to ask for a sync with --prune",
-    "Replace=true": "objects are applied, not replaced",
-    "RespectIgnoreDifferences=true": "a sync applies ignored fields too",
     "ServerSideApply=false": "every apply is a server-side apply",
-    "SkipDryRunOnMissingResource=true": "a kind that comes with the same application is recognised without it",
-    "Validate=false": "the API server validates everything",
 }
 """Sync options that are known and not served as they are meant. Those neither here nor unknown have their effect."""

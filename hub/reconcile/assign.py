@@ -252,6 +252,7 @@ class Assigner:
             revision=revision,
             policy=application.spec.sync_policy,
             ignore_differences=application.spec.ignore_differences,
+            approved_at=application.deletion_approved_at,
         )
 
     async def _operation(
@@ -345,8 +346,12 @@ def _tombstones(
     for assignment in assignments:
         standing = assignment.content.deletion
         same = standing and (standing.cascade, standing.propagation) == (deletion.cascade, deletion.propagation)
+        same = same and assignment.content.approved_at == application.deletion_approved_at
         # Of an application that is deleted nothing newer is to come: what was held back may go. That a cluster is no
         # longer selected may be what a restored hub remembers, so there it waits for somebody to say so.
         if not same or (assignment.held and application.deletion is not None):
-            result.append((assignment.cluster, replace(assignment.content, deletion=deletion)))
+            # Confirmed since, it is still the deletion that was asked for then.
+            wanted = standing if standing and standing.cascade == deletion.cascade else deletion
+            content = replace(assignment.content, deletion=wanted, approved_at=application.deletion_approved_at)
+            result.append((assignment.cluster, content))
     return result

@@ -40,6 +40,11 @@ class OperationAccepted(Reply):
     """Appears among the application's operations at once, and on each cluster once its agent has begun."""
 
 
+class DeletionConfirmed(Reply):
+    application: str
+    confirmed_at: Time
+
+
 class RefreshAccepted(Reply):
     application: str
     mode: str
@@ -58,8 +63,19 @@ class SourceRevisionItem(Reply):
 class OperationResultItem(ObjectName):
     version: str
     status: str
-    """Synced | SyncFailed | Pruned | PruneSkipped"""
+    """Synced | SyncFailed | SyncSkipped | Pruned | PruneSkipped"""
     message: str
+    sync_phase: str
+    """PreSync | Sync | PostSync | SyncFail | PreDelete | PostDelete"""
+    wave: int
+    hook: bool
+    state: str
+    """Running | Succeeded | Failed: whether the object is healthy or, a hook's, at its end; "" where the agent does not
+    say."""
+    object_name: str
+    """Of the object that a hook ran as, where its name was generated; else ""."""
+    started_at: Time | None
+    finished_at: Time | None
 
 
 class OperationItem(Reply):

@@ -17,6 +17,7 @@ from hub.api.detail import Known, read_known
 from hub.api.errors import documented
 from hub.api.models.operation import (
     ClusterOperation,
+    DeletionConfirmed,
     HistoryList,
     OperationAccepted,
     OperationList,
@@ -30,6 +31,7 @@ from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
 from hub.api.routes.router import private_router
 from hub.api.store_apps import find
 from hub.api.targets import find_resources, parse_resource, read_sets, select_cluster, select_clusters
+from hub.domain.application import DELETION_APPROVED, with_annotation
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ResourceKey
 from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
@@ -129,6 +131,29 @@ async def terminate(
         terminate=True,
     )
     return await _request(api, caller, known, request, "TerminationRequested")
+
+
+@router.post(
+    "/applications/{name}/confirm-deletion",
+    operation_id="confirmDeletion",
+    summary="Confirm the deletions that wait for it",
+    status_code=202,
+    responses=documented("not-found", "conflict"),
+)
+async def confirm_deletion(
+    name: ApplicationName, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
+) -> DeletionConfirmed:
+    """An operation takes the confirmation if it began before it; one that begins later asks again."""
+    application = await find(api, caller, name, namespace, "delete")
+    services = api.services
+    at = services.clock()
+    confirmed = with_annotation(application, DELETION_APPROVED, at.isoformat().replace("+00:00", "Z"))
+    await services.store.put_application(confirmed, expected_generation=application.generation)
+    message = f"deletions of application {application.id.display} that ask for a confirmation were confirmed"
+    await services.audit.record("DeletionConfirmed", message, actor=caller.name, application=str(application.id))
+    await services.store.request_refresh([str(application.id)], "normal")
+    await services.bus.publish("applications", str(application.id))
+    return DeletionConfirmed(application=str(application.id), confirmed_at=at)
 
 
 @router.post(

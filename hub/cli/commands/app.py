@@ -24,6 +24,7 @@ command = LazyGroup(
         "drift": (_P + "drift", "Show what was changed on clusters, and by whom."),
         "events": (_P + "events", "Show what happened to an application."),
         "terminate-op": (_P + "terminate_op", "End the operation that is under way."),
+        "confirm-deletion": (_P + "confirm_deletion", "Confirm deletions that wait for it."),
         "delete": (_P + "delete", "Delete an application, and what it put on clusters."),
     },
     aliases={"ls": "list", "rm": "delete"},

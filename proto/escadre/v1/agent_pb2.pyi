@@ -125,7 +125,7 @@ class Assignments(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences")
+    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences", "approved_ms")
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +138,7 @@ class Assignment(_message.Message):
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     DELETION_FIELD_NUMBER: _ClassVar[int]
     IGNORE_DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_MS_FIELD_NUMBER: _ClassVar[int]
     application: str
     uid: str
     generation: int
@@ -150,7 +151,8 @@ class Assignment(_message.Message):
     operation: Operation
     deletion: Deletion
     ignore_differences: _containers.RepeatedCompositeFieldContainer[IgnoreDifference]
-    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ...) -> None: ...
+    approved_ms: int
+    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ..., approved_ms: _Optional[int] = ...) -> None: ...
 
 class ManifestSetRef(_message.Message):
     __slots__ = ("digest", "signature", "key_id", "resources")
@@ -185,20 +187,44 @@ class SourceRevision(_message.Message):
     def __init__(self, repo_url: _Optional[str] = ..., revision: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., committed_ms: _Optional[int] = ...) -> None: ...
 
 class SyncPolicy(_message.Message):
-    __slots__ = ("automated", "prune", "self_heal", "allow_empty", "sync_options", "retry")
+    __slots__ = ("automated", "prune", "self_heal", "allow_empty", "sync_options", "retry", "namespace")
     AUTOMATED_FIELD_NUMBER: _ClassVar[int]
     PRUNE_FIELD_NUMBER: _ClassVar[int]
     SELF_HEAL_FIELD_NUMBER: _ClassVar[int]
     ALLOW_EMPTY_FIELD_NUMBER: _ClassVar[int]
     SYNC_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RETRY_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     automated: bool
     prune: bool
     self_heal: bool
     allow_empty: bool
     sync_options: _containers.RepeatedScalarFieldContainer[str]
     retry: Retry
-    def __init__(self, automated: _Optional[bool] = ..., prune: _Optional[bool] = ..., self_heal: _Optional[bool] = ..., allow_empty: _Optional[bool] = ..., sync_options: _Optional[_Iterable[str]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ...) -> None: ...
+    namespace: NamespaceMetadata
+    def __init__(self, automated: _Optional[bool] = ..., prune: _Optional[bool] = ..., self_heal: _Optional[bool] = ..., allow_empty: _Optional[bool] = ..., sync_options: _Optional[_Iterable[str]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., namespace: _Optional[_Union[NamespaceMetadata, _Mapping]] = ...) -> None: ...
+
+class NamespaceMetadata(_message.Message):
+    __slots__ = ("labels", "annotations")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class AnnotationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
+    labels: _containers.ScalarMap[str, str]
+    annotations: _containers.ScalarMap[str, str]
+    def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Retry(_message.Message):
     __slots__ = ("limit", "duration_seconds", "factor", "max_seconds")
@@ -271,12 +297,14 @@ class Operation(_message.Message):
     def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., prune: _Optional[bool] = ..., dry_run: _Optional[bool] = ..., force: _Optional[bool] = ..., resources: _Optional[_Iterable[_Union[ResourceKey, _Mapping]]] = ..., initiated_by: _Optional[str] = ..., requested_ms: _Optional[int] = ..., terminate: _Optional[bool] = ..., sync_options: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Deletion(_message.Message):
-    __slots__ = ("cascade", "propagation")
+    __slots__ = ("cascade", "propagation", "requested_ms")
     CASCADE_FIELD_NUMBER: _ClassVar[int]
     PROPAGATION_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_MS_FIELD_NUMBER: _ClassVar[int]
     cascade: bool
     propagation: str
-    def __init__(self, cascade: _Optional[bool] = ..., propagation: _Optional[str] = ...) -> None: ...
+    requested_ms: int
+    def __init__(self, cascade: _Optional[bool] = ..., propagation: _Optional[str] = ..., requested_ms: _Optional[int] = ...) -> None: ...
 
 class Refusals(_message.Message):
     __slots__ = ("items",)
@@ -457,16 +485,30 @@ class OperationState(_message.Message):
     def __init__(self, id: _Optional[str] = ..., application: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., phase: _Optional[str] = ..., message: _Optional[str] = ..., manifest_set: _Optional[bytes] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., initiated_by: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ..., results: _Optional[_Iterable[_Union[OperationResult, _Mapping]]] = ..., attempt: _Optional[int] = ..., dry_run: _Optional[bool] = ..., partial: _Optional[bool] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class OperationResult(_message.Message):
-    __slots__ = ("key", "version", "status", "message")
+    __slots__ = ("key", "version", "status", "message", "sync_phase", "wave", "hook", "state", "name", "started_ms", "finished_ms")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SYNC_PHASE_FIELD_NUMBER: _ClassVar[int]
+    WAVE_FIELD_NUMBER: _ClassVar[int]
+    HOOK_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STARTED_MS_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_MS_FIELD_NUMBER: _ClassVar[int]
     key: ResourceKey
     version: str
     status: str
     message: str
-    def __init__(self, key: _Optional[_Union[ResourceKey, _Mapping]] = ..., version: _Optional[str] = ..., status: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    sync_phase: str
+    wave: int
+    hook: bool
+    state: str
+    name: str
+    started_ms: int
+    finished_ms: int
+    def __init__(self, key: _Optional[_Union[ResourceKey, _Mapping]] = ..., version: _Optional[str] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., sync_phase: _Optional[str] = ..., wave: _Optional[int] = ..., hook: _Optional[bool] = ..., state: _Optional[str] = ..., name: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ...) -> None: ...
 
 class Condition(_message.Message):
     __slots__ = ("type", "message", "last_transition_ms")

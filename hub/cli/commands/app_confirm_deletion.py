@@ -1,0 +1,28 @@
+"""`escadre app confirm-deletion`."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.apps import app_argument
+from hub.cli.client import application_path
+from hub.cli.command import command as declare
+from hub.cli.session import Session, pass_session
+
+
+@declare(
+    "confirm-deletion",
+    example="""
+    escadre app confirm-deletion web
+    """,
+)
+@app_argument
+@pass_session
+def command(session: Session, app: str) -> None:
+    """Confirm the deletion of what asks for that (Prune=confirm, Delete=confirm), in the operation of APP that waits.
+
+    `escadre app get APP` shows what waits.
+    """
+    path, params = application_path(app, "/confirm-deletion")
+    session.api.post(path, {}, **params)
+    click.echo(f"{app}: what waits for it may be deleted.")
