@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from hub.domain.application import Automated, Destination, Source, SyncPolicy
+from hub.domain.application import ApplicationId, Automated, Destination, Source, SyncPolicy
 from hub.domain.operation import OperationPhase
 from hub.domain.selector import parse_selector
 from hub.domain.status import (
@@ -284,11 +284,28 @@ async def test_deleting(world: World, admin: httpx2.AsyncClient) -> None:
     assert (await admin.get(SHOP)).json()["deletion"]["cascade"] is False
 
 
-@pytest.mark.parametrize("option", ["Delete=false", "Delete=confirm"])
-async def test_what_is_to_outlive_its_application_is_told_to_stay(admin: httpx2.AsyncClient, option: str) -> None:
-    await admin.post("/api/v1/objects/apply", json=manifest(syncPolicy={"syncOptions": [option]}))
+async def test_what_is_to_outlive_its_application_is_told_to_stay(admin: httpx2.AsyncClient) -> None:
+    await admin.post("/api/v1/objects/apply", json=manifest(syncPolicy={"syncOptions": ["Delete=false"]}))
     body = (await admin.delete(SHOP)).json()
     assert body["cascade"] is False and "leaves what it put there as it is" in body["message"]
+
+
+async def test_deletions_are_confirmed(world: World, admin: httpx2.AsyncClient) -> None:
+    await admin.post("/api/v1/objects/apply", json=manifest(syncPolicy={"syncOptions": ["Delete=confirm"]}))
+    before = await world.store.get_application(ApplicationId.parse("shop"))
+    assert before is not None and before.deletion_approved_at is None
+    reply = await admin.post(f"{SHOP}/confirm-deletion")
+    assert reply.status_code == 202, reply.text
+    stored = await world.store.get_application(ApplicationId.parse("shop"))
+    assert stored is not None and stored.deletion_approved_at is not None
+    assert stored.generation == before.generation and stored.spec == before.spec
+    shown = (await admin.get(SHOP)).json()["manifest"]
+    assert "argocd.argoproj.io/deletion-approved" in shown["metadata"]["annotations"]
+    # Also of one that is on its way out: there it is what its clusters wait for.
+    assert (await admin.delete(SHOP)).json()["cascade"] is True
+    assert (await admin.post(f"{SHOP}/confirm-deletion")).status_code == 202
+    leaving = await world.store.get_application(ApplicationId.parse("shop"))
+    assert leaving is not None and leaving.deletion is not None
 
 
 async def test_the_finalizer_says_how_to_delete(world: World, admin: httpx2.AsyncClient) -> None:

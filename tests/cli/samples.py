@@ -18,6 +18,15 @@ from hub.api.models.resource import ClusterDiff, ClusterTree, DriftItem, Resourc
 
 UID = "00000000-0000-4000-8000-000000000001"
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+RESULT: dict[str, Any] = {
+    "sync_phase": "Sync",
+    "wave": 0,
+    "hook": False,
+    "state": "Succeeded",
+    "object_name": "",
+    "started_at": None,
+    "finished_at": None,
+}
 PIN = "sha256:" + "ab" * 32
 
 

@@ -148,11 +148,17 @@ def test_a_session_that_ends_ends_it(story: Story, run: Terminal) -> None:
 def test_a_failed_sync_names_what_failed(story: Story, run: Terminal) -> None:
     results = [
         {"group": "", "kind": "Service", "namespace": "web", "name": "web", "version": "v1"}
+        | samples.RESULT
         | {"status": "SyncFailed", "message": "port 0 is invalid"},
         {"group": "", "kind": "ConfigMap", "namespace": "web", "name": "old", "version": "v1"}
+        | samples.RESULT
         | {"status": "Pruned", "message": ""},
         {"group": "", "kind": "ConfigMap", "namespace": "web", "name": "fine", "version": "v1"}
+        | samples.RESULT
         | {"status": "Synced", "message": ""},
+        {"group": "batch", "kind": "Job", "namespace": "web", "name": "migrate", "version": "v1"}
+        | samples.RESULT
+        | {"status": "Synced", "message": "it is done", "sync_phase": "PreSync", "wave": -1, "hook": True},
     ]
     bad = ours(phase="Failed", message="one resource failed", results=results)
     story.details(before("edge-1", "edge-2"), samples.detail(bad, ours("edge-2")))
@@ -164,9 +170,10 @@ def test_a_failed_sync_names_what_failed(story: Story, run: Terminal) -> None:
         "edge-2    Succeeded   c0ffee0    synced",
         "",
         "edge-1:",
-        "  RESOURCE            STATUS       MESSAGE",
-        "  Service web/web     SyncFailed   port 0 is invalid",
-        "  ConfigMap web/old   Pruned",
+        "  PHASE                   RESOURCE                STATUS       MESSAGE",
+        "  Sync                    Service web/web         SyncFailed   port 0 is invalid",
+        "  Sync                    ConfigMap web/old       Pruned",
+        "  PreSync hook, wave -1   Job.batch web/migrate   Succeeded    it is done",
         "web: sync succeeded on 1 of 2 clusters.",
     ]
     assert outcome.err.splitlines()[-1] == "error: sync of web failed on edge-1"

@@ -42,8 +42,10 @@ def troubled() -> dict[str, Any]:
         message="one resource failed",
         results=[
             {"group": "apps", "kind": "Deployment", "namespace": "web", "name": "web", "version": "apps/v1"}
+            | samples.RESULT
             | {"status": "SyncFailed", "message": "quota exceeded"},
             {"group": "", "kind": "Service", "namespace": "web", "name": "web", "version": "v1"}
+            | samples.RESULT
             | {"status": "Synced", "message": ""},
         ],
     )
