@@ -173,7 +173,7 @@ def test_a_failed_sync_names_what_failed(story: Story, run: Terminal) -> None:
         "  PHASE                   RESOURCE                STATUS       MESSAGE",
         "  Sync                    Service web/web         SyncFailed   port 0 is invalid",
         "  Sync                    ConfigMap web/old       Pruned",
-        "  PreSync hook, wave -1   Job.batch web/migrate   Succeeded    it is done",
+        "  PreSync hook, wave -1   batch/Job web/migrate   Succeeded    it is done",
         "web: sync succeeded on 1 of 2 clusters.",
     ]
     assert outcome.err.splitlines()[-1] == "error: sync of web failed on edge-1"
