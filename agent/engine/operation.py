@@ -58,6 +58,8 @@ class Result:
     """Of the object that a hook made."""
     name: str = ""
     """Of the object, where a hook's was generated."""
+    output: str = ""
+    """The end of what a hook that failed has written."""
     started_ms: int = 0
     finished_ms: int = 0
 

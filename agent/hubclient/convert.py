@@ -231,6 +231,7 @@ def _result_to_proto(result: Result) -> pb.OperationResult:
         hook=result.hook,
         state=result.state,
         name=result.name,
+        output=result.output,
         started_ms=result.started_ms,
         finished_ms=result.finished_ms,
     )

@@ -164,6 +164,11 @@ class KubeClient(Protocol):
         """
         ...
 
+    async def logs(self, namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
+        """Return the last lines that a pod's container has written, `limit` bytes at most. NotFound when there is no
+        such pod."""
+        ...
+
     async def close(self) -> None:
         """Release connections. Idempotent."""
         ...

@@ -126,6 +126,10 @@ class Ledger:
         finished = 0 if state is Phase.RUNNING else self._clock.now_ms()
         self._results[task.id] = replace(before, state=state, message=message[:MESSAGE_LIMIT], finished_ms=finished)
 
+    def wrote(self, task: Task, output: str) -> None:
+        """Note what a hook has written."""
+        self._results[task.id] = replace(self._results[task.id], output=output)
+
     def leave(self, pair: Pair, message: str) -> None:
         """Note what is not to be pruned, and why."""
         self.record(Task(pair, SyncPhase.SYNC, 0), ResultStatus.PRUNE_SKIPPED, message)

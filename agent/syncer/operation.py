@@ -29,6 +29,7 @@ from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.live import live_of
 from agent.syncer.namespaces import ensure_namespace
 from agent.syncer.orders import Order
+from agent.syncer.output import output_of
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
 from agent.syncer.stuck import why_stuck
@@ -400,6 +401,9 @@ class Runner:
             if late:
                 state, message = Phase.FAILED, f"{late}{': ' if message else ''}{message}"
             self.ledger.end(task, state, message or result.message)
+            if task.hook and state is Phase.FAILED:
+                kind = self.targets.kinds.get(task.key)
+                self.ledger.wrote(task, await output_of(self._client, kind, self._hooks.key(task)))
 
     async def _look(self, task: Task, result: Result) -> tuple[Phase, str]:
         if task.hook:

@@ -25,7 +25,7 @@ async def why_stuck(client: KubeClient, key: ResourceKey, kind: Kind | None, res
     with contextlib.suppress(errors.KubeError):
         found = await client.get(kind, key.namespace, key.name)
         if found is not None and never_started(found):
-            pods = await _pods(client, key) if kind.group_kind == _JOB else [found]
+            pods = await pods_of(client, key) if kind.group_kind == _JOB else [found]
             reasons = "; ".join(dict.fromkeys(filter(None, map(_reason, pods[:PODS_NAMED]))))
             return f"nothing of it has run in {START_SECONDS / 60:.0f} minutes" + (f" ({reasons})" if reasons else "")
     return ""
@@ -39,7 +39,7 @@ def never_started(obj: Object) -> bool:
     return not any(status.get(count) for count in ("ready", "succeeded", "failed", "terminating"))
 
 
-async def _pods(client: KubeClient, key: ResourceKey) -> list[Object]:
+async def pods_of(client: KubeClient, key: ResourceKey) -> list[Object]:
     kind = (await client.discover()).preferred.get(_POD)
     if kind is None:
         return []

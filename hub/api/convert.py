@@ -169,6 +169,7 @@ def operation_item(state: OperationState) -> OperationItem:
                 hook=result.hook,
                 state=result.state,
                 object_name=result.name,
+                output=result.output,
                 started_at=result.started_at,
                 finished_at=result.finished_at,
             )

@@ -15,7 +15,7 @@ from hub.cli.live import Display, Line
 from hub.cli.printer import print_value
 from hub.cli.progress import Progress, State, Tracker, is_over
 from hub.cli.session import Session
-from hub.cli.text import bold, fields, paint, plural, table
+from hub.cli.text import bold, clean, fields, paint, plural, table
 from hub.cli.values import CLUSTER, DURATION
 
 
@@ -126,6 +126,8 @@ def outcome_lines(found: Sequence[Progress]) -> list[str]:
             ]
             heads = ("PHASE", "RESOURCE", "STATUS", "MESSAGE")
             lines += ["", bold(f"{progress.cluster}:"), *table(heads, cells, indent="  ")]
+            for result in results:
+                lines += [f"    | {clean(line)}" for line in result["output"].splitlines()]
     return lines
 
 

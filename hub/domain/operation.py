@@ -94,6 +94,8 @@ class OperationResult:
     say."""
     name: str = ""
     """Of the object that a hook ran as, where its name was generated."""
+    output: str = ""
+    """The end of what a hook that failed has written."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

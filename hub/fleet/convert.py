@@ -31,6 +31,10 @@ GENERATION_LIMIT = 2**53
 """No hub comes to so many changes, and every database and reader of JSON can hold the number."""
 
 
+OUTPUT_LIMIT = 8192
+"""Characters kept of what a hook has written."""
+
+
 class Malformed(ValueError):
     """An agent sent a value that the vocabulary does not have."""
 
@@ -264,6 +268,7 @@ def _result_from_proto(result: pb.OperationResult) -> OperationResult:
         hook=result.hook,
         state=result.state,
         name=result.name,
+        output=result.output[:OUTPUT_LIMIT],
         started_at=from_millis(result.started_ms),
         finished_at=from_millis(result.finished_ms),
     )

@@ -24,6 +24,7 @@ RESULT: dict[str, Any] = {
     "hook": False,
     "state": "Succeeded",
     "object_name": "",
+    "output": "",
     "started_at": None,
     "finished_at": None,
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.engine.resource import Object
-from agent.syncer.targets import CRD
+from agent.engine.traits import CRD
 from tests.faults.proxy import Proxy
 from tests.faults.scene import Scene
 from tests.faults.waiting import until

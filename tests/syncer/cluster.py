@@ -134,6 +134,10 @@ class Tap:
             async for event in events:
                 yield event
 
+    async def logs(self, namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
+        await self._pass("logs", None, namespace, pod)
+        return await self._client.logs(namespace, pod, container, lines=lines, limit=limit)
+
     async def close(self) -> None:
         """The cluster closes what is behind it."""
 

@@ -303,6 +303,24 @@ async def test_a_hook_that_is_deleted_before_its_end_has_failed(hub: Hub, people
     assert "deleted before it had ended" in state.message and "under way" in state.message
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_what_a_failed_hook_has_written_is_told(
+    hub: Hub, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    async def logs(namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
+        return f"{container}: no such table\n"
+
+    monkeypatch.setattr(cluster.client, "logs", logs)
+    options = {"escadre.io__hook-output": "none"} if quiet else {}
+    hub.assign([config_map("a"), hook(job("before", fails=True), "PreSync", **options)], policy=ONCE)
+    state = await ended(hub, "Failed")
+    (result,) = [r for r in state.results if r.hook]
+    if quiet:
+        assert result.output == ""
+    else:
+        assert result.output.endswith("(main): main: no such table") and result.output.startswith("before-")
+
+
 async def test_a_hook_that_goes_at_its_end_has_ended(hub: Hub, people: People, clock: TurnedClock) -> None:
     hub.assign([config_map("a"), hook(job("before", ttlSecondsAfterFinished=0), "PreSync")], policy=ONCE)
     await turned(hub, clock)

@@ -200,6 +200,14 @@ class ClusterClient:
         if lines.pending:
             raise Unreachable(f"{target}: the watch was cut in the middle of an event")
 
+    async def logs(self, namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
+        target = Target("logs of", discovery.POD, namespace, pod)
+        path = requests.object_path(target) + requests.logs_query(container, lines, limit)
+        reply = await self._transport.send(Request(target, "GET", path, accept="*/*", limit=limit + 4096))
+        if not reply.ok:
+            raise from_reply(target, *reply)
+        return reply.body[-limit:].decode("utf-8", "replace")
+
     # --- writing
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:

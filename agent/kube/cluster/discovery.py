@@ -27,6 +27,10 @@ ACCEPT = ",".join(
 GroupVersion = tuple[str, str]
 
 
+POD = Kind("", "v1", "Pod", "pods", namespaced=True)
+"""Which every cluster serves."""
+
+
 @dataclass(slots=True)
 class Served:
     """What a server says it serves, in its order of preference."""

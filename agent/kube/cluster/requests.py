@@ -91,6 +91,10 @@ def _escape(text: str) -> str:
     return quote(text, safe="")
 
 
+def logs_query(container: str, lines: int, limit: int) -> str:
+    return f"/log?container={_escape(container)}&tailLines={lines}&limitBytes={limit}"
+
+
 def list_query(selector: str, limit: int, token: str) -> str:
     """Return the query for one page. No limit where `limit` is 0.
 

@@ -175,6 +175,13 @@ class SimulatedCluster:
             async for event in events:
                 yield event
 
+    async def logs(self, namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
+        """A simulated container writes nothing."""
+        await self._prepare(None)
+        if self.find(ResourceKey("", "Pod", namespace, pod)) is None:
+            raise NotFound(f"pods {pod!r} not found")
+        return ""
+
     async def close(self) -> None:
         """Stop everything. Idempotent."""
         self._tasks.close()

@@ -74,6 +74,8 @@ class OperationResultItem(ObjectName):
     say."""
     object_name: str
     """Of the object that a hook ran as, where its name was generated; else ""."""
+    output: str
+    """The end of what a hook that failed has written."""
     started_at: Time | None
     finished_at: Time | None
 

@@ -485,7 +485,7 @@ class OperationState(_message.Message):
     def __init__(self, id: _Optional[str] = ..., application: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., phase: _Optional[str] = ..., message: _Optional[str] = ..., manifest_set: _Optional[bytes] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., initiated_by: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ..., results: _Optional[_Iterable[_Union[OperationResult, _Mapping]]] = ..., attempt: _Optional[int] = ..., dry_run: _Optional[bool] = ..., partial: _Optional[bool] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class OperationResult(_message.Message):
-    __slots__ = ("key", "version", "status", "message", "sync_phase", "wave", "hook", "state", "name", "started_ms", "finished_ms")
+    __slots__ = ("key", "version", "status", "message", "sync_phase", "wave", "hook", "state", "name", "started_ms", "finished_ms", "output")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -497,6 +497,7 @@ class OperationResult(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     STARTED_MS_FIELD_NUMBER: _ClassVar[int]
     FINISHED_MS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
     key: ResourceKey
     version: str
     status: str
@@ -508,7 +509,8 @@ class OperationResult(_message.Message):
     name: str
     started_ms: int
     finished_ms: int
-    def __init__(self, key: _Optional[_Union[ResourceKey, _Mapping]] = ..., version: _Optional[str] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., sync_phase: _Optional[str] = ..., wave: _Optional[int] = ..., hook: _Optional[bool] = ..., state: _Optional[str] = ..., name: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ...) -> None: ...
+    output: str
+    def __init__(self, key: _Optional[_Union[ResourceKey, _Mapping]] = ..., version: _Optional[str] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., sync_phase: _Optional[str] = ..., wave: _Optional[int] = ..., hook: _Optional[bool] = ..., state: _Optional[str] = ..., name: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ..., output: _Optional[str] = ...) -> None: ...
 
 class Condition(_message.Message):
     __slots__ = ("type", "message", "last_transition_ms")
