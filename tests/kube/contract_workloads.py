@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from agent.engine.resource import Object
 from agent.kube.client import DeleteOptions, Kind, KubeClient
-from agent.kube.errors import Rejected
+from agent.kube.errors import NotFound, Rejected, Retryable
 from tests.kube.contract_steps import until, until_gone
 from tests.kube.manifests import (
     DAEMON_SET,
@@ -47,6 +48,19 @@ def condition(obj: Object, kind: str) -> Object:
 
 
 class WorkloadContract:
+    async def test_the_output_of_a_pod_is_read(self, kube: KubeClient, namespace: str) -> None:
+        pod = {**manifest(POD, namespace, "one"), "spec": {"containers": [container()]}}
+        await kube.apply(POD, pod)
+        name = container()["name"]
+
+        async def written() -> Any:
+            with contextlib.suppress(Rejected, Retryable):  # it has not started
+                return await kube.logs(namespace, "one", name, lines=5, limit=1000)
+
+        assert await until(written, lambda text: text is not None) is not None
+        with pytest.raises(NotFound):
+            await kube.logs(namespace, "none", name, lines=5, limit=1000)
+
     async def test_a_deployment_rolls_out(self, kube: KubeClient, namespace: str) -> None:
         await kube.apply(DEPLOYMENT, deployment(namespace, replicas=2))
         ready = await settled(
