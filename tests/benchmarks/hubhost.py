@@ -41,7 +41,7 @@ def main(pipe: Connection, root: Path, port: int = 0) -> None:
 class HubHost:
     COMMANDS = (
         "port", "enrol", "apply", "refresh", "watch", "arrivals", "arrived", "synced", "drifts", "counters",
-        "agreement", "stop",
+        "degraded", "agreement", "stop",
     )  # fmt: skip
 
     def __init__(self, root: Path, port: int) -> None:
@@ -60,6 +60,7 @@ class HubHost:
         self._before: dict[str, str] = {}
         self._arrivals: dict[Pair, float] = {}
         self._drifts: dict[str, float] = {}
+        self._degraded: dict[str, float] = {}
 
     async def start(self) -> None:
         await self.hub.start()
@@ -79,6 +80,9 @@ class HubHost:
                 pair = (status.cluster, status.application)
                 done = status.sync == "Synced" and status.synced_manifest_set == status.manifest_set
                 self._synced[pair] = done
+                for resource in status.resources:
+                    if resource.health == "Degraded":
+                        self._degraded.setdefault(resource.key.name, now)
                 if done and status.manifest_set != self._before.get(status.application, status.manifest_set):
                     self._arrivals.setdefault(pair, now)
 
@@ -148,6 +152,10 @@ class HubHost:
     async def drifts(self) -> dict[str, float]:
         """Name of an object → the Unix time its first drift report was on record."""
         return self._drifts
+
+    async def degraded(self) -> dict[str, float]:
+        """Name of an object → the Unix time its first status as Degraded was on record."""
+        return self._degraded
 
     async def counters(self) -> dict[str, int]:
         hub = self.hub

@@ -15,10 +15,13 @@ from tests.benchmarks.fleet import BenchFleet, fleet
 from tests.benchmarks.host import cpu_seconds
 from tests.benchmarks.program import start_agent
 from tests.benchmarks.swarm import install, request
+from tests.controlplane.access import User
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.process import Process
 
 IN_FLIGHT = 16
+AGENT = "escadre-agent"
+"""The user the agent is to an API server that keeps a log of its requests."""
 CONFIG_MAP = GroupKind("", "ConfigMap")
 
 
@@ -36,16 +39,19 @@ class RealCluster:
 
 
 @asynccontextmanager
-async def real_cluster(root: Path) -> AsyncIterator[RealCluster]:
-    """Start them, each in a process of its own, the agent connected."""
+async def real_cluster(root: Path, *, audited: bool = False) -> AsyncIterator[RealCluster]:
+    """Start them, each in a process of its own, the agent connected. With `audited` the plane logs its requests."""
     name, directory = "cluster-real", root / "agent"
-    plane = await asyncio.to_thread(ControlPlane.start, root / "plane", controllers=True)
+    users = (User(AGENT, ("system:masters",)),)
+    plane = await asyncio.to_thread(
+        ControlPlane.start, root / "plane", controllers=True, users=users, audited=AGENT if audited else ""
+    )
     agent: Process | None = None
     try:
         async with fleet(root, 0) as bench:
             enrolled = await bench.hub.call("enrol", {name: request(directory)})
             install(directory, name, bench.port, enrolled)
-            agent = start_agent(root, directory, plane.kubeconfig_path)
+            agent = start_agent(root, directory, plane.kubeconfig_for(AGENT))
             try:
                 await bench.all_connected(1)
                 yield RealCluster(bench, plane, agent)

@@ -50,6 +50,23 @@ BENCHES: dict[str, Bench] = {
         "100 edits and deletions behind its back on the real control plane: visible in the hub; healed",
         {"seen_p99_s": ("<", 0.3), "healed_p50_s": ("<", 0.15), "healed_p99_s": ("<", 0.5)},
     ),
+    "engine": Bench(
+        "plan, differences and health of one application of 5,000 objects, the engine's time only",
+        {"seconds": ("<", 1), "rss_mb": ("<", 150)},
+    ),
+    "steady": Bench(
+        "10,000 managed resources on one real control plane, 100 updates of their status a second, nothing drifting",
+        {"cpu_percent": ("<", 10), "api_requests": ("=", 0)},
+    ),
+    "health-latency": Bench(
+        "the health of a watched object on the real control plane: its event → known in the hub",
+        {"p99_s": ("<", 1)},
+    ),
+    "waves": Bench(
+        "one commit that changes 20 waves of five healthy objects on the real control plane; `idle_s` is what it takes"
+        " beyond the 2 s between one wave and the next",
+        {"idle_s": ("<", 2)},
+    ),
     "agent-size": Bench(
         "an agent with 100 managed resources in a real cluster of 5,000 others, at rest for a minute",
         {"rss_mb": ("≤", 60), "cpu_percent": ("<", 1)},

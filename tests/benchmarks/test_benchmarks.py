@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import __main__ as program
-from tests.benchmarks import drift, fanout, hub_size, narrow, one_cluster, restart
+from tests.benchmarks import (
+    drift,
+    engine,
+    fanout,
+    health_latency,
+    hub_size,
+    narrow,
+    one_cluster,
+    restart,
+    steady,
+    waves,
+)
 from tests.benchmarks import table as table_module
 from tests.benchmarks.fanout import percentile
 from tests.benchmarks.table import BEGIN, BENCHES, END, met, table, write_page
@@ -72,6 +83,41 @@ async def test_drift_of_a_few_objects(tmp_path: Path) -> None:
     assert promised("drift", figures)
     assert figures["objects"] == 10
     assert 0 < figures["healed_p50_s"] <= figures["healed_p99_s"] < 10
+
+
+@pytest.mark.slow
+@pytest.mark.controlplane
+@pytest.mark.timeout(300)
+async def test_steady_with_a_few_objects(tmp_path: Path) -> None:
+    figures = await steady.run(tmp_path, apps=2, objects=20, seconds=5.0)
+    assert promised("steady", figures)
+    assert figures["managed"] == 40 and figures["api_requests"] == 0
+    assert 0 < figures["cpu_percent"] < 100
+
+
+@pytest.mark.slow
+@pytest.mark.controlplane
+@pytest.mark.timeout(300)
+async def test_health_of_a_few_objects(tmp_path: Path) -> None:
+    figures = await health_latency.run(tmp_path, objects=5)
+    assert promised("health-latency", figures)
+    assert 0 < figures["p50_s"] <= figures["p99_s"] < 10
+
+
+@pytest.mark.slow
+@pytest.mark.controlplane
+@pytest.mark.timeout(300)
+async def test_a_few_waves(tmp_path: Path) -> None:
+    figures = await waves.run(tmp_path, waves=3)
+    assert promised("waves", figures)
+    assert figures["seconds"] > 4 and figures["idle_s"] < 10
+
+
+@pytest.mark.slow
+async def test_the_engine_with_a_few_objects(tmp_path: Path) -> None:
+    figures = await engine.run(tmp_path, objects=60)
+    assert promised("engine", figures)
+    assert 0 < figures["seconds"] < 1 and 10 < figures["rss_mb"] < 200
 
 
 def test_every_bench_has_a_module_that_says_from_when_to_when() -> None:

@@ -10,6 +10,7 @@ with ``etcd=first.etcd_url`` and an ``etcd_prefix`` of their own.
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import shutil
 import urllib.error
@@ -50,6 +51,7 @@ class ControlPlane(ClusterAccess):
         self.etcd_url = etcd or f"http://127.0.0.1:{free_port()}"
         self._apiserver: Process | None = None
         self._others: list[Process] = []
+        self._audited = ""
         self._write_tokens(everybody)
 
     @classmethod
@@ -62,14 +64,17 @@ class ControlPlane(ClusterAccess):
         users: Sequence[User] = USERS,
         etcd: str | None = None,
         etcd_prefix: str = "/registry",
+        audited: str = "",
     ) -> Self:
         """Start one, and return when it is ready.
 
         ``controllers``: namespaces are deleted for real, owned objects collected, service accounts made.
         ``workloads``: that, and Deployments roll out, Jobs complete, pods become Ready (see ``stages``).
         ``etcd``: the address of an etcd to share with other planes.
+        ``audited``: the name of a user whose requests :attr:`audit_log` is to hold, one JSON line each.
         """
         plane = cls(directory, users, etcd, etcd_prefix)
+        plane._audited = audited
         try:
             plane._start(workloads=workloads, controllers=controllers)
         except BaseException:
@@ -104,6 +109,10 @@ class ControlPlane(ClusterAccess):
         """The same cluster again, at the same address."""
         self.kill_apiserver()
         self._start_apiserver()
+
+    @property
+    def audit_log(self) -> Path:
+        return self.directory / "audit.log"
 
     @property
     def _etcd_data(self) -> Path:
@@ -185,7 +194,15 @@ class ControlPlane(ClusterAccess):
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
             "--allow-privileged=true",
             "--profiling=false",
+            *(self._audit_options() if self._audited else ()),
         ]
+
+    def _audit_options(self) -> list[str]:
+        rules = [{"level": "Metadata", "users": [self._audited]}, {"level": "None"}]
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
+        file = self.directory / "audit-policy.json"
+        file.write_text(json.dumps(policy))
+        return [f"--audit-policy-file={file}", f"--audit-log-path={self.audit_log}"]
 
     def _etcd_answers(self) -> bool:
         return _answers(lambda: urllib.request.urlopen(f"{self.etcd_url}/health", timeout=2).close())
