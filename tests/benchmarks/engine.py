@@ -117,7 +117,7 @@ def _metadata(group: str, kind: str, name: str) -> Object:
 
 
 def _owned(operation: str, manager: str) -> Object:
-    fields = {
+    fields: Object = {
         "f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {'k:{"name":"main"}': {".": {}}}}}}
     }
     return {
