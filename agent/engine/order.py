@@ -58,10 +58,11 @@ _AFTER_DEFINITIONS: Final = _SLOTS[_DEFINITION.kind] + 1
 SortKey = tuple[int, str, str, str, str]
 
 
-def kind_rank(group_kind: GroupKind) -> int:
-    """Return the place of a kind in the order. All kinds the order does not name share the last one."""
+def kind_rank(group_kind: GroupKind, *, custom: bool = False) -> int:
+    """Return the place of a kind in the order. All kinds the order does not name share the last one. `custom` says that
+    a definition is known to bring it, whatever its group."""
     rank = _SLOTS.get(group_kind.kind, _LAST)
-    return max(rank, _AFTER_DEFINITIONS) if _is_custom(group_kind.group) else rank
+    return max(rank, _AFTER_DEFINITIONS) if custom or _is_custom(group_kind.group) else rank
 
 
 def _is_custom(group: str) -> bool:

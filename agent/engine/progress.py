@@ -3,9 +3,10 @@
 Pure, and a function of the state alone: an agent that was killed at any point asks again, and goes on.
 
 - Waves follow one another. The next begins when all of a wave is applied and healthy, and its hooks have ended well.
-- An operation of a single wave, and the last wave of any, waits for its hooks only: what becomes of the objects then is
-  told by the health of the application.
-- One failure ends the operation, once nothing of that wave is under way any more; then the SyncFail hooks run.
+- An operation of a single wave, and the last wave of any that has no hooks, waits for no health, and does not fail by
+  it: what becomes of the objects is told by the health of the application. Hooks are always waited for.
+- One failure ends the operation: at once where something was refused and nothing but health is waited for, else once
+  nothing of that wave is under way any more; then the SyncFail hooks run.
 """
 
 from __future__ import annotations
@@ -65,26 +66,38 @@ def next_move(waves: tuple[Wave, ...], book: Book, *, to_the_end: bool = False) 
     nothing comes after it."""
     multi_step = len(waves) > 1
     for wave in waves:
-        last = wave is waves[-1] and not wave.has_hooks and not to_the_end
-        pending = tuple(task for task in wave.tasks if task.id not in book)
-        counted = (*wave.tasks, *wave.unchanged) if multi_step and not last else wave.tasks
-        failed = tuple(task for task in counted if task.id in book and _has_failed(book[task.id]))
-        if pending:
-            return Failed(wave, failed) if failed else Carry(wave, pending)
-        awaited = tuple(
-            task
-            for task in (() if last else counted)
-            if (multi_step or task.hook or to_the_end) and task.id in book and book[task.id].state is Phase.RUNNING
-        )
+        last = wave is waves[-1] and not wave.has_hooks
+        waits = to_the_end or (multi_step and not last)
+        if any(task.id not in book for task in wave.tasks):
+            return _in_the_middle(wave, book)
+        begun = [t for t in ((*wave.tasks, *wave.unchanged) if waits else wave.tasks) if t.id in book]
+        # Health that nobody waits for is nothing to fail by: the application tells of it.
+        awaited = tuple(t for t in begun if (waits or t.hook) and book[t.id].state is Phase.RUNNING)
         if awaited:
             return Wait(wave, awaited)
+        failed = tuple(t for t in begun if _was_refused(book[t.id]) or ((waits or t.hook) and _went_bad(book[t.id])))
         if failed:
             return Failed(wave, failed)
     return Done()
 
 
-def _has_failed(result: Result) -> bool:
-    return result.status is ResultStatus.SYNC_FAILED or result.state in (Phase.FAILED, Phase.ERROR)
+def _in_the_middle(wave: Wave, book: Book) -> Move:
+    """Say what is next in a wave that is not carried out yet. What is ill now may be so for want of what this wave is
+    still to bring: only what was refused, and hooks, count."""
+    begun = [task for task in wave.tasks if task.id in book]
+    failed = tuple(t for t in begun if _was_refused(book[t.id]) or (t.hook and _went_bad(book[t.id])))
+    if not failed:
+        return Carry(wave, tuple(task for task in wave.tasks if task.id not in book))
+    running = tuple(task for task in begun if task.hook and book[task.id].state is Phase.RUNNING)
+    return Wait(wave, running) if running else Failed(wave, failed)
+
+
+def _was_refused(result: Result) -> bool:
+    return result.status is ResultStatus.SYNC_FAILED
+
+
+def _went_bad(result: Result) -> bool:
+    return result.state in (Phase.FAILED, Phase.ERROR)
 
 
 def outcome(health: Health | None, *, hook: bool) -> tuple[Phase, str]:

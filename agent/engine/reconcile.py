@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
+from agent.engine.needs import first_needing, provision
 from agent.engine.resource import ResourceKey
 from agent.engine.traits import CRD, PLAIN, SyncPhase, Traits
 
@@ -74,13 +76,11 @@ def reconcile(
     live: Iterable[Live],
     judged: Mapping[ResourceKey, Judged],
     *,
+    hooks: Collection[ResourceKey] = (),
     ends: bool = False,
 ) -> list[Pair]:
     """Pair every target with its live object, and add what is live, tracked by `application` and not assigned.
-    `ends` says that the application is at its end.
-
-    An object tracked by nobody or by another application is never paired for pruning. What hooks left behind goes with
-    its application, and not before.
+    `hooks` are assigned too, as hooks; `ends` says that the application is at its end.
     """
     mine = {o.key: o for o in live}
     pairs = []
@@ -95,26 +95,51 @@ def reconcile(
             and known.content_hash == found.content_hash
         )
         pairs.append(Pair(key, Action.NONE if settled else Action.APPLY, target, found))
-    for key, found in mine.items():
-        if key in targets or found.application != application or not _counts(found, ends=ends):
-            continue
-        pairs.append(_surplus(key, found, ends=ends))
-    return pairs
+    return pairs + surplus(application, targets, mine.values(), hooks=hooks, ends=ends)
+
+
+def surplus(
+    application: str,
+    targets: Collection[ResourceKey],
+    live: Iterable[Live],
+    *,
+    hooks: Collection[ResourceKey] = (),
+    ends: bool = False,
+) -> list[Pair]:
+    """Return what is live, tracked by `application` and not assigned: to be pruned, or to be left.
+
+    An object tracked by nobody or by another application is never among it. What hooks left behind goes with its
+    application, and not before; what is assigned as a hook now is the hook's to replace. A namespace or a definition is
+    left while anything of it stays.
+    """
+    assigned = () if ends else hooks
+    found = [
+        o
+        for o in live
+        if o.key not in targets and o.key not in assigned and o.application == application and _counts(o, ends=ends)
+    ]
+    reasons = {o.key: left_because(o, ends=ends) for o in found}
+    provided = {o.key: what for o in found if (what := provision(o.key, o.traits)) is not None}
+    staying = chain(targets, assigned, (key for key, reason in reasons.items() if reason))
+    needing = first_needing(staying, provided.values())
+    for key, what in provided.items():
+        if what in needing:
+            reasons[key] = reasons[key] or f"{needing[what]} stays, and would go with it"
+    options = ("Prune", "Delete") if ends else ("Prune",)
+
+    def pair(o: Live) -> Pair:
+        if reasons[o.key]:
+            return Pair(o.key, Action.LEAVE, None, o, reasons[o.key])
+        confirm = any(o.traits.option(option) == "confirm" for option in options)
+        return Pair(o.key, Action.PRUNE, None, o, confirm=confirm)
+
+    return [pair(o) for o in found]
 
 
 def _counts(found: Live, *, ends: bool) -> bool:
     """Say whether an object that is not assigned is the application's to delete."""
     hook = found.traits.hook
     return hook is None or (ends and SyncPhase.POST_DELETE not in hook)
-
-
-def _surplus(key: ResourceKey, found: Live, *, ends: bool) -> Pair:
-    reason = left_because(found, ends=ends)
-    if reason:
-        return Pair(key, Action.LEAVE, None, found, reason)
-    options = ("Prune", "Delete") if ends else ("Prune",)
-    confirm = any(found.traits.option(option) == "confirm" for option in options)
-    return Pair(key, Action.PRUNE, None, found, confirm=confirm)
 
 
 def left_because(live: Live, *, ends: bool) -> str:

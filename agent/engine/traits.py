@@ -78,10 +78,14 @@ _HELM_POLICIES: Final = {
 _HELM_CRD: Final = "crd-install"
 """Helm 2's mark of a CRD, which is an object like any other."""
 _SKIP: Final = "Skip"
+"""Counts where no phase stands beside it."""
+_KNOWN: Final = frozenset({_SKIP, *SyncPhase})
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(h|ms|m|s)")
 _DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|ms|m|s)){1,4}")
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}")
+_LARGEST: Final = 2**63 - 1
+"""What a wave may be, either side of 0: it is told as a 64-bit number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def traits_of(obj: Object) -> Traits:
         delete_policies=_policies(annotations) if hook is not None else frozenset(),
         sync_options=tuple(_items(annotations, SYNC_OPTIONS)),
         compare_options=frozenset(_items(annotations, COMPARE_OPTIONS)),
-        kept=annotations.get(HELM_RESOURCE_POLICY) == "keep",
+        kept="keep" in _items(annotations, HELM_RESOURCE_POLICY),
         defines=defined,
         time_limit=_seconds(annotations.get(TIME_LIMIT)),
     )
@@ -153,7 +157,7 @@ def _items(annotations: Mapping[str, Any], name: str) -> list[str]:
 def _hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
     if HOOK in annotations:
         items = _items(annotations, HOOK)
-        if _SKIP in items:
+        if set(items) & _KNOWN == {_SKIP}:
             return frozenset()
         phases = frozenset(phase for phase in SyncPhase if phase.value in items)
         if phases:
@@ -164,8 +168,10 @@ def _hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
 
 
 def _helm_hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
+    if HELM_HOOK not in annotations:
+        return None
     items = _items(annotations, HELM_HOOK)
-    if not items or items == [_HELM_CRD]:
+    if items == [_HELM_CRD]:
         return None
     return frozenset(_HELM_PHASES[item] for item in items if item in _HELM_PHASES)
 
@@ -182,8 +188,8 @@ def _policies(annotations: Mapping[str, Any]) -> frozenset[DeletePolicy]:
 def _wave(annotations: Mapping[str, Any]) -> int:
     for name in (SYNC_WAVE, HELM_HOOK_WEIGHT):
         value = annotations.get(name)
-        if isinstance(value, str) and _WHOLE.fullmatch(value):
-            return int(value)
+        if isinstance(value, str) and _WHOLE.fullmatch(value) and abs(number := int(value)) <= _LARGEST:
+            return number
     return 0
 
 

@@ -12,11 +12,10 @@ from dataclasses import replace
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.operation import OperationState, Phase
-from agent.engine.reconcile import Live, left_because
+from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
 from agent.engine.tasks import DELETION_HOOKS
-from agent.engine.traits import SyncPhase
 from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
@@ -399,8 +398,9 @@ class ApplicationLoop:
         if waiting is not None:
             return waiting
         hooks = await self._deletion_hooks(assignment)
-        mine = [o for o in self._live.of_application(assignment.tracking_name) if _goes(o)]
-        if not mine and self._all_run(hooks):
+        name = assignment.tracking_name
+        mine = surplus(name, (), self._live.of_application(name), ends=True)
+        if all(p.action is Action.LEAVE for p in mine) and self._all_run(hooks):
             return None
         # What was synced is not in place from here on: should it be kept after all, it is synced again.
         self._automation.renew()
@@ -425,11 +425,6 @@ class ApplicationLoop:
         ended = {(r.sync_phase, r.key) for r in results if r.hook and r.state is Phase.SUCCEEDED}
         wanted = {(phase, key) for key, hook in hooks.hooks.items() for phase in (hook.traits.hook or ())}
         return {(phase, key) for phase, key in wanted if phase in DELETION_HOOKS} <= ended
-
-
-def _goes(live: Live) -> bool:
-    """Say whether an object is deleted with its application."""
-    return not left_because(live, ends=True) and SyncPhase.POST_DELETE not in (live.traits.hook or ())
 
 
 def _soonest(*delays: float | None) -> float | None:

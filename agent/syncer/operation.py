@@ -176,7 +176,14 @@ class Runner:
         order, options = self.order, self.order.options
         name = self._assignment.tracking_name
         known = {} if options.force and not order.automated else judged
-        pairs = reconcile(name, self.targets.resources, self._live.of_application(name), known, ends=order.ends)
+        pairs = reconcile(
+            name,
+            self.targets.resources,
+            self._live.of_application(name),
+            known,
+            hooks=self.targets.hooks.keys(),
+            ends=order.ends,
+        )
         if (options.delete if order.ends else options.prune) == "confirm":
             pairs = [replace(p, confirm=True) if p.action is Action.PRUNE else p for p in pairs]
         plan = make_plan(

@@ -17,7 +17,7 @@ from agent.engine.ignore import compile_ignores
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
-from agent.engine.reconcile import left_because
+from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
 from agent.hubclient.link import Question, QuestionFailed
 from agent.kube import errors
@@ -110,12 +110,9 @@ async def _diff(
         return _row(key, "update", unified_diff(predicted, found, key, ignore=ignores.for_object(key)))
 
     rows = await asyncio.gather(*map(one, targets.resources))
-    surplus = [o for o in live.of_application(assignment.tracking_name) if o.key not in targets.resources]
-    pruned = [
-        _row(o.key, "prune", message="no longer assigned")
-        for o in surplus
-        if not o.is_hook and not left_because(o, ends=False)
-    ]
+    name = assignment.tracking_name
+    found = surplus(name, targets.resources.keys(), live.of_application(name), hooks=targets.hooks.keys())
+    pruned = [_row(p.key, "prune", message="no longer assigned") for p in found if p.action is Action.PRUNE]
     return {"resources": [r for r in rows if r is not None] + pruned}
 
 

@@ -11,9 +11,10 @@ from agent.engine.assignment import Assignment, Revision
 from agent.engine.codec import encode
 from agent.engine.health import HealthStatus
 from agent.engine.ignore import IgnoreRules, compile_ignores
+from agent.engine.needs import provision
 from agent.engine.operation import OperationState
 from agent.engine.options import SyncOptions, read_options
-from agent.engine.reconcile import Judged, left_because
+from agent.engine.reconcile import Action, Judged, Live, surplus
 from agent.engine.resource import Object, ResourceKey
 from agent.engine.status import (
     ApplicationStatus,
@@ -192,13 +193,22 @@ class Standing:
         name = self.assignment.tracking_name
         if record is None or record.live.application != name or record.live.is_hook:
             return None
-        if left_because(record.live, ends=False):
+        if not self._to_be_pruned(record.live):
             return None
         status = record.health.status if record.health is not None else None
         text = "no longer assigned; a sync with pruning removes it"
         if record.live.deleting:
             text = "no longer assigned; it is being deleted"
         return ResourceState(key, record.live.version, SyncStatus.OUT_OF_SYNC, status, text, requires_pruning=True)
+
+    def _to_be_pruned(self, live: Live) -> bool:
+        assert self.targets is not None
+        # Only of a namespace or a definition others have a say.
+        others = provision(live.key, live.traits) is not None
+        name = self.assignment.tracking_name
+        found = self._live.of_application(name) if others else [live]
+        pairs = surplus(name, self.targets.resources.keys(), found, hooks=self.targets.hooks.keys())
+        return any(p.key == live.key and p.action is Action.PRUNE for p in pairs)
 
     # --- the whole
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.assignment import Deletion
-from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION
+from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, ResourceKey
 from agent.kube.errors import Rejected
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
+from tests.syncer.objects import namespace
 
 FINALIZER = {"metadata": {"finalizers": ["example.com/wait"]}}
 NO_FINALIZER = {"metadata": {"finalizers": None}}
@@ -346,3 +347,28 @@ async def test_what_is_assigned_again_while_it_is_buried_is_not_buried(
     await hub.synced_to(again)
     assert not any(s.deleted for s in hub.told)
     assert [h.deleted for h in hub.syncer.inventory()] == [False]
+
+
+async def test_a_namespace_stays_with_what_is_to_stay_in_it(hub: Hub, people: People) -> None:
+    name = f"{hub.namespace}-team"
+    team = people.leave(namespace(name))
+    left = config_map("left", namespace=name, annotations={"argocd.argoproj.io/sync-options": "Prune=false"})
+    hub.assign([team, left, config_map("gone", namespace=name), config_map("a")])
+    await hub.synced()
+    second = hub.assign([config_map("a")])
+    status = await hub.synced_to(second)
+    assert not [r for r in status.resources if r.requires_pruning]
+    hub.delete(second)
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(ResourceKey("", "Namespace", "", name)) is not None
+    assert await people.get(ResourceKey("", "ConfigMap", name, "left")) is not None
+    assert await people.get(ResourceKey("", "ConfigMap", name, "gone")) is None
+
+
+async def test_a_namespace_stays_while_something_in_it_is_assigned(hub: Hub, people: People) -> None:
+    name = f"{hub.namespace}-team"
+    hub.assign([people.leave(namespace(name)), config_map("a", namespace=name)])
+    await hub.synced()
+    await hub.synced_to(hub.assign([config_map("a", namespace=name)]))
+    assert await people.get(ResourceKey("", "ConfigMap", name, "a")) is not None
+    assert await people.get(ResourceKey("", "Namespace", "", name)) is not None
