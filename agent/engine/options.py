@@ -5,7 +5,7 @@ An object's own (`Traits.sync_options`) outweigh the operation's, and these the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +54,26 @@ def _flag(traits: Traits, name: str, default: bool) -> bool:
     return default if value is None else value == "true"
 
 
+_TRUTH: Final = ("true", "false")
+VALUES: Final[Mapping[str, tuple[str, ...]]] = {
+    "CreateNamespace": _TRUTH,
+    "Prune": (*_TRUTH, "confirm"),
+    "Delete": (*_TRUTH, "confirm"),
+    "PruneLast": _TRUTH,
+    "PrunePropagationPolicy": PROPAGATIONS,
+    "Replace": _TRUTH,
+    "Force": _TRUTH,
+    "ApplyOutOfSyncOnly": _TRUTH,
+    "RespectIgnoreDifferences": _TRUTH,
+    "FailOnSharedResource": _TRUTH,
+    "SkipDryRunOnMissingResource": _TRUTH,
+    "Validate": _TRUTH,
+    "ClientSideApplyMigration": _TRUTH,
+    "ServerSideApply": _TRUTH,
+}
+"""What can be said of an application, and how. `ServerSideApply` says nothing: apply is server-side always."""
+
+
 def read_options(*lists: Iterable[str]) -> SyncOptions:
     """Read options as they are written, "Replace=true"; later lists outweigh earlier ones. What is not known here is
     passed over: the hub tells of it when it is given."""
@@ -63,20 +83,19 @@ def read_options(*lists: Iterable[str]) -> SyncOptions:
             name, _, value = option.partition("=")
             given[name.strip()] = value.strip()
 
-    def flag(name: str, default: bool = False) -> bool:
-        value = given.get(name)
-        return default if value not in ("true", "false") else value == "true"
-
-    def word(name: str, words: tuple[str, ...]) -> str:
+    def word(name: str, default: str) -> str:
         value = given.get(name, "")
-        return value if value in words else words[0]
+        return value if value in VALUES[name] else default
+
+    def flag(name: str, default: bool = False) -> bool:
+        return word(name, "true" if default else "false") == "true"
 
     return SyncOptions(
         create_namespace=flag("CreateNamespace"),
-        prune=word("Prune", ("true", "false", "confirm")),
-        delete=word("Delete", ("true", "false", "confirm")),
+        prune=word("Prune", "true"),
+        delete=word("Delete", "true"),
         prune_last=flag("PruneLast"),
-        propagation=word("PrunePropagationPolicy", PROPAGATIONS),
+        propagation=word("PrunePropagationPolicy", "foreground"),
         replace=flag("Replace"),
         force=flag("Force"),
         out_of_sync_only=flag("ApplyOutOfSyncOnly"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.options import SyncOptions, read_options
+from agent.engine.options import VALUES, SyncOptions, read_options
 from agent.engine.traits import Traits
 
 CASES = [
@@ -39,6 +39,7 @@ def test_each_option_sets_its_field(option: str, field: str, value: object) -> N
 
 
 def test_every_field_has_an_option() -> None:
+    assert {option.partition("=")[0] for option, _, _ in CASES} == VALUES.keys() - {"ServerSideApply"}
     assert {field for _, field, _ in CASES} == {field.name for field in fields(SyncOptions)}
 
 

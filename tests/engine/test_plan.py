@@ -281,7 +281,7 @@ def test_without_pruning_everything_is_left() -> None:
 GROUP_KINDS = [NAMESPACE, GroupKind("", "Secret"), GroupKind("apps", "Deployment"), GroupKind("batch", "Job")]
 KEYS = (
     st.builds(
-        lambda gk, namespace, name: ResourceKey(*gk, "" if gk == NAMESPACE else namespace, name),
+        lambda gk, namespace, name: ResourceKey(gk.group, gk.kind, "" if gk == NAMESPACE else namespace, name),
         st.sampled_from([*GROUP_KINDS, WIDGET, ODD]),
         st.sampled_from(["", "a", "b"]),
         st.sampled_from("abc"),

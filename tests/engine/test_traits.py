@@ -156,7 +156,8 @@ def test_a_definition_says_which_kind_it_brings() -> None:
     }
     assert traits_of(crd).defines == GroupKind("example.org", "Widget")
     assert traits_of({**crd, "apiVersion": "example.org/v1"}) is PLAIN
-    for spec in (None, [], {}, {"names": None}):
+    specs: list[Any] = [None, [], {}, {"names": None}]
+    for spec in specs:
         assert traits_of({**crd, "spec": spec}).defines is None
 
 
