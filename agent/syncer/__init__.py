@@ -8,6 +8,8 @@ Syncer (manager)      every application on this cluster, woken one by one, and t
     ├── Preparation   has what is assigned resolved (Targets), and all that is there listed
     ├── Automation    when an automated sync is due
     ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
-    └── Runner        one operation (Order): dry run of everything (Preflight), then applies, then prunes;
-                      its state on disk before each step (Ledger)
+    └── Runner        one operation (Order): dry run of everything (Preflight), then wave by wave (engine.progress);
+        │             its state on disk before each step (Ledger). It gives way whenever it waits
+        ├── Applier   one object, as its sync options say
+        └── Hooks     made once, watched to their end, deleted as they ask
 """
