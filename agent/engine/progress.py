@@ -113,6 +113,16 @@ def outcome(health: Health | None, *, hook: bool) -> tuple[Phase, str]:
     return Phase.RUNNING, health.message
 
 
+def first_look(health: Health | None, *, waits: bool) -> Phase:
+    """Say what becomes of the task of an object that was just applied, or was found as assigned before its wave's turn.
+
+    Its health may be of before: its controller may not have seen the change, or what else its wave brings. So nothing
+    bad is believed yet, and with `waits`, where it is looked at again, nothing good.
+    """
+    healthy = health is not None and health.status is HealthStatus.HEALTHY
+    return Phase.SUCCEEDED if health is None or (healthy and not waits) else Phase.RUNNING
+
+
 def overdue(task: Task, result: Result, now_ms: int) -> str:
     """Say that something was waited for long enough; "" while it was not."""
     source = task.pair.target or task.pair.live

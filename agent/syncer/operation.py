@@ -15,7 +15,7 @@ from typing import Any
 from agent.engine.assignment import Assignment
 from agent.engine.ignore import IgnoreRules
 from agent.engine.operation import UNCHANGED, Phase, Result, ResultStatus
-from agent.engine.progress import Carry, Done, Failed, Move, Wait, next_move, outcome, overdue
+from agent.engine.progress import Carry, Done, Failed, Move, Wait, first_look, next_move, outcome, overdue
 from agent.engine.reconcile import Action, Judged, Live, left_because, reconcile
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.tasks import Plan, Task, Wave, make_plan
@@ -134,7 +134,7 @@ class Runner:
                 return None
             if isinstance(move, Wait):
                 self.ledger.waiting(self._awaited(move))
-                return LOOK_SECONDS
+                return self._rest() or LOOK_SECONDS
             if isinstance(move, Carry):
                 delay = await self._prepare(plan, move)
                 if delay is not None:
@@ -147,7 +147,7 @@ class Runner:
 
     async def _next_move(self) -> Move:
         move = next_move(self._waves, self.ledger.book, to_the_end=self.order.ends)
-        if isinstance(move, Wait):
+        if isinstance(move, Wait) and not self._rest():
             await self._observe(move.tasks)
             move = next_move(self._waves, self.ledger.book, to_the_end=self.order.ends)
         return move
@@ -204,12 +204,12 @@ class Runner:
             await ensure_namespace(self._client, self._patience, self._assignment, self.targets)
         if not order.checked:
             tasks = [t for t in (*plan.tasks, *_tasks_of(plan.on_failure)) if t.pair.action is Action.APPLY]
-            await self._preflight.begin(self.targets, lambda key: key in self._live.records)
+            await self._preflight.begin(self.targets, lambda key: key in self._live.records, waits=plan.multi_step)
             await self._each(tasks, self._preflight.check)
             self.ledger.stop_if_failed(tasks, "nothing was changed: ")
         for wave in plan.waves if plan.multi_step else ():
             for task in wave.unchanged:
-                self.ledger.record(task, ResultStatus.SYNCED, UNCHANGED, self._health(task)[0])
+                self.ledger.record(task, ResultStatus.SYNCED, UNCHANGED, self._first_look(task, waits=True))
         if self.ledger.state.failure:
             self._failed = self.ledger.state.failure, False
         self._waves = plan.on_failure if self._failed is not None else plan.waves
@@ -218,9 +218,8 @@ class Runner:
 
     async def _prepare(self, plan: Plan, move: Carry) -> float | None:
         """See whether a wave may begin. None if so, else when to look again."""
-        rest = self._rest_until - self._clock.monotonic()
-        if rest > 0:
-            return rest
+        if self._rest():
+            return self._rest()
         if move.wave.phase is not self._phase and self._phase is not None:
             await self._clean(plan)
         self._phase = move.wave.phase
@@ -233,6 +232,10 @@ class Runner:
             f"waiting for somebody to confirm that {names} may be deleted: escadre app confirm-deletion {application}"
         )
         return LOOK_SECONDS
+
+    def _rest(self) -> float:
+        """Return the seconds until what the last wave brought is looked at, and the next one may begin."""
+        return max(0.0, self._rest_until - self._clock.monotonic())
 
     def _withheld(self, tasks: Iterable[Task]) -> list[Task]:
         """Return what may not be pruned before somebody has confirmed it."""
@@ -316,8 +319,9 @@ class Runner:
             take_over_first=task.key in self._preflight.taken_over,
         )
         noted = self._live.note(obj)
-        state, _ = self._health(task)
-        self.ledger.settle(task, target.digest, noted.content_hash, "created" if live is None else "configured", state)
+        message = "created" if live is None else "configured"
+        state = self._first_look(task, waits=len(self._waves) > 1)
+        self.ledger.settle(task, target.digest, noted.content_hash, message, state)
 
     async def _kinds(self, step: list[Task]) -> dict[ResourceKey, Kind]:
         """Return the kinds of a step's resources, those included that the operation itself has just brought."""
@@ -432,6 +436,10 @@ class Runner:
         if record is None or record.live.uid != live.uid:
             return Phase.SUCCEEDED, "pruned"
         return Phase.RUNNING, record.health.message if record.health is not None else "being deleted"
+
+    def _first_look(self, task: Task, *, waits: bool) -> Phase:
+        record = self._live.records.get(task.key)
+        return first_look(record.health if record is not None else None, waits=waits)
 
     def _health(self, task: Task) -> tuple[Phase, str]:
         record = self._live.records.get(task.key)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from agent.engine.drift import content_hash
 from agent.engine.operation import UNCHANGED, Phase, ResultStatus
-from agent.engine.progress import outcome
+from agent.engine.progress import first_look
 from agent.engine.resource import GroupKind, Object, ResourceKey, tracked_by
 from agent.engine.tasks import Task
 from agent.kube import errors
@@ -50,14 +50,16 @@ class Preflight:
         self._mine = mine
         self._assigned = context.assigned
         self._targets: Targets | None = None
+        self._waits = False
         self.taken_over: set[ResourceKey] = set()
         """Objects that are there, and not this application's yet."""
         self._coming_namespaces: frozenset[str] = frozenset()
         self._coming_kinds: frozenset[GroupKind] = frozenset()
 
-    async def begin(self, targets: Targets, live: Callable[[ResourceKey], bool]) -> None:
-        """Find out what the operation will bring. `live` says whether an object is known to be there."""
-        self._targets = targets
+    async def begin(self, targets: Targets, live: Callable[[ResourceKey], bool], *, waits: bool) -> None:
+        """Find out what the operation will bring. `live` says whether an object is known to be there, `waits` whether
+        the operation waits for health."""
+        self._targets, self._waits = targets, waits
         defined = (target.traits.defines for target in targets.resources.values())
         self._coming_kinds = frozenset(kind for kind in defined if kind is not None)
         brought = [k for k in targets.resources if _group_kind(k) == NAMESPACE and not live(k)]
@@ -119,7 +121,7 @@ class Preflight:
         assert target is not None
         if live is not None and live.content_hash == hash_ and not live.deleting:
             record = self._live.records.get(task.key)
-            state, _ = outcome(record.health if record is not None else None, hook=False)
+            state = first_look(record.health if record is not None else None, waits=self._waits)
             self._ledger.settle(task, target.digest, hash_, UNCHANGED, state)
         else:
             self._note(task, "would be created" if live is None else "would be changed")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.engine.health import Health, HealthStatus
 from agent.engine.operation import Phase, Result, ResultStatus
-from agent.engine.progress import Carry, Done, Failed, Move, Wait, next_move, outcome, overdue
+from agent.engine.progress import Carry, Done, Failed, Move, Wait, first_look, next_move, outcome, overdue
 from agent.engine.tasks import Plan, Task, TaskId, Wave
 from agent.engine.traits import Traits
 from tests.engine.test_plan import FAIL, POST, PRE, SYNC, World, hook, live, plan_of, target, worlds
@@ -285,6 +285,16 @@ def test_what_health_makes_of_a_task(status: HealthStatus | None, of_object: Pha
     message = "why" if status is not None else ""
     assert outcome(health, hook=False) == (of_object, message)
     assert outcome(health, hook=True) == (of_hook, message)
+
+
+@pytest.mark.parametrize("status", [None, *HealthStatus])
+def test_nothing_bad_is_believed_at_the_first_look_and_nothing_good_where_there_is_another(
+    status: HealthStatus | None,
+) -> None:
+    health = Health(status, "why") if status is not None else None
+    assert first_look(health, waits=True) is (Phase.SUCCEEDED if status is None else Phase.RUNNING)
+    fine = status in (None, HealthStatus.HEALTHY)
+    assert first_look(health, waits=False) is (Phase.SUCCEEDED if fine else Phase.RUNNING)
 
 
 def timed(task: Task, limit: float | None) -> Task:

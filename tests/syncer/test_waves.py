@@ -102,6 +102,28 @@ async def test_a_wave_that_is_in_place_is_waited_for_too(
     await hub.synced_to(second)
 
 
+async def test_what_is_ill_may_be_cured_by_its_own_wave(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    ill, key = wave(slow("ill"), -1), key_of_widget(hub, "ill")
+    hub.assign([ill, wave(config_map("cure"), -1), config_map("b")], policy=ONCE)
+    await waits(hub, "ill")
+    await people.edit(key, WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    await people.edit(key, BROKEN)
+    await hub.wait(lambda s: s.health == "Degraded")
+    cure = wave(config_map("cure", {"k": "2"}), -1)
+    second = hub.assign([ill, cure, config_map("b", {"k": "2"})], policy=ONCE)
+    # It was brought, and has its time to work: what is ill now is no reason to fail yet.
+    await waits(hub, "wave -1", "ill", "to be healthy")
+    assert made(cluster)[-1] == "ConfigMap/cure"
+    await people.edit(key, WELL)
+    await hub.wait(lambda s: s.health == "Healthy")
+    await turned(hub, clock)
+    await hub.synced_to(second)
+
+
 async def test_with_out_of_sync_only_what_is_in_place_does_not_count(
     hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
 ) -> None:
