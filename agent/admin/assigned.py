@@ -112,8 +112,10 @@ def _key(place: str, obj: Object, scopes: Scopes, namespace: str) -> ResourceKey
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         raise Misuse(f"{place}: the object is a {kind} without metadata: give it metadata.name")
-    annotations = metadata.get("annotations")
-    may_be_generated = isinstance(annotations, dict) and (HOOK in annotations or HELM_HOOK in annotations)
+    annotations = metadata.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise Misuse(f"{place}: the object is a {kind} whose metadata.annotations is no mapping")
+    may_be_generated = HOOK in annotations or HELM_HOOK in annotations
     name = metadata.get("name") or (may_be_generated and metadata.get("generateName"))
     if not isinstance(name, str):
         other = " (metadata.generateName is for hooks alone)" if metadata.get("generateName") else ""

@@ -269,6 +269,7 @@ def test_wrong_usage(escadre: Terminal, arguments: tuple[str, ...], said: str) -
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: 3}\n", "without metadata.name"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {generateName: a-}\n", "hooks alone"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: 3}\n", "no text"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: [b]}\n", "no mapping"),
         ("hello\n", "no Kubernetes object"),
     ],
 )
