@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+from agent.engine.compare_options import DEFAULT_OPTIONS, CompareOptions
 from agent.engine.fields import ABSENT
 from agent.engine.ignore import NO_IGNORES, ObjectIgnores
 from agent.engine.linediff import unified_hunks
@@ -25,13 +26,18 @@ CONTEXT_LINES: Final = 3
 
 
 def unified_diff(
-    predicted: Object | None, live: Object | None, key: ResourceKey, *, ignore: ObjectIgnores = NO_IGNORES
+    predicted: Object | None,
+    live: Object | None,
+    key: ResourceKey,
+    *,
+    ignore: ObjectIgnores = NO_IGNORES,
+    options: CompareOptions = DEFAULT_OPTIONS,
 ) -> str:
     """Return what an apply would change, from live to assigned; "" when that is nothing. None means there is no object.
 
     Bounded: long lines are cut, and after `MAX_DIFF_CHARS` the text says that it ends.
     """
-    assigned, present = _readable(predicted, live, ignore)
+    assigned, present = _readable(predicted, live, ignore, options)
     before, after = _text(present), _text(assigned)
     hunks = "".join(_bounded(unified_hunks(before, after, CONTEXT_LINES)))
     if not hunks:
@@ -41,10 +47,12 @@ def unified_diff(
     return f"--- {old}\n+++ {new}\n{hunks}"
 
 
-def _readable(predicted: Object | None, live: Object | None, ignore: ObjectIgnores) -> tuple[Any, Any]:
+def _readable(
+    predicted: Object | None, live: Object | None, ignore: ObjectIgnores, options: CompareOptions
+) -> tuple[Any, Any]:
     """Return the assigned and the live object without noise, ignored fields and secrets; ABSENT where there is none."""
     hidden_live, hidden_assigned = ignore.trees(live or {}, predicted or {})
-    assigned, present = comparable(predicted or {}), comparable(live or {})
+    assigned, present = comparable(predicted or {}, options), comparable(live or {}, options)
     if is_secret(assigned) or is_secret(present):
         assigned, present = mask_pair(assigned, present)
     return (

@@ -9,19 +9,29 @@ holds one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from agent.engine.fields import ABSENT, MAX_DEPTH, Path, PathTree, format_pointer
+from agent.engine.compare_options import DEFAULT_OPTIONS, CompareOptions
+from agent.engine.fields import ABSENT, MAX_DEPTH, NOWHERE, Path, PathTree, format_pointer
 from agent.engine.ignore import ObjectIgnores
 from agent.engine.managed_fields import Entry, Item, Step, read_entries
 from agent.engine.mask import is_secret, mask_pair
-from agent.engine.normalize import canonical, comparable, content_hash, same
+from agent.engine.normalize import alike, canonical, comparable, content_hash, same
 from agent.engine.pairing import pair_items
 from agent.engine.resource import FIELD_MANAGER, Object
 
-__all__ = ["ABSENT", "MAX_DIFFERENCES", "FieldDifference", "FieldDrift", "attribute", "compare", "content_hash"]
+__all__ = [
+    "ABSENT",
+    "MAX_DIFFERENCES",
+    "FieldDifference",
+    "FieldDrift",
+    "attribute",
+    "compare",
+    "content_hash",
+    "stated",
+]
 
 MAX_DIFFERENCES: Final = 100
 """Differences told of one object. One that has more has been replaced rather than edited."""
@@ -39,7 +49,9 @@ class FieldDifference:
     assigned: Any
     live: Any
     place: tuple[Step, ...] = ()
-    """The same way with the list items passed on it, for reading managedFields."""
+    """The same way with the list items passed on it, for reading the live object's managedFields."""
+    assigned_place: tuple[Step, ...] = ()
+    """The same for those of the assigned object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +71,57 @@ class FieldDrift:
     """The manager is inferred, not recorded: nobody owns a field that is gone."""
 
 
-def compare(predicted: Object, live: Object, ignore: ObjectIgnores) -> list[FieldDifference]:
+def compare(
+    predicted: Object, live: Object, ignore: ObjectIgnores, options: CompareOptions = DEFAULT_OPTIONS
+) -> list[FieldDifference]:
     """Return what an apply would change, `MAX_DIFFERENCES` at most, in the order of the object.
 
     `predicted` is the answer of a dry run, `live` the object as it is. Neither is changed.
     """
     hidden_live, hidden_predicted = ignore.trees(live, predicted)
-    assigned, present = comparable(predicted), comparable(live)
+    assigned, present = comparable(predicted, options), comparable(live, options)
     if is_secret(assigned) or is_secret(present):
         assigned, present = mask_pair(assigned, present)
-    spot = _Spot(assigned, present, hidden_predicted, hidden_live, (), ())
+    spot = _Spot(assigned, present, hidden_predicted, hidden_live, (), (), ())
     return list(islice(_walk(spot), MAX_DIFFERENCES))
+
+
+def stated(differences: Iterable[FieldDifference], predicted: Object, live: Object) -> list[FieldDifference]:
+    """Return the differences in what this agent applies, or has applied.
+
+    The rest is the server's doing: what admission would put beside the manifest if the object were written now. A
+    webhook that writes the time, or one that was set up after the object was made, would be drift that no sync ends.
+    An answer that does not tell who manages what leaves nothing out.
+    """
+    now = _applied(predicted)
+    if not now:
+        return list(differences)
+    before = _applied(live)
+    return [
+        difference
+        for difference in differences
+        if any(entry.depth(difference.assigned_place) for entry in now)
+        or any(entry.depth(difference.place) for entry in before)
+    ]
+
+
+def _applied(obj: Object) -> list[Entry]:
+    metadata = obj.get("metadata")
+    entries = read_entries(metadata.get("managedFields") if isinstance(metadata, dict) else None)
+    mine = [entry for entry in entries if entry.manager == FIELD_MANAGER and not entry.subresource]
+    if is_secret(obj):
+        # What was applied as text is owned by that name, and stands under another.
+        mine += [replace(entry, tree={"f:data": entry.tree[_TEXT]}) for entry in mine if _TEXT in entry.tree]
+    return mine
+
+
+_TEXT: Final = "f:stringData"
 
 
 class _Spot(NamedTuple):
     """A place where both objects are looked at, with the ignored places below it on either side.
 
-    A tuple because one is made for every member of an object.
+    A tuple because one is made for every member of an object that differs.
     """
 
     assigned: Any
@@ -83,6 +129,7 @@ class _Spot(NamedTuple):
     hidden_assigned: PathTree
     hidden_live: PathTree
     path: Path
+    assigned_place: tuple[Step, ...]
     place: tuple[Step, ...]
 
     @property
@@ -99,7 +146,7 @@ class _Spot(NamedTuple):
         live = self.hidden_live.prune(self.live)
         if assigned is ABSENT and live is ABSENT:
             return None
-        return FieldDifference(self.path, assigned, live, self.place)
+        return FieldDifference(self.path, assigned, live, self.place, self.assigned_place)
 
 
 def _walk(root: _Spot) -> Iterator[FieldDifference]:
@@ -126,40 +173,51 @@ def _walk(root: _Spot) -> Iterator[FieldDifference]:
 
 
 def _members(spot: _Spot) -> Iterator[_Spot]:
-    names = list(spot.assigned) + [name for name in spot.live if name not in spot.assigned]
-    for name in names:
-        assigned, live = spot.assigned.get(name, ABSENT), spot.live.get(name, ABSENT)
-        if type(assigned) is type(live) is str and assigned == live:
+    ours, theirs = spot.assigned, spot.live
+    hidden_assigned, hidden_live = spot.hidden_assigned, spot.hidden_live
+    for name in (*ours, *(name for name in theirs if name not in ours)):
+        assigned, live = ours.get(name, ABSENT), theirs.get(name, ABSENT)
+        kind = type(assigned)
+        if kind is type(live) and (alike(assigned, live) if kind in _CONTAINERS else assigned == live):
             continue
         yield _Spot(
             assigned,
             live,
-            spot.hidden_assigned.child(name),
-            spot.hidden_live.child(name),
+            hidden_assigned.child(name) if hidden_assigned is not NOWHERE else NOWHERE,
+            hidden_live.child(name) if hidden_live is not NOWHERE else NOWHERE,
             (*spot.path, name),
+            (*spot.assigned_place, name),
             (*spot.place, name),
         )
 
 
+_CONTAINERS: Final = frozenset({dict, list})
+
+
 def _items(spot: _Spot) -> tuple[list[_Spot], bool]:
-    """Return the pairs of items that count, and whether those on both sides stand in the same order."""
+    """Return the pairs of items that count and differ, and whether those on both sides stand in the same order."""
     spots = []
     last, in_order = -1, True
     for i, j in pair_items(spot.assigned, spot.live):
         position = i if j is None else j
+        assigned = ABSENT if i is None else spot.assigned[i]
+        live = ABSENT if j is None else spot.live[j]
         item = _Spot(
-            ABSENT if i is None else spot.assigned[i],
-            ABSENT if j is None else spot.live[j],
+            assigned,
+            live,
             spot.hidden_assigned.child(str(i)),
             spot.hidden_live.child(str(j)),
             (*spot.path, str(position)),
-            spot.place if j is None else (*spot.place, Item(j, spot.live[j])),
+            spot.assigned_place if i is None else (*spot.assigned_place, Item(i, assigned)),
+            spot.place if j is None else (*spot.place, Item(j, live)),
         )
         if item.hidden:
             continue
-        spots.append(item)
         if i is not None and j is not None:
             in_order, last = in_order and j > last, j
+            if alike(assigned, live):
+                continue
+        spots.append(item)
     return spots, in_order
 
 

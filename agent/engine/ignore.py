@@ -96,17 +96,19 @@ NO_IGNORES: Final = ObjectIgnores()
 class _Rule:
     groups: tuple[str, ...]
     kinds: tuple[str, ...]
-    name: str
-    namespace: str
+    names: tuple[str, ...]
+    namespaces: tuple[str, ...]
     ignores: ObjectIgnores
 
-    def matches(self, key: ResourceKey) -> bool:
-        return (
-            self.name in ("", key.name)
-            and self.namespace in ("", key.namespace)
-            and any(fnmatchcase(key.kind, pattern) for pattern in self.kinds)
-            and any(fnmatchcase(key.group, pattern) for pattern in self.groups)
-        )
+    def matches_kind(self, key: ResourceKey) -> bool:
+        return _matches(key.kind, self.kinds) and _matches(key.group, self.groups)
+
+    def matches_name(self, key: ResourceKey) -> bool:
+        return _matches(key.name, self.names) and _matches(key.namespace, self.namespaces)
+
+
+def _matches(text: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(text, pattern) for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,18 @@ class IgnoreRules:
     unsupported: tuple[UnsupportedExpression, ...] = ()
     """What is not served, in the order given. The other rules are in force all the same."""
     _merged: dict[tuple[ObjectIgnores, ...], ObjectIgnores] = field(default_factory=dict, compare=False, repr=False)
+    _by_kind: dict[tuple[str, str], tuple[_Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """The rules for the kinds asked about so far: an application has few of them, and many objects."""
 
     def for_object(self, key: ResourceKey) -> ObjectIgnores:
         """Return what applies to one object."""
-        matching = tuple(rule.ignores for rule in self.rules if rule.matches(key))
+        if not self.rules:
+            return NO_IGNORES
+        group_kind = (key.group, key.kind)
+        rules = self._by_kind.get(group_kind)
+        if rules is None:
+            rules = self._by_kind[group_kind] = tuple(rule for rule in self.rules if rule.matches_kind(key))
+        matching = tuple(rule.ignores for rule in rules if rule.matches_name(key))
         if not matching:
             return NO_IGNORES
         if len(matching) == 1:
@@ -143,21 +153,22 @@ def _merge(parts: tuple[ObjectIgnores, ...]) -> ObjectIgnores:
 def compile_ignores(entries: Iterable[IgnoreDifference]) -> IgnoreRules:
     """Compile an application's entries, and before them those of the whole system if there are any. Never raises.
 
-    Groups and kinds are globs: `*`, `?`, `[ab]`, `{a,b}`. An empty name or namespace means every one. An empty group is
-    the core group, as in Argo CD; where it stands with a kind the core group does not have, it was left out and means
-    any group.
+    Groups, kinds, names and namespaces are globs: `*`, `?`, `[ab]`, `{a,b}`. An empty name or namespace means every
+    one. An empty group is the core group, as in Argo CD; where it stands with a kind the core group does not have, it
+    was left out and means any group.
     """
     rules, unsupported = [], []
     for entry in entries:
         try:
             kinds = _alternatives(entry.kind)
             groups = _alternatives(entry.group or _implied_group(entry.kind))
+            names, namespaces = _any_or(entry.name), _any_or(entry.namespace)
         except UnsupportedExpression as problem:
             unsupported.append(problem)
             continue
         ignores = _compile(entry)
         unsupported += ignores.unsupported
-        rules.append(_Rule(groups, kinds, entry.name, entry.namespace, ignores))
+        rules.append(_Rule(groups, kinds, names, namespaces, ignores))
     return IgnoreRules(tuple(rules), tuple(unsupported))
 
 
@@ -181,6 +192,11 @@ def _compile(entry: IgnoreDifference) -> ObjectIgnores:
 
 def _implied_group(kind: str) -> str:
     return "" if kind in _CORE_KINDS or any(c in kind for c in "*?[{") else "*"
+
+
+def _any_or(pattern: str) -> tuple[str, ...]:
+    """Return what a name may be; nothing to choose from means anything."""
+    return _alternatives(pattern) if pattern else ()
 
 
 def _alternatives(pattern: str) -> tuple[str, ...]:

@@ -3,15 +3,20 @@
     pipeline   := list ('|' list)*                        loosest, as in jq
     list       := chain (',' chain)*
     chain      := ( '.' | '..' | '.name' | '."name"' | '(' pipeline ')' | 'select(' condition ')' ) suffix*
-    suffix     := '.name' | '."name"' | '["name"]' | '[3]' | '[-1]' | '[]' | '?'
-    condition  := either ('|' either)*
+    suffix     := '.name' | '."name"' | '["name"]' | '[3]' | '[-1]' | '[1:3]' | '[]' | '?'
+    condition  := default ('|' default)*
+    default    := either ['//' default]
     either     := both ('or' both)*
     both       := comparison ('and' comparison)*
     comparison := term [ ('==' | '!=' | '<' | '<=' | '>' | '>=') term ]       one side a literal
     term       := literal | function | chain              without '..' and ','
-    function   := 'not' | ( 'startswith' | 'endswith' | 'contains' | 'has' ) '(' string ')'
+    function   := 'not' | 'type' | 'length' | 'ascii_downcase' | 'ascii_upcase'
+                | ( 'startswith' | 'endswith' | 'contains' ) '(' string ')' | 'has' '(' string or number ')'
+                | 'test' '(' string [';' string] ')' | 'IN' '(' literal (',' literal)* ')'
+                | ( 'any' | 'all' ) [ '(' condition [';' condition] ')' ]
 
-Not served, among others: arithmetic, `test`, `//`, `to_entries`, `getpath`, slices, variables, string interpolation.
+Patterns of `test` are bounded (`pattern`). Not served, among others: arithmetic, `to_entries`, `getpath`, variables,
+string interpolation, functions of one's own.
 """
 
 from __future__ import annotations
@@ -23,9 +28,12 @@ import orjson
 
 from agent.engine.jqpath import (
     FUNCTIONS,
+    PLAIN_FUNCTIONS,
     Call,
     Comma,
     Compare,
+    Either,
+    Every,
     Field,
     Identity,
     Index,
@@ -36,7 +44,9 @@ from agent.engine.jqpath import (
     Pipe,
     Recurse,
     Select,
+    Slice,
 )
+from agent.engine.patterns import pattern
 
 MAX_EXPRESSION: Final = 1000
 MAX_NESTING: Final = 20
@@ -47,12 +57,13 @@ _TOKEN: Final = re.compile(
     | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     | (?P<field>\.[A-Za-z_][A-Za-z0-9_]*)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<symbol>\.\.|==|!=|<=|>=|[<>|,()\[\]?.])
+    | (?P<symbol>\.\.|//|==|!=|<=|>=|[<>|,;:()\[\]?.])
     )""",
     re.VERBOSE,
 )
 
 _LITERALS: Final = {"true": True, "false": False, "null": None}
+_CALLED: Final = FUNCTIONS | PLAIN_FUNCTIONS | {"all", "any", "has", "test", "IN"}
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
@@ -120,11 +131,22 @@ class _Parser:
 
     def _list(self) -> Node:
         if self._conditions:
-            return self._either()
+            return self._default()
         parts = [self._chain()]
         while self._accept(","):
             parts.append(self._chain())
         return _joined(Comma, parts)
+
+    def _default(self) -> Node:
+        left = self._either()
+        if not self._accept("//"):
+            return left
+        self._nesting += 1
+        if self._nesting > MAX_NESTING:
+            raise self._unsupported(f"it is nested more than {MAX_NESTING} levels deep")
+        node = Either(left, self._default())
+        self._nesting -= 1
+        return node
 
     def _either(self) -> Node:
         node = self._both()
@@ -153,15 +175,58 @@ class _Parser:
             return Literal(self._json())
         if self.kind == "word" and self.text in _LITERALS:
             return Literal(_LITERALS[self._take()])
-        if self._accept("not"):
-            return Call("not")
-        if self.kind == "word" and self.text in FUNCTIONS:
-            function = self._take()
-            self._expect("(")
-            argument = self._string()
+        if self.kind != "word" or self.text not in _CALLED:
+            return self._chain()
+        node = self._call(self._take())
+        while self._accept("?"):
+            continue
+        return node
+
+    def _call(self, function: str) -> Node:
+        if function in PLAIN_FUNCTIONS:
+            return Call(function)
+        if function in ("any", "all"):
+            return self._every(function)
+        self._expect("(")
+        argument = self._argument(function)
+        self._expect(")")
+        return Call(function, argument)
+
+    def _argument(self, function: str) -> object:
+        if function == "test":
+            text = self._string()
+            flags = self._string() if self._accept(";") else ""
+            try:
+                return pattern(text, flags)
+            except ValueError as error:
+                raise self._unsupported(f"the pattern {text!r}: {error}") from None
+        if function == "has" and self.kind == "number":
+            return self._json()
+        if function == "IN":
+            choices = [self._literal()]
+            while self._accept(","):
+                choices.append(self._literal())
+            return tuple(choices)
+        return self._string()
+
+    def _literal(self) -> object:
+        if self.kind in ("string", "number"):
+            return self._json()
+        if self.kind == "word" and self.text in _LITERALS:
+            return _LITERALS[self._take()]
+        raise self.unexpected()
+
+    def _every(self, function: str) -> Node:
+        items: Node = Iterate()
+        condition: Node = Identity()
+        if self._accept("("):
+            self._conditions += 1
+            condition = self.pipeline()
+            if self._accept(";"):
+                items, condition = condition, self.pipeline()
+            self._conditions -= 1
             self._expect(")")
-            return Call(function, argument)
-        return self._chain()
+        return Every(function == "any", items, condition)
 
     def _chain(self) -> Node:
         parts = [self._head()]
@@ -209,12 +274,29 @@ class _Parser:
             return Iterate()
         if self.kind == "string":
             node: Node = Field(self._string())
-        elif self.kind == "number" and self.text.lstrip("-").isdigit() and len(self.text) < 10:
-            node = Index(int(self._take()))
+        elif self._is_position() or self.text == ":":
+            start = int(self._take()) if self._is_position() else None
+            if not self._accept(":"):
+                node = Index(start or 0)
+            else:
+                return self._slice(start)
         else:
             raise self.unexpected()
         self._expect("]")
         return node
+
+    def _is_position(self) -> bool:
+        return self.kind == "number" and self.text.lstrip("-").isdigit() and len(self.text) < 10
+
+    def _slice(self, start: int | None) -> Node:
+        """Read the rest of a slice. Its items are named, as by the `[]` that may follow it."""
+        end = int(self._take()) if self._is_position() else None
+        if start is None and end is None:
+            raise self.unexpected()
+        self._expect("]")
+        if self._accept("["):
+            self._expect("]")
+        return Slice(start, end)
 
     def _string(self) -> str:
         if self.kind != "string":

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from agent.engine.fields import ABSENT, MAX_DEPTH, Path, child
 from agent.engine.normalize import same
+from agent.engine.patterns import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Iterate:
     """`[]`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`[1:3]`: the items of that part of a list."""
+
+    start: int | None
+    end: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,23 @@ class Logic:
 
 
 @dataclass(frozen=True, slots=True)
+class Either:
+    """`a // b`: what is true of a; where nothing is, b."""
+
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """`any(items; condition)` and `all(items; condition)`. `decisive` is the truth that settles it: true for any."""
+
+    decisive: bool
+    items: Node
+    condition: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A function of the value it is given: `startswith("x")`, `not`."""
 
@@ -100,7 +126,23 @@ class Call:
     argument: Any = None
 
 
-Node = Identity | Recurse | Field | Index | Iterate | Pipe | Comma | Select | Literal | Compare | Logic | Call
+Node = (
+    Identity
+    | Recurse
+    | Field
+    | Index
+    | Iterate
+    | Slice
+    | Pipe
+    | Comma
+    | Select
+    | Literal
+    | Compare
+    | Logic
+    | Either
+    | Every
+    | Call
+)
 
 Places = dict[Path, Any]
 """Places of an object and what stands there. Places found twice count once, which bounds the cost of any expression."""
@@ -143,6 +185,9 @@ def _step(node: Node, value: Any) -> Iterator[tuple[str, Any]]:
             yield token, member
     elif isinstance(node, Iterate):
         yield from _members(value)
+    elif isinstance(node, Slice) and isinstance(value, list):
+        for position in range(len(value))[node.start : node.end]:
+            yield str(position), value[position]
 
 
 def _token(node: Node, value: Any) -> str | None:
@@ -185,10 +230,16 @@ def _values(node: Node, value: Any) -> Iterator[Any]:
             yield from _compare(node, value)
         case Logic():
             yield from _decide(node, value)
+        case Either(left, right):
+            true = [result for result in _values(left, value) if _truth(result)]
+            yield from true or _values(right, value)
+        case Every(decisive, items, condition):
+            found = (_truth(v) for item in _values(items, value) for v in _values(condition, item))
+            yield decisive if decisive in found else not decisive
         case Call():
             yield from _call(node, value)
-        case Iterate():
-            yield from (member for _, member in _members(value))
+        case Iterate() | Slice():
+            yield from (member for _, member in _step(node, value))
         case Field() | Index():
             yield from _member_or_null(node, value)
 
@@ -251,20 +302,50 @@ def _rank(value: Any) -> tuple[int, Any]:
 
 
 def _call(node: Call, value: Any) -> Iterator[Any]:
-    if node.function == "not":
-        yield not _truth(value)
-    elif node.function == "has":
-        if isinstance(value, dict):
-            yield node.argument in value
-    elif isinstance(value, str):
-        yield _TEXT_FUNCTIONS[node.function](value, node.argument)
+    argument = node.argument
+    match node.function:
+        case "not":
+            yield not _truth(value)
+        case "has" if isinstance(value, dict) and isinstance(argument, str):
+            yield argument in value
+        case "has" if isinstance(value, list) and isinstance(argument, int):
+            yield 0 <= argument < len(value)
+        case "IN":
+            yield any(same(value, choice) for choice in argument)
+        case "type":
+            yield _type(value)
+        case "length" if not isinstance(value, bool):
+            yield _length(value)
+        case "contains" if isinstance(value, list):
+            yield argument in value
+        case function if function in _TEXT_FUNCTIONS and isinstance(value, str):
+            yield _TEXT_FUNCTIONS[function](value, argument)
 
 
-_TEXT_FUNCTIONS: Final[dict[str, Callable[[str, str], bool]]] = {
+def _type(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "boolean"
+    return next(name for kind, name in _TYPES.items() if isinstance(value, kind))
+
+
+def _length(value: Any) -> Any:
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, str | list | dict) else abs(value)
+
+
+_TYPES: Final[dict[Any, str]] = {int: "number", float: "number", str: "string", list: "array", dict: "object"}
+
+_TEXT_FUNCTIONS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "ascii_downcase": lambda text, _: "".join(char.lower() if char.isascii() else char for char in text),
+    "ascii_upcase": lambda text, _: "".join(char.upper() if char.isascii() else char for char in text),
     "startswith": str.startswith,
     "endswith": str.endswith,
     "contains": operator.contains,
+    "test": matches,
 }
 
-FUNCTIONS: Final = frozenset({"has", *_TEXT_FUNCTIONS})
+FUNCTIONS: Final = frozenset({"startswith", "endswith", "contains"})
 """Functions of a condition that take one string."""
+PLAIN_FUNCTIONS: Final = frozenset({"not", "type", "length", "ascii_downcase", "ascii_upcase"})
+"""Those that take nothing."""

@@ -26,9 +26,10 @@ class _Edit:
 
 def unified_hunks(old: list[str], new: list[str], context: int) -> Iterator[str]:
     """Yield the lines of the hunks that lead from the old text to the new one; nothing when they are equal."""
-    edits = list(_edits(old, new))
+    before, after = _shared(old, new, context)
+    edits = list(_edits(old[before : len(old) - after], new[before : len(new) - after]))
     changed = [n for n, edit in enumerate(edits) if edit.mark != " "]
-    starts = [0, 0]
+    starts = [before, before]
     position = 0
     for first, last in _windows(changed, context, len(edits)):
         for edit in edits[position:first]:
@@ -40,6 +41,15 @@ def unified_hunks(old: list[str], new: list[str], context: int) -> Iterator[str]
         yield from (edit.mark + edit.line for edit in edits[first:last])
         starts = [start + size for start, size in zip(starts, sizes, strict=True)]
         position = last
+
+
+def _shared(old: list[str], new: list[str], context: int) -> tuple[int, int]:
+    """Return how many lines at the beginning and at the end are the same in both, but for those to be shown."""
+    length = min(len(old), len(new))
+    before = next((n for n in range(length) if old[n] != new[n]), length)
+    rest = length - before
+    after = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    return max(before - context, 0), max(after - context, 0)
 
 
 def _windows(changed: list[int], context: int, end: int) -> Iterator[tuple[int, int]]:

@@ -11,12 +11,10 @@ from typing import Any, Final
 
 import orjson
 
-from agent.engine.normalize import base64_of, canonical
+from agent.engine.normalize import LAST_APPLIED, base64_of, canonical
 from agent.engine.resource import Object
 
 MASK: Final = "++++++++"
-
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 _PLAIN_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "type", "immutable"})
 """What a Secret shows. Any other field at its top is hidden, those the API does not know included."""

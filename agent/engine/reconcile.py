@@ -41,6 +41,12 @@ class Live:
     def is_hook(self) -> bool:
         return self.traits.is_hook
 
+    @property
+    def extraneous_counts(self) -> bool:
+        """False where it asks (`IgnoreExtraneous`) not to make its application OutOfSync when it is no longer
+        assigned."""
+        return self.traits.compare_options.isdisjoint({"IgnoreExtraneous", "IgnoreExtraneous=true"})
+
 
 class Action(StrEnum):
     APPLY = "apply"

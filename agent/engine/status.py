@@ -38,6 +38,8 @@ class ResourceState:
     message: str = ""
     requires_pruning: bool = False
     drift: tuple[FieldDrift, ...] = ()
+    counts: bool = True
+    """False where the application is in sync all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def overall_sync(states: Mapping[ResourceKey, ResourceState], *, comparable: boo
     """Roll up the resources that are not fine. `comparable` is False when there is nothing to compare with."""
     if not comparable:
         return SyncStatus.UNKNOWN
-    syncs = {state.sync for state in states.values()}
+    syncs = {state.sync for state in states.values() if state.counts}
     return next((s for s in (SyncStatus.OUT_OF_SYNC, SyncStatus.UNKNOWN) if s in syncs), SyncStatus.SYNCED)
 
 

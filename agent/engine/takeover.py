@@ -13,6 +13,7 @@ from agent.engine.resource import FIELD_MANAGER, Object
 
 PREDECESSORS: Final = frozenset(
     {
+        "argocd-application-controller",
         "argocd-controller",
         "before-first-apply",
         "helm",

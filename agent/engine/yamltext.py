@@ -7,7 +7,7 @@ and its text for a value is always the same, which a line-by-line comparison dep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from agent.engine.normalize import canonical
@@ -25,47 +25,59 @@ _BLOCK_LINE: Final = re.compile(
 """What a literal block can hold in any reader."""
 
 
-def lines(value: Any) -> Iterator[str]:
-    """Yield the lines of a value as YAML. Maps are sorted: apiVersion, kind, metadata, name, namespace, the rest."""
+def lines(value: Any) -> list[str]:
+    """Return the lines of a value as YAML. Maps are sorted: apiVersion, kind, metadata, name, namespace, the rest."""
+    out: list[str] = []
     if isinstance(value, dict) and value:
-        yield from _map(value, 0)
+        _map(out, value, "", "", 0)
     elif isinstance(value, list) and value:
-        yield from _list(value, 0)
+        _list(out, value, "", 0)
     else:
-        yield _inline(value)
+        out.append(_inline(value))
+    return out
 
 
-def _map(value: dict[str, Any], depth: int) -> Iterator[str]:
-    for key in sorted(value, key=lambda k: (_FIRST.get(k, len(_FIRST)), k)):
-        yield from _entry(f"{_text(key)}:", value[key], depth)
+def _map(out: list[str], value: dict[str, Any], first: str, indent: str, depth: int) -> None:
+    """Write the members of a map; `first` stands before the first line, `indent` before the others."""
+    for key in sorted(value, key=_rank):
+        _entry(out, f"{first}{_key(key)}:", value[key], indent, depth)
+        first = indent
 
 
-def _list(value: list[Any], depth: int) -> Iterator[str]:
+def _rank(key: str) -> tuple[int, str]:
+    return _FIRST.get(key, len(_FIRST)), key
+
+
+def _list(out: list[str], value: list[Any], indent: str, depth: int) -> None:
     for item in value:
         if isinstance(item, dict) and item and depth < _MAX_DEPTH:
             # The item's first member shares the line of the dash.
-            mark = "- "
-            for line in _map(item, depth + 1):
-                yield mark + line
-                mark = "  "
+            _map(out, item, indent + "- ", indent + "  ", depth + 1)
+        elif isinstance(item, list) and item and depth < _MAX_DEPTH:
+            out.append(indent + "-")
+            _list(out, item, indent + "  ", depth + 1)
         else:
-            yield from _entry("-", item, depth)
+            _entry(out, indent + "-", item, indent, depth)
 
 
-def _entry(head: str, value: Any, depth: int) -> Iterator[str]:
-    """Yield one member of a map or item of a list, after what introduces it."""
-    block = _block_lines(value) if isinstance(value, str) else None
-    if block is not None:
-        yield f"{head} {_block_header(value)}"
-        yield from ("  " + line if line else "" for line in block)
+def _entry(out: list[str], head: str, value: Any, indent: str, depth: int) -> None:
+    """Write one member of a map or plain item of a list, after what introduces it."""
+    if isinstance(value, str):
+        block = _block_lines(value)
+        if block is None:
+            out.append(f"{head} {_text(value)}")
+        else:
+            out.append(f"{head} {_block_header(value)}")
+            out += [f"{indent}  {line}" if line else "" for line in block]
     elif isinstance(value, dict | list) and value and depth < _MAX_DEPTH:
-        yield head
-        below = _map(value, depth + 1) if isinstance(value, dict) else _list(value, depth + 1)
-        # As kubectl writes it, a list stands under its key, not to the right of it.
-        indent = "" if isinstance(value, list) and head != "-" else "  "
-        yield from (indent + line if line else "" for line in below)
+        out.append(head)
+        if isinstance(value, dict):
+            _map(out, value, indent + "  ", indent + "  ", depth + 1)
+        else:
+            # As kubectl writes it, a list stands under its key, not to the right of it.
+            _list(out, value, indent, depth + 1)
     else:
-        yield f"{head} {_inline(value)}"
+        out.append(f"{head} {_inline(value)}")
 
 
 def _block_lines(text: str) -> list[str] | None:
@@ -84,6 +96,11 @@ def _block_header(text: str) -> str:
 
 def _inline(value: Any) -> str:
     return _text(value) if isinstance(value, str) else canonical(value).decode("utf-8", "replace")
+
+
+@lru_cache(maxsize=2048)
+def _key(text: str) -> str:
+    return _text(text)
 
 
 def _text(text: str) -> str:

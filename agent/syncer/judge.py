@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.engine.drift import FieldDrift, attribute, compare, content_hash
+from agent.engine.compare_options import DEFAULT_OPTIONS, CompareOptions, StatusOf, object_options
+from agent.engine.drift import FieldDrift, attribute, compare, content_hash, stated
 from agent.engine.ignore import IgnoreRules
 from agent.engine.reconcile import Target
 from agent.engine.resource import MANAGED_LABEL, Object
@@ -66,16 +67,27 @@ async def predict(client: KubeClient, kind: Kind, manifest: Object, *, validate:
     return await without_unknown_fields(lambda obj: client.apply(kind, obj, DRY_RUN), manifest)
 
 
-def compare_with(predicted: Object, live: Object | None, target: Target, ignore: IgnoreRules) -> Verdict:
-    """Judge from a dry run's answer. Pure."""
+def compare_with(
+    predicted: Object,
+    live: Object | None,
+    target: Target,
+    ignore: IgnoreRules,
+    options: CompareOptions = DEFAULT_OPTIONS,
+) -> Verdict:
+    """Judge from a dry run's answer. Pure.
+
+    What admission alone would change counts only where the object asks for that (`IncludeMutationWebhook=true`).
+    """
     if live is None or predicted["metadata"].get("uid") != live["metadata"].get("uid"):
         # The object was replaced between reading and asking: what is live is not what the answer is about.
         return Verdict(target.digest, b"", missing=True)
     hash_ = content_hash(live)
     version = live["metadata"].get("resourceVersion", "")
-    if content_hash(predicted) == hash_:
+    if content_hash(predicted) == hash_ and options.ignore_status is StatusOf.ALL:
         return Verdict(target.digest, hash_, resource_version=version)
-    differences = compare(predicted, live, ignore.for_object(target.key))
+    differences = compare(predicted, live, ignore.for_object(target.key), options)
+    if differences and not object_options(predicted).include_mutation_webhook:
+        differences = stated(differences, predicted, live)
     drift = attribute(differences, live["metadata"].get("managedFields") or [])
     labels = live["metadata"].get("labels") or {}
     unlabelled = labels.get(MANAGED_LABEL) != "true"

@@ -199,7 +199,9 @@ class Standing:
         text = "no longer assigned; a sync with pruning removes it"
         if record.live.deleting:
             text = "no longer assigned; it is being deleted"
-        return ResourceState(key, record.live.version, SyncStatus.OUT_OF_SYNC, status, text, requires_pruning=True)
+        counts = record.live.extraneous_counts
+        out, version = SyncStatus.OUT_OF_SYNC, record.live.version
+        return ResourceState(key, version, out, status, text, requires_pruning=True, counts=counts)
 
     def _to_be_pruned(self, live: Live) -> bool:
         assert self.targets is not None
@@ -220,7 +222,7 @@ class Standing:
             and self.listed
             and not self.pending
             and not self.drifted
-            and all(s.sync is SyncStatus.SYNCED for s in self.states.values())
+            and all(s.sync is SyncStatus.SYNCED for s in self.states.values() if s.counts)
         )
 
     @property

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import base64
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engine.assignment import IgnoreDifference
-from agent.engine.drift import ABSENT, MAX_DIFFERENCES, FieldDifference, FieldDrift, attribute, compare
+from agent.engine.drift import ABSENT, MAX_DIFFERENCES, FieldDifference, FieldDrift, attribute, compare, stated
 from agent.engine.fields import format_pointer
 from agent.engine.ignore import NO_IGNORES, ObjectIgnores, compile_ignores
-from agent.engine.normalize import comparable
+from agent.engine.normalize import LAST_APPLIED, alike, comparable
 from agent.engine.resource import FIELD_MANAGER, ResourceKey
 from tests.engine.strategies import json_values, objects
 
@@ -299,3 +299,86 @@ class TestAttribution:
         assert len(drift.path) == 1025
         assert len(drift.assigned.encode()) <= 1024 + len("…".encode())
         assert drift.assigned.endswith("ü…")
+
+
+class TestStated:
+    """What nobody asked for is the server's doing."""
+
+    OWN: ClassVar[Any] = {
+        "f:metadata": {"f:labels": {"f:a": {}}},
+        "f:spec": {"f:list": {}, "f:items": {'k:{"name":"x"}': {}}},
+    }
+
+    def obj(self, own: Any = None, **content: Any) -> dict[str, Any]:
+        entries = [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": own}] if own else []
+        metadata = {"name": "x", "labels": content.pop("labels", {}), "managedFields": entries}
+        return {"apiVersion": "example.org/v1", "kind": content.pop("kind", "W"), "metadata": metadata, **content}
+
+    def left(self, predicted: Any, live: Any) -> list[str]:
+        found = compare(predicted, live, NO_IGNORES)
+        return [format_pointer(d.path) for d in stated(found, predicted, live)]
+
+    def test_what_the_manifest_does_not_state_is_left_out(self) -> None:
+        predicted = self.obj(self.OWN, labels={"a": "1", "injected": "now"}, spec={"list": [1], "other": 1})
+        live = self.obj(labels={"a": "2", "injected": "then"}, spec={"list": [1, 2], "more": {}})
+        assert self.left(predicted, live) == ["/metadata/labels/a", "/spec/list/1"]
+
+    def test_what_was_applied_and_is_to_go_stays(self) -> None:
+        predicted = self.obj({"f:metadata": {"f:labels": {"f:a": {}}}}, labels={"a": "1"})
+        live = self.obj(self.OWN, labels={"a": "1"}, spec={"list": [1], "other": 2})
+        assert self.left(predicted, live) == ["/spec"]
+
+    def test_items_are_known_by_their_keys(self) -> None:
+        predicted = self.obj(self.OWN, spec={"items": [{"name": "x", "v": 1}, {"name": "y", "v": 1}]})
+        live = self.obj(spec={"items": [{"name": "y", "v": 2}]})
+        assert self.left(predicted, live) == ["/spec/items/0"]
+
+    def test_the_text_of_a_secret_stands_in_its_data(self) -> None:
+        predicted = self.obj({"f:stringData": {"f:a": {}}}, kind="Secret", data={"a": "MQ==", "b": "MQ=="})
+        live = self.obj(kind="Secret", data={"a": "Mg==", "b": "Mg=="})
+        assert self.left(predicted, live) == ["/data/a"]
+
+    def test_an_answer_without_managers_leaves_nothing_out(self) -> None:
+        assert self.left(self.obj(spec={"a": 1}), self.obj(spec={"a": 2})) == ["/spec/a"]
+
+
+def test_the_copy_that_client_side_apply_keeps_is_no_difference() -> None:
+    copied = {"kind": "W", "metadata": {"annotations": {LAST_APPLIED: "{}"}}}
+    assert differences({"kind": "W", "metadata": {}}, copied) == []
+    noted = {"kind": "W", "metadata": {"annotations": {"note": "x"}}}
+    assert differences(noted, {"kind": "W", "metadata": {"annotations": {LAST_APPLIED: "{}", "note": "x"}}}) == []
+
+
+def _shuffled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shuffled(item) for key, item in reversed(value.items())}
+    return [_shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+@given(objects())
+def test_the_order_of_keys_means_nothing(obj: Any) -> None:
+    assert compare(obj, _shuffled(obj), NO_IGNORES) == []
+
+
+@given(json_values(), json_values())
+def test_what_is_alike_is_no_difference_and_the_other_way_round(one: Any, other: Any) -> None:
+    if alike(one, other):
+        assert differences({"a": one}, {"a": other}) == []
+    assert alike(one, _shuffled(one))
+
+
+@given(objects(), objects(), st.lists(st.sampled_from(["/spec", "/spec/a", "/data", "/items/0", "/metadata/labels"])))
+def test_what_is_ignored_is_never_told(assigned: Any, live: Any, pointers: list[str]) -> None:
+    told = compare(assigned, live, ignoring(*pointers))
+    for difference in told:
+        path = format_pointer(difference.path)
+        assert not any(path == hidden or path.startswith(hidden + "/") for hidden in pointers)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.just("hunter2secret")), st.sampled_from(["data", "stringData"]))
+def test_secrets_never_appear(values: dict[str, str], section: str) -> None:
+    one = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, section: values}
+    other = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "aHVudGVyMg=="}}
+    for pair in ((one, other), (other, one)):
+        text = repr(compare(*pair, NO_IGNORES))
+        assert "hunter2" not in text and "aHVudGVyMg" not in text

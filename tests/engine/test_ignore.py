@@ -109,3 +109,23 @@ def test_patterns_are_bounded(pattern: str) -> None:
     rules = compile_ignores([IgnoreDifference(group=pattern, kind="X", json_pointers=("/b",))])
     assert [problem.expression for problem in rules.unsupported] == [pattern]
     assert rules.rules == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "applies"),
+    [
+        ("", "", True),
+        ("w*", "", True),
+        ("web", "n{1,2}", False),
+        ("web", "{n,m}", True),
+        ("?eb", "n", True),
+        ("x*", "", False),
+        ("", "other", False),
+    ],
+)
+def test_names_and_namespaces_are_globs_too(name: str, namespace: str, applies: bool) -> None:
+    entry = IgnoreDifference("apps", "Deployment", name, namespace, ("/a",))
+    rules = compile_ignores([entry])
+    for _ in range(2):
+        assert bool(rules.for_object(ResourceKey("apps", "Deployment", "n", "web"))) is applies
+    assert not rules.for_object(ResourceKey("apps", "StatefulSet", "n", "web"))

@@ -85,6 +85,25 @@ def found(expression: str, obj: Any = OBJ) -> set[str]:
         ('.spec | select(.mode == "manual") | .list[0]', []),
         (".spec.containers[] | select(true)", EVERY),
         (".spec.containers[] | select(false)", []),
+        ('.spec.containers[] | select(.name | test("^(web|log)$"))', [f"{C}/0", f"{C}/2"]),
+        ('.spec.containers[] | select(.name | test("ISTIO"; "i"))', [f"{C}/1"]),
+        ('.spec.containers[] | select(.image | test("w")?)', [f"{C}/0"]),
+        ('.spec.containers[] | select(.name | ascii_upcase == "WEB")', [f"{C}/0"]),
+        ('.spec.containers[] | select(.name | IN("web", "log"))', [f"{C}/0", f"{C}/2"]),
+        ('.spec.containers[] | select((.env // "none") == "none")', [f"{C}/1", f"{C}/2"]),
+        ('.spec.containers[] | select(.env // .image | type == "array")', [f"{C}/0"]),
+        (".spec.containers[] | select((.env | length) > 1)", [f"{C}/0"]),
+        ('.spec.containers[] | select(any(.env[]?; .name == "A"))', [f"{C}/0"]),
+        ('.spec.containers[] | select(all(.env[]?; .name == "A"))', [f"{C}/1", f"{C}/2"]),
+        (".spec | select(.list | any(. == 2)) | .n", ["/spec/n"]),
+        ('.spec.list[] | select(type == "number")', ["/spec/list/0", "/spec/list/1"]),
+        ('.spec.list[] | select(type | IN("null", "boolean"))', ["/spec/list/2", "/spec/list/4"]),
+        (".spec | select(.list | has(5)) | .n", ["/spec/n"]),
+        (".spec | select(.list | has(6)) | .n", []),
+        (".spec.list[1:3]", ["/spec/list/1", "/spec/list/2"]),
+        (".spec.list[4:]", ["/spec/list/4", "/spec/list/5"]),
+        (".spec.list[:-4][]", ["/spec/list/0", "/spec/list/1"]),
+        (".spec.containers[1:][].n", [f"{C}/1/n", f"{C}/2/n"]),
     ],
 )
 def test_finds_what_jq_finds(expression: str, pointers: list[str]) -> None:
@@ -101,11 +120,19 @@ def test_finds_what_jq_finds(expression: str, pointers: list[str]) -> None:
         ("spec.n", "'spec' is not one of the jq functions"),
         (".spec.replicas |= 1", "'= 1'"),
         ('.metadata.annotations | with_entries(select(.key != "a"))', "'with_entries'"),
-        ('.spec.containers[] | select(.name | test("^a"))', "'test'"),
+        ('.spec.containers[] | select(.name | test("(a+)+$"))', "a group that repeats"),
+        ('.spec.containers[] | select(.name | test("a*b*c*"))', "too many choices"),
+        ('.spec.containers[] | select(.name | test("("))', "the pattern '('"),
+        ('.spec.containers[] | select(.name | test("a"; "q"))', "no flag 'q'"),
+        (".spec.containers[] | select(.name | test(.x))", "'.x'"),
+        (".spec.containers[] | select(IN(.a))", "'.a'"),
+        (".spec.containers[] | select(IN())", "')'"),
         ('getpath(["a"])', "'getpath'"),
         ("del(.spec)", "'del'"),
-        (".a // .b", "'// .b'"),
-        (".spec.list[1:2]", "':2]'"),
+        (".a // .b", "'//'"),
+        (".a | select(" + ".a // " * 30 + ".b)", "nested"),
+        (".spec.list[:]", "']'"),
+        (".spec.list[1:a]", "'a'"),
         (".a-b", 'go in quotes: ."a-b"'),
         (".a + 1", "'+ 1'"),
         (".$x", "'$x'"),
@@ -133,6 +160,7 @@ def test_refuses_the_rest_by_name(expression: str, reason: str) -> None:
 
 
 PIECES = [".", "..", ".a", ".b", '."c"', "[]", "[0]", "[-1]", '["a"]', "?", "|", ",", "(", ")", "select(", "==", "and"]
+PIECES += ["//", "[1:]", "any(", "all(", ";", "test(", "IN(", "type", "length"]
 PIECES += ["or", "not", "1", '"x"', "null", "startswith(", "has(", " ", "$", "-"]
 
 
@@ -157,3 +185,9 @@ def test_a_deep_object_is_borne() -> None:
     for _ in range(3000):
         obj = {"a": obj}
     assert len(found("..", obj)) == 100
+
+
+def test_a_pattern_costs_little_whatever_it_is_laid_over() -> None:
+    node = parse_path('.list[] | select(test("^(a|aa)?(a|aa)?(a|aa)?a*b$") | not)')
+    texts = ["a" * length for length in (100, 253, 254, 10_000)]
+    assert len(find_paths(node, {"list": texts})) == len(texts)

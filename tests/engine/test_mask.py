@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.engine.mask import LAST_APPLIED, MASK, is_secret, mask_pair, mask_secret
+from agent.engine.mask import MASK, is_secret, mask_pair, mask_secret
+from agent.engine.normalize import LAST_APPLIED
 from tests.engine.strategies import json_values
 
 WORDS = st.text("QZXJ", min_size=6, max_size=12)

@@ -32,6 +32,19 @@ async def test_without_prune_the_surplus_is_told_and_kept(hub: Hub, people: Peop
     assert await people.get(hub.key("ConfigMap", "b")) is not None
 
 
+async def test_surplus_that_asks_for_it_leaves_the_application_in_sync(hub: Hub, people: People) -> None:
+    asking = {"argocd.argoproj.io/compare-options": "IgnoreExtraneous"}
+    policy = replace(AUTOMATED, prune=False)
+    hub.assign([config_map("a"), config_map("b", annotations=asking)], policy=policy)
+    await hub.synced()
+    hub.assign([config_map("a")], policy=policy)
+    status = await hub.wait(lambda s: s.sync == "Synced" and any(r.requires_pruning for r in s.resources))
+    assert [(r.key.name, r.sync) for r in status.resources] == [("b", "OutOfSync")]
+    hub.assign([config_map("a"), config_map("c")], policy=AUTOMATED)
+    await hub.synced()
+    await people.gone(hub.key("ConfigMap", "b"))
+
+
 async def test_what_the_application_does_not_track_is_not_pruned(hub: Hub, people: People) -> None:
     hub.assign([config_map("a"), config_map("gone")])
     await hub.synced()
