@@ -228,6 +228,8 @@ class Cluster:
     client: Tap
     people: People
     namespace: str
+    simulated: bool = True
+    """No controllers or admission but those it brings."""
 
 
 async def until(read: Callable[[], Awaitable[T]], holds: Callable[[T], bool], limit: float = LIMIT) -> T:

@@ -31,7 +31,7 @@ async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
     namespace = f"test-{secrets.token_hex(4)}"
     await client.apply(NAMESPACE, manifest(NAMESPACE, "", namespace))
     people = People(client, namespace)
-    yield Cluster(Tap(client), people, namespace)
+    yield Cluster(Tap(client), people, namespace, request.param == "simulated")
     with contextlib.suppress(KubeError):
         await people.clean()
         await client.delete(NAMESPACE, "", namespace, DeleteOptions("background"))

@@ -11,6 +11,7 @@ out: CEL rules and patterns of schemas, admission webhooks, quotas, RBAC, the po
       fields       sets of fields, as managedFields writes them
       ownership    the entries of managedFields
       admission    types, defaults, checks: what happens to every object on its way in
+    predict      what an apply would give, from two objects alone (account: who set what in the live one)
     collector    delete: finalizers, owners, namespaces, definitions
     controllers  what makes workloads come up, or visibly fail to
     storage      objects, versions, and the log of changes that watch reads

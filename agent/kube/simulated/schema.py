@@ -172,18 +172,19 @@ def _element_mismatch(value: list[Any], node: Node, strict: bool) -> tuple[str, 
     return None
 
 
-def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
+def tidy(value: dict[str, Any], node: Node, path: str = "", *, keep: bool = False) -> None:
     """Make an object of a built-in type what it is after the server has read and written it.
 
-    Nulls, empty lists and maps, zeros that mean nothing, and fields nobody declares go; objects that are always there
-    come; quantities are spelled the server's way. Raises BadQuantity, with the path in its text.
+    Nulls, empty lists and maps, zeros that mean nothing, and fields nobody declares go (unless `keep`); objects that
+    are always there come; quantities are spelled the server's way. Raises BadQuantity, with the path in its text.
     """
     fields, other = node.fields, node.other
     for key in list(value):
         item = value[key]
         kind = type(item)
         if node.closed and key not in fields:
-            del value[key]
+            if not keep:
+                del value[key]
         elif kind is str:
             rules = fields.get(key) or other
             if rules.holds is Holds.QUANTITY:
@@ -193,11 +194,11 @@ def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
         elif kind is dict:
             rules = fields.get(key) or other
             if item or (rules.fields and key not in node.zeros) or rules.holds is Holds.ANY:
-                tidy(item, rules, f"{path}.{key}")
+                tidy(item, rules, f"{path}.{key}", keep=keep)
             else:
                 del value[key]
         elif kind is list:
-            _tidy_list(value, key, fields.get(key) or other, path)
+            _tidy_list(value, key, fields.get(key) or other, path, keep)
         elif item is None or (not item and key in node.zeros):
             del value[key]
         elif (fields.get(key) or other).holds is Holds.QUANTITY:
@@ -210,7 +211,7 @@ def tidy(value: dict[str, Any], node: Node, path: str = "") -> None:
             tidy(value[key], fields[key])
 
 
-def _tidy_list(value: dict[str, Any], key: str, rules: Node, path: str) -> None:
+def _tidy_list(value: dict[str, Any], key: str, rules: Node, path: str, keep: bool) -> None:
     items = value[key]
     if not items and rules.holds is not Holds.ANY:
         del value[key]
@@ -219,7 +220,7 @@ def _tidy_list(value: dict[str, Any], key: str, rules: Node, path: str) -> None:
     if element.holds is Holds.OBJECT:
         for item in items:
             if type(item) is dict:
-                tidy(item, element, f"{path}.{key}")
+                tidy(item, element, f"{path}.{key}", keep=keep)
 
 
 def _canonical(value: object, path: str) -> object:

@@ -41,7 +41,7 @@ from agent.kube.simulated.schema import (
     Shape,
     keyed,
 )
-from agent.kube.simulated.zeros import ZEROS
+from agent.kube.simulated.zeros import zeros
 
 _BASIC: Final = {
     "any": ANY,
@@ -76,6 +76,12 @@ def metadata() -> Node:
 
 
 @cache
+def schemaless() -> Node:
+    """Return the rules of a kind that nothing is known of: all but its metadata is merged key by key."""
+    return Node(Shape.MAP, fields={"apiVersion": STRING, "kind": STRING, "metadata": metadata()}, other=OPEN)
+
+
+@cache
 def _type(name: str) -> Node:
     fields = dict(_table()["types"][name])
     atomic = fields.pop("", None) is not None
@@ -85,7 +91,7 @@ def _type(name: str) -> Node:
         closed=True,
     )
     node.bare = frozenset(field for field, text in fields.items() if text.startswith("~"))
-    node.zeros = frozenset(ZEROS.get(name, ()))
+    node.zeros = zeros().get(name, frozenset())
     return node
 
 

@@ -213,7 +213,7 @@ class Writer:
         """Merge what is applied into the tree, and account for its fields."""
         rules, manager = write.resource.rules, write.manager
         try:
-            stated = merge(tree, _configuration(manifest, write.resource), rules)
+            stated = merge(tree, configuration(manifest, write.resource), rules)
         except (DuplicateElement, BadElement) as error:
             raise Rejected(f"failed to create typed patch object ({manifest['metadata']['name']}): {error}") from error
         if not stated.get("f:metadata"):
@@ -311,7 +311,7 @@ class Writer:
         return tree
 
 
-def _configuration(manifest: Object, resource: Resource) -> Object:
+def configuration(manifest: Object, resource: Resource) -> Object:
     """Return the part of a manifest that is merged and owned."""
     patch = {key: value for key, value in manifest.items() if key != "apiVersion" and key != "kind"}
     metadata = patch["metadata"]

@@ -17,6 +17,7 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 _ADMISSION: Final = "admissionregistration.k8s.io"
 
 DEFAULTERS: Final[Mapping[GroupKind, Defaulter]] = {
+    GroupKind("", "ConfigMap"): storage.config_map,
     GroupKind("", "Endpoints"): network.endpoints,
     GroupKind("", "LimitRange"): cluster.limit_range,
     GroupKind("", "Namespace"): cluster.namespace,

@@ -57,16 +57,19 @@ def pod(tree: Object) -> None:
     """Give a pod what admission gives every pod."""
     spec = section(tree, "spec")
     fill(spec, preemptionPolicy="PreemptLowerPriority", priority=0)
-    if "tolerations" not in spec:
-        spec["tolerations"] = [
-            {
-                "key": f"node.kubernetes.io/{taint}",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": 300,
-            }
-            for taint in ("not-ready", "unreachable")
-        ]
+    given = list(objects(spec, "tolerations"))
+    spec["tolerations"] = given + [
+        {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        for taint in _TAINTS
+        if not any(_tolerates(toleration, taint) for toleration in given)
+    ]
+
+
+_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def _tolerates(toleration: Object, taint: str) -> bool:
+    return toleration.get("key") in (None, "", taint) and toleration.get("effect") in (None, "", "NoExecute")
 
 
 def job(tree: Object) -> None:

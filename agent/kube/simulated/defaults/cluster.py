@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from agent.engine.resource import Object
 from agent.kube.simulated.defaults.values import fill, objects, present, section
@@ -87,9 +87,9 @@ def horizontal_pod_autoscaler(tree: Object) -> None:
     behavior = present(spec, "behavior")
     if behavior is not None:
         _scaling_rules(behavior)
-    if "targetCPUUtilizationPercentage" in spec:
-        return
-    if not spec.get("metrics"):
+    if tree.get("apiVersion") == "autoscaling/v1":
+        fill(spec, targetCPUUtilizationPercentage=80)
+    elif not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
@@ -135,3 +135,51 @@ def custom_resource_definition(tree: Object) -> None:
     if isinstance(kind, str):
         fill(names, listKind=f"{kind}List", singular=kind.lower())
     fill(section(spec, "conversion"), strategy="None")
+    for version in objects(spec, "versions"):
+        schema = present(version, "schema", "openAPIV3Schema")
+        if schema is not None:
+            _tidy_schema(schema)
+
+
+def _tidy_schema(root: Object) -> None:
+    """Drop from a schema what says nothing, which the server does not keep."""
+    stack: list[Any] = [root]
+    while stack:
+        schema = stack.pop()
+        if not isinstance(schema, dict):
+            continue
+        for key in [key for key, value in schema.items() if key in _SAYS_NOTHING_EMPTY and not value]:
+            del schema[key]
+        for key in ("properties", "patternProperties", "definitions"):
+            stack += (schema.get(key) or {}).values() if isinstance(schema.get(key), dict) else ()
+        for key in ("allOf", "anyOf", "oneOf"):
+            stack += schema[key] if isinstance(schema.get(key), list) else ()
+        stack += (schema.get(key) for key in ("items", "additionalProperties", "additionalItems", "not"))
+
+
+_SAYS_NOTHING_EMPTY: Final = frozenset(
+    {
+        "$schema",
+        "allOf",
+        "anyOf",
+        "description",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "id",
+        "nullable",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
+        "uniqueItems",
+        "x-kubernetes-embedded-resource",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-validations",
+    }
+)
+"""Keywords of a schema that are left out when they are false or empty."""

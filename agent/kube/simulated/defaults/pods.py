@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from agent.engine.resource import Object
@@ -10,6 +11,12 @@ from agent.kube.simulated.defaults.values import fill, objects, present, section
 CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _MODE_0644: Final = 420
+_VOLUME_DEFAULTS: Final[Mapping[str, Object]] = {
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "scaleIO": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+}
 
 
 def template(parent: Object) -> None:
@@ -106,6 +113,10 @@ def _volume(volume: Object) -> None:
     image = present(volume, "image")
     if image is not None:
         fill(image, pullPolicy="Always" if _latest(str(image.get("reference") or "")) else "IfNotPresent")
+    for kind, values in _VOLUME_DEFAULTS.items():
+        source = present(volume, kind)
+        if source is not None:
+            fill(source, **values)
     host_path = present(volume, "hostPath")
     if host_path is not None:
         fill(host_path, type="")

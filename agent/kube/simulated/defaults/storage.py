@@ -17,6 +17,22 @@ def secret(tree: Object) -> None:
         for key, value in text.items():
             if isinstance(value, str):
                 data[key] = base64.b64encode(value.encode()).decode()
+    respell(tree, "data")
+
+
+def config_map(tree: Object) -> None:
+    """Fill in a ConfigMap."""
+    respell(tree, "binaryData")
+
+
+def respell(parent: Object, key: str) -> None:
+    """Write bytes as the server does: what Base64 may be broken up by is gone. What is none stays as it is."""
+    section_ = parent.get(key)
+    if not isinstance(section_, dict):
+        return
+    for name, text in section_.items():
+        if isinstance(text, str) and ("\n" in text or "\r" in text):
+            section_[name] = text.replace("\n", "").replace("\r", "")
 
 
 def persistent_volume_claim(tree: Object) -> None:
