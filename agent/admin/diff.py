@@ -1,0 +1,134 @@
+"""`escadre admin diff`: what an API server would say applying one set of objects over another changes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+import orjson
+
+from agent.admin.comparison import Comparer, Comparison
+from agent.admin.objects import Misuse, name_of, read_objects
+from agent.admin.pairs import pair_objects
+from agent.admin.rules import read_ignores, read_settings
+from agent.engine.compare_settings import CompareSettings
+from agent.engine.ignore import IgnoreRules
+from agent.engine.resource import Object
+from agent.kube.simulated.predict import Predictor
+
+_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+@click.command(
+    "diff",
+    epilog="""
+    escadre admin diff live.yaml target.yaml
+    kubectl get deployment web -o yaml --show-managed-fields | escadre admin diff - deploy/
+    escadre admin diff live/ target/ --ignore-differences app.yaml --settings argocd-cm.yaml --exit-code
+    """,
+)
+@click.argument("live", metavar="LIVE")
+@click.argument("target", metavar="TARGET")
+@click.option(
+    "--ignore-differences",
+    "ignores",
+    multiple=True,
+    metavar="FILE",
+    help="Ignore what the ignoreDifferences of this Application say, or of a list of entries.",
+)
+@click.option("--settings", metavar="FILE", help="The ConfigMap argocd-cm, with what holds for the whole system.")
+@click.option("--predicted", is_flag=True, help="Tell the two objects that were compared, too.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 when something is out of sync.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["json", "text"]),
+    help="One line of JSON an object, or unified diffs.  [default: text on a terminal, else json]",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    live: str,
+    target: str,
+    ignores: tuple[str, ...],
+    settings: str | None,
+    predicted: bool,
+    exit_code: bool,
+    output: str | None,
+) -> None:
+    """Say what applying TARGET over LIVE would change, as the API server would, without one.
+
+    LIVE and TARGET are files, directories (every .yaml, .yml and .json below them) or - for standard input, with any
+    number of objects. Objects are paired by group, kind, namespace and name. Defaults, the spelling of quantities and
+    what others manage are no difference. Who set a field is read from LIVE: from its managedFields, else from its
+    annotation of the last applied configuration; where it has neither, a field that only LIVE has is left alone.
+    CustomResourceDefinitions among the objects say how their kinds are compared. Secrets are masked.
+    """
+    if live == target == "-":
+        raise Misuse("only one of LIVE and TARGET can be standard input")
+    system = read_settings(settings) if settings else CompareSettings()
+    own = tuple(entry for path in ignores for entry in read_ignores(path))
+    rules = system.rules(own)
+    for problem in (*system.problems, *map(str, rules.unsupported)):
+        click.echo(f"warning: {problem}", err=True)
+    found = list(_compare(_read(live), _read(target), system, rules))
+    write = _text if (output or ("text" if sys.stdout.isatty() else "json")) == "text" else _json
+    for line in write(found, predicted):
+        click.echo(line)
+    if exit_code and any(comparison.out_of_sync for comparison in found):
+        ctx.exit(1)
+
+
+def _read(path: str) -> list[Object]:
+    """Read the objects of a file or of a directory. Raises click.ClickException."""
+    if path == "-" or not Path(path).is_dir():
+        return _named(read_objects(path), path)
+    files = sorted(file for file in Path(path).rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not files:
+        raise Misuse(f"there is no file in {path} that ends in {', '.join(_SUFFIXES)}")
+    return [obj for file in files for obj in _named(read_objects(str(file)), str(file))]
+
+
+def _named(objects: list[Object], path: str) -> list[Object]:
+    for obj in objects:
+        metadata = obj.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if not isinstance(name, str) or not name:
+            raise Misuse(f"{name_of(path)}: a {obj['kind']} has no name, and is paired by it")
+    return objects
+
+
+def _compare(
+    live: list[Object], target: list[Object], settings: CompareSettings, rules: IgnoreRules
+) -> Iterator[Comparison]:
+    predictor = Predictor((*live, *target))
+    comparer = Comparer(predictor, rules, settings.options)
+    for pair in pair_objects(live, target, predictor.namespaced):
+        yield comparer.compare(pair)
+
+
+def _json(comparisons: Iterable[Comparison], objects: bool) -> Iterator[bytes]:
+    for comparison in comparisons:
+        yield orjson.dumps(comparison.as_json(objects=objects))
+
+
+def _text(comparisons: Iterable[Comparison], objects: bool) -> Iterator[str]:
+    differ = total = 0
+    for comparison in comparisons:
+        total += 1
+        differ += comparison.out_of_sync
+        if comparison.change != "none" or comparison.problems:
+            yield f"===== {_printable(str(comparison.key))}: {comparison.change} ====="
+            yield from (f"# {_printable(text)}" for text in (comparison.message, *comparison.problems) if text)
+            if comparison.diff:
+                yield comparison.diff.rstrip("\n")
+        if objects:
+            yield orjson.dumps(comparison.predicted, option=orjson.OPT_INDENT_2).decode()
+    yield f"{differ} of {total} objects out of sync"
+
+
+def _printable(text: str) -> str:
+    """Return a text that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
