@@ -11,19 +11,17 @@ What cannot be read is told in `problems` and has no effect; the rest has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.engine.assignment import IgnoreDifference
 from agent.engine.compare_options import DEFAULT_OPTIONS, CompareOptions, read_compare_options
+from agent.engine.customizations import PREFIX, CustomizationError, ReadYaml, by_kind, in_one_map
 from agent.engine.ignore import IgnoreRules, compile_ignores
+from agent.engine.resource import GroupKind
 from agent.engine.updates import DEFAULT_UPDATES
 
-Parse = Callable[[str], Any]
-"""Reads YAML, for which this package has no library. Raises ValueError with what is wrong."""
-
-_CUSTOMIZATIONS: Final = "resource.customizations"
 _DIFFERENCES: Final = "ignoreDifferences"
 _UPDATES: Final = "ignoreResourceUpdates"
 _COMPARE_OPTIONS: Final = "resource.compareoptions"
@@ -61,21 +59,23 @@ class CompareSettings:
         return compile_ignores((*self.updates, *ignored))
 
 
-def read_compare_settings(data: Mapping[str, Any], parse: Parse) -> CompareSettings:
-    """Read the `data` of the settings. Never raises."""
+def read_compare_settings(given: Mapping[str, Any], parse: ReadYaml) -> CompareSettings:
+    """Read the `data` of the settings. `parse` raises ValueError with what is wrong; nothing else raises."""
     reader = _Reader(parse)
+    data = {key: text for key, text in given.items() if isinstance(text, str)}
+    reader.problems += [f"{key} is not a text" for key in given if key not in data and _is_read(key)]
     options, problems = read_compare_options(reader.value(data.get(_COMPARE_OPTIONS), _COMPARE_OPTIONS))
     reader.problems += problems
     differences: list[IgnoreDifference] = []
-    updates = {(entry.group, entry.kind): entry for entry in DEFAULT_UPDATES}
-    for place, what, group, kind, text in _customizations(data, reader):
-        entry = reader.entry(text, place, group, kind)
+    updates = {GroupKind(entry.group, entry.kind): entry for entry in DEFAULT_UPDATES}
+    for place, what, kind, text in _customizations(data, reader):
+        entry = reader.entry(text, place, kind)
         if entry is None:
             continue
         if what == _DIFFERENCES:
             differences.append(entry)
         else:
-            updates[group, kind] = entry
+            updates[kind] = entry
     enabled = str(data.get(_UPDATES_ENABLED, "true")).strip().lower()
     if enabled not in ("true", "false"):
         reader.problems.append(f"{_UPDATES_ENABLED} is true or false, not {enabled!r}")
@@ -84,33 +84,39 @@ def read_compare_settings(data: Mapping[str, Any], parse: Parse) -> CompareSetti
     )
 
 
-def _customizations(data: Mapping[str, Any], reader: _Reader) -> Iterator[tuple[str, str, str, str, Any]]:
-    """Yield (where it stands, which of the two, group, kind, the rules) for what is ignored; the old map first."""
-    old = reader.value(data.get(_CUSTOMIZATIONS), _CUSTOMIZATIONS)
-    if old is not None and not isinstance(old, Mapping):
-        reader.problems.append(f"{_CUSTOMIZATIONS} is not a mapping")
-    for name, settings in sorted(old.items()) if isinstance(old, Mapping) else ():
-        group, _, kind = str(name).rpartition("/")
-        if name == _ALL:
-            group, kind = "*", "*"
-        for what in (_DIFFERENCES, _UPDATES) if isinstance(settings, Mapping) else ():
-            if settings.get(what) is not None:
-                yield f"{_CUSTOMIZATIONS}: {name}: {what}", what, group, kind, settings[what]
+def _is_read(key: str) -> bool:
+    kinds = tuple(f"{PREFIX}.{what}." for what in (_DIFFERENCES, _UPDATES))
+    return key in (PREFIX, _COMPARE_OPTIONS, _UPDATES_ENABLED) or key.startswith(kinds)
+
+
+def _customizations(data: Mapping[str, str], reader: _Reader) -> Iterator[tuple[str, str, GroupKind, Any]]:
+    """Yield (where it stands, which of the two, the kind, the rules) for what is ignored; the old map first."""
+    try:
+        for kind, settings in in_one_map(data, reader.parse):
+            for what in (_DIFFERENCES, _UPDATES):
+                if settings.get(what) is not None:
+                    yield f"{PREFIX}: {what} of {kind.group}/{kind.kind}", what, _any(kind), settings[what]
+    except CustomizationError as error:
+        reader.problems.append(str(error))
+    except ValueError as error:
+        reader.problems.append(f"{PREFIX} cannot be read: {error}")
     for what in (_DIFFERENCES, _UPDATES):
-        prefix = f"{_CUSTOMIZATIONS}.{what}."
-        for key in sorted(data):
-            if key.startswith(prefix):
-                group, _, kind = key.removeprefix(prefix).rpartition("_")
-                if kind == _ALL and not group:
-                    group, kind = "*", "*"
-                yield key, what, group, kind, data[key]
+        try:
+            for kind, text in by_kind(data, what):
+                yield f"{PREFIX}.{what}.{kind.group}_{kind.kind}".replace("._", "."), what, _any(kind), text
+        except CustomizationError as error:
+            reader.problems.append(str(error))
+
+
+def _any(kind: GroupKind) -> GroupKind:
+    return GroupKind("*", "*") if kind == GroupKind("", _ALL) else kind
 
 
 class _Reader:
     """Reads values, and gathers what is wrong."""
 
-    def __init__(self, parse: Parse) -> None:
-        self._parse = parse
+    def __init__(self, parse: ReadYaml) -> None:
+        self.parse = parse
         self.problems: list[str] = []
 
     def value(self, text: Any, place: str) -> Any:
@@ -118,12 +124,12 @@ class _Reader:
         if not isinstance(text, str):
             return text
         try:
-            return self._parse(text)
+            return self.parse(text)
         except ValueError as error:
             self.problems.append(f"{place} cannot be read: {error}")
             return None
 
-    def entry(self, text: Any, place: str, group: str, kind: str) -> IgnoreDifference | None:
+    def entry(self, text: Any, place: str, kind: GroupKind) -> IgnoreDifference | None:
         value = self.value(text, place)
         if value is None:
             return None
@@ -138,4 +144,4 @@ class _Reader:
                 lists[name] = tuple(texts)
             else:
                 self.problems.append(f"{place}: {key} is not a list of texts")
-        return IgnoreDifference(group, kind, "", "", *lists.values())
+        return IgnoreDifference(kind.group, kind.kind, "", "", *lists.values())
