@@ -65,10 +65,12 @@ def _entry(out: list[str], head: str, value: Any, indent: str, depth: int) -> No
     if isinstance(value, str):
         block = _block_lines(value)
         if block is None:
-            out.append(f"{head} {_text(value)}")
+            out.append(f"{head} {_key(value) if len(value) <= _SHORT else _text(value)}")
         else:
             out.append(f"{head} {_block_header(value)}")
             out += [f"{indent}  {line}" if line else "" for line in block]
+    elif type(value) is int and -_PLAIN_INTEGER < value < _PLAIN_INTEGER:
+        out.append(f"{head} {value}")
     elif isinstance(value, dict | list) and value and depth < _MAX_DEPTH:
         out.append(head)
         if isinstance(value, dict):
@@ -100,7 +102,12 @@ def _inline(value: Any) -> str:
 
 @lru_cache(maxsize=2048)
 def _key(text: str) -> str:
+    """The same for what comes again and again: names of fields, and short texts."""
     return _text(text)
+
+
+_SHORT: Final = 32
+_PLAIN_INTEGER: Final = 1 << 62
 
 
 def _text(text: str) -> str:

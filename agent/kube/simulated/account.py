@@ -70,10 +70,20 @@ def _entries(live: Object) -> list[Object]:
     ]
 
 
-def _is_set(fields: Any, depth: int = 0) -> bool:
-    return (
-        isinstance(fields, dict) and depth < MAX_DEPTH and all(_is_set(under, depth + 1) for under in fields.values())
-    )
+def _is_set(fields: Any) -> bool:
+    """Say whether a value is a set of fields: maps of maps, of a bounded depth."""
+    level = [fields]
+    for _ in range(MAX_DEPTH):
+        below = []
+        for item in level:
+            if type(item) is not dict:
+                return False
+            if item:
+                below += item.values()
+        if not below:
+            return True
+        level = below
+    return False
 
 
 def _last_applied(live: Object) -> Object | None:

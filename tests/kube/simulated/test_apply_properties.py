@@ -8,10 +8,13 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agent.engine.resource import GroupKind, Object
+from agent.engine.drift import compare
+from agent.engine.ignore import NO_IGNORES
+from agent.engine.resource import FIELD_MANAGER, GroupKind, Object
 from agent.kube.client import ApplyOptions, Kind
 from agent.kube.errors import KubeError
 from agent.kube.simulated.kinds import VERSION
+from agent.kube.simulated.predict import Predictor
 from agent.kube.simulated.registry import Registry
 from agent.kube.simulated.seed import plant
 from agent.kube.simulated.storage import Storage
@@ -138,6 +141,32 @@ def test_twice_is_once(pair: Pair) -> None:
     state = server.state()
     assert server.apply(kind, given) == first
     assert server.state() == state
+
+
+@given(objects)
+def test_what_was_applied_is_never_drift(pair: Pair) -> None:
+    kind, given, theirs = pair
+    server = Server()
+    _accepted(server, kind, theirs, "somebody")
+    live = _accepted(server, kind, given, FIELD_MANAGER)
+    predicted = server.apply(kind, given, FIELD_MANAGER, dry_run=True)
+    assert compare(predicted, live, NO_IGNORES) == []
+
+
+@given(objects)
+def test_what_is_predicted_from_two_objects_is_what_the_server_says(pair: Pair) -> None:
+    kind, given, before = pair
+    server = Server()
+    _accepted(server, kind, given, "somebody")
+    live = _accepted(server, kind, before, FIELD_MANAGER)
+    try:
+        said = server.apply(kind, given, FIELD_MANAGER, dry_run=True)
+    except KubeError:
+        assume(False)
+    prediction = Predictor([definition("Thing")]).predict(given, live)
+    assert prediction.live is not None and prediction.problems == ()
+    assert compare(prediction.predicted, said, NO_IGNORES) == []
+    assert bool(compare(prediction.predicted, prediction.live, NO_IGNORES)) is bool(compare(said, live, NO_IGNORES))
 
 
 @given(objects)
