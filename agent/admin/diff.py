@@ -98,11 +98,14 @@ def _read(path: str) -> list[Object]:
 
 
 def _named(objects: list[Object], path: str) -> list[Object]:
+    """See to it that every object can be paired; one whose name is to be generated goes by its beginning."""
     for obj in objects:
         metadata = obj.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
+        given = metadata if isinstance(metadata, dict) else {}
+        name = given.get("name") or given.get("generateName")
         if not isinstance(name, str) or not name:
             raise Misuse(f"{name_of(path)}: a {obj['kind']} has no name, and is paired by it")
+        given["name"] = name
     return objects
 
 

@@ -28,12 +28,14 @@ def pair_objects(
 
     `namespaced` says whether an object's kind lives in namespaces, None where that is not known. An object that names
     no namespace answers to the one object of its kind and name that the other side has left. Where a key comes
-    several times, the objects are paired in their order. Raises KeyError for an object without a name.
+    several times, the objects are paired in their order, and what is left of the targets with the last of the live
+    ones. Raises KeyError for an object without a name.
     """
     waiting: defaultdict[ResourceKey, list[Object]] = defaultdict(list)
     for obj in live:
         waiting[_settled_key(obj, namespaced)].append(obj)
-    found = [(key, obj, _take(waiting, key)) for obj in targets for key in (_settled_key(obj, namespaced),)]
+    taken: dict[ResourceKey, Object] = {}
+    found = [(key, obj, _take(waiting, taken, key)) for obj in targets for key in (_settled_key(obj, namespaced),)]
     nameless: defaultdict[ResourceKey, list[ResourceKey]] = defaultdict(list)
     for key, objects in waiting.items():
         nameless[key._replace(namespace="")] += [key] * len(objects)
@@ -44,15 +46,19 @@ def pair_objects(
             near = [other for other in candidates if not key.namespace or not other.namespace]
             if len(near) == 1:
                 candidates.remove(near[0])
-                match = _take(waiting, near[0])
+                match = _take(waiting, taken, near[0])
                 key = key if key.namespace else near[0]
         pairs.append(ObjectPair(key, target, match))
     return pairs + [ObjectPair(key, None, obj) for key, objects in waiting.items() for obj in objects]
 
 
-def _take(waiting: dict[ResourceKey, list[Object]], key: ResourceKey) -> Object | None:
+def _take(
+    waiting: dict[ResourceKey, list[Object]], taken: dict[ResourceKey, Object], key: ResourceKey
+) -> Object | None:
     objects = waiting.get(key)
-    return objects.pop(0) if objects else None
+    if objects:
+        taken[key] = objects.pop(0)
+    return taken.get(key)
 
 
 def _settled_key(obj: Object, namespaced: Callable[[Object], bool | None]) -> ResourceKey:

@@ -122,6 +122,19 @@ def test_what_asks_not_to_be_counted_when_extraneous(escadre: Terminal) -> None:
     assert (row["change"], row["sync"], row["counted"]) == ("prune", "OutOfSync", False)
 
 
+def test_objects_whose_names_are_generated(escadre: Terminal) -> None:
+    hook = {"annotations": {"argocd.argoproj.io/hook": "PreSync"}}
+    job = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "job-"}}
+    write("target", job, {**job, "metadata": job["metadata"] | hook})  # type: ignore[operator] # a literal's value
+    write("live", config_map("job-abc"))
+    found = rows(escadre("admin", "diff", "live", "target"))
+    assert [(r["key"]["name"], r["change"]) for r in found] == [
+        ("job-", "create"),
+        ("job-", "none"),
+        ("job-abc", "prune"),
+    ]
+
+
 def test_ignored_fields(escadre: Terminal) -> None:
     write("live", deployment(replicas=3), config_map("c", a="1", b="1"))
     write("target", deployment(replicas=2), config_map("c", a="2", b="2"))
@@ -247,7 +260,7 @@ def test_objects_are_paired_however_they_name_their_namespace() -> None:
         ("b", "", None),
         ("c", "other", None),
         ("d", "n", "n"),
-        ("d", "n", None),
+        ("d", "n", "n"),
         ("n", "", ""),
     ]
     assert [(p.key.name, p.key.namespace) for p in pairs if not p.target] == [("b", "n"), ("b", "m"), ("c", "n")]

@@ -74,7 +74,7 @@ def _is_set(fields: Any) -> bool:
     """Say whether a value is a set of fields: maps of maps, of a bounded depth."""
     level = [fields]
     for _ in range(MAX_DEPTH):
-        below = []
+        below: list[Any] = []
         for item in level:
             if type(item) is not dict:
                 return False

@@ -251,7 +251,7 @@ def _settle(tree: Object, resource: Resource, problems: _Problems) -> None:
     """Make an object what a server would give back: spelled its way, with defaults."""
     _drop_null_metadata(tree)
     if resource.schema is not None:
-        structural.drop_undeclared(tree, resource.schema)
+        structural.drop_undeclared(tree, resource.schema, keep=True)
         structural.fill(tree, resource.schema)
         return
     if resource.rules is schemaless():

@@ -138,20 +138,22 @@ def _check_nested(schema: Mapping[str, Any], path: str, problems: Problems, dept
         problems.required(f"{path}.x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map")
 
 
-def drop_undeclared(value: Any, schema: Mapping[str, Any], root: bool = True) -> None:
-    """Remove the fields the schema does not declare, and the nulls it does not allow."""
+def drop_undeclared(value: Any, schema: Mapping[str, Any], root: bool = True, *, keep: bool = False) -> None:
+    """Remove the fields the schema does not declare (unless `keep`), and the nulls it does not allow."""
     if isinstance(value, dict):
         for key in list(value):
             found, child_schema = _property(schema, key, root)
-            if not found or (value[key] is None and child_schema is not None and not child_schema.get("nullable")):
+            if (value[key] is None and child_schema is not None and not child_schema.get("nullable")) or (
+                not found and not keep
+            ):
                 del value[key]
             elif child_schema is not None:
-                drop_undeclared(value[key], child_schema, root=bool(child_schema.get(_EMBEDDED)))
+                drop_undeclared(value[key], child_schema, root=bool(child_schema.get(_EMBEDDED)), keep=keep)
     elif isinstance(value, list):
         items = schema.get("items")
         if isinstance(items, dict):
             for item in value:
-                drop_undeclared(item, items, root=bool(items.get(_EMBEDDED)))
+                drop_undeclared(item, items, root=bool(items.get(_EMBEDDED)), keep=keep)
 
 
 def fill(value: Any, schema: Mapping[str, Any]) -> None:

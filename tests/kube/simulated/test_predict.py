@@ -285,6 +285,9 @@ def test_definitions_say_how_their_kinds_are_compared() -> None:
     target, live = obj(*names, spec={}), obj(*names, spec={"size": 3})
     assert differences(target, live, predictor) == []
     assert differences(obj(*names, spec={"size": 4}), live, predictor) == [("/spec/size", 4, 3)]
+    misspelt = predictor.predict(obj(*names, spec={"sise": 4}), live)
+    assert misspelt.problems == (".spec.sise: field not declared in schema",)
+    assert differences(obj(*names, spec={"sise": 4}), live, predictor) == [("/spec/sise", 4, ABSENT)]
     assert predictor.namespaced(target) is True
     assert predictor.namespaced(obj("Namespace")) is False
     assert predictor.namespaced(widget()) is None
