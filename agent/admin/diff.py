@@ -26,7 +26,7 @@ _SUFFIXES = (".json", ".yaml", ".yml")
     "diff",
     epilog="""
     escadre admin diff live.yaml target.yaml
-    kubectl get deployment web -o yaml --show-managed-fields | escadre admin diff - deploy/
+    kubectl get deployments -o yaml | escadre admin diff - deploy/
     escadre admin diff live/ target/ --ignore-differences app.yaml --settings argocd-cm.yaml --exit-code
     """,
 )

@@ -7,6 +7,7 @@ taken here cannot: nothing that repeats stands in something that repeats, and fe
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Final
 
 MAX_PATTERN: Final = 200
@@ -32,8 +33,11 @@ def pattern(text: str, flags: str = "") -> re.Pattern[str]:
     for flag in flags:
         value |= _FLAGS[flag]
     try:
-        return re.compile(text, value)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            # What means something else to others than to Python: a set in a set.
+            warnings.simplefilter("error", FutureWarning)
+            return re.compile(text, value)
+    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
         raise ValueError(str(error)) from None
 
 

@@ -46,6 +46,7 @@ def test_a_text_that_is_too_long_matches_nothing() -> None:
         ("(", "unterminated"),
         ("[a", "unterminated"),
         ("a" * 201, "more than 200"),
+        ("[a||b]", "set union"),
     ],
 )
 def test_what_is_refused(text: str, said: str) -> None:
