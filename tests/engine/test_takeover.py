@@ -40,6 +40,7 @@ def test_what_predecessors_applied_is_joined_in_one_entry() -> None:
     obj = managed(
         entry("argocd-controller", {"f:data": {"f:a": {}}}),
         entry("kubectl-client-side-apply", {"f:data": {".": {}, "f:b": {}}}),
+        entry("argocd-application-controller", {"f:data": {"f:b": {}}}),
         entry("somebody", {"f:data": {"f:c": {}}}),
         entry("argocd-controller", {"f:status": {}}, subresource="status"),
     )
@@ -52,7 +53,7 @@ def test_what_predecessors_applied_is_joined_in_one_entry() -> None:
         ("somebody", None),
         ("argocd-controller", "status"),
     ]
-    assert len(obj["metadata"]["managedFields"]) == 4, "nothing is changed in place"
+    assert len(obj["metadata"]["managedFields"]) == 5, "nothing is changed in place"
 
 
 def test_an_object_this_agent_applied_before_is_not_taken_over_again() -> None:

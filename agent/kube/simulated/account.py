@@ -35,8 +35,12 @@ class Account:
         entries = _entries(live)
         if resource.kind.kind == _MANY_SHAPES:
             entries = [entry for entry in entries if entry.get("apiVersion") == resource.kind.api_version]
-        applied = [e for e in entries if e["manager"] in _OURS and e.get("operation") == "Apply"]
-        wrote = [e for e in entries if e["manager"] in PREDECESSORS and e.get("operation") != "Apply"]
+        applied = [e for e in entries if e["manager"] == FIELD_MANAGER and e.get("operation") == "Apply"]
+        wrote: list[Object] = []
+        if not applied:
+            # Only what this agent has never applied is it still to take over.
+            applied = [e for e in entries if e["manager"] in PREDECESSORS and e.get("operation") == "Apply"]
+            wrote = [e for e in entries if e["manager"] in PREDECESSORS and e.get("operation") != "Apply"]
         self.last_applied: Object = {} if applied else _last_applied(live) or {}
         self.known = bool(entries)
         """Whether there is any account of the object's managers."""
@@ -51,9 +55,6 @@ class Account:
         for entry in entries:
             if entry not in applied and entry not in wrote:
                 self.claims = union(self.claims, entry["fieldsV1"])
-
-
-_OURS: Final = frozenset({FIELD_MANAGER, *PREDECESSORS})
 
 
 def _entries(live: Object) -> list[Object]:

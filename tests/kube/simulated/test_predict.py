@@ -238,6 +238,14 @@ class TestWhoSetIt:
         )
         assert paths(deployment(), live) == ["/spec/minReadySeconds"]
 
+    def test_what_the_agent_has_applied_before_it_takes_over_no_more(self) -> None:
+        live = managed(
+            self.LIVE,
+            ("escadre-agent", "Apply", {"f:spec": {"f:replicas": {}}}),
+            ("kubectl-client-side-apply", "Update", {"f:spec": {"f:minReadySeconds": {}}}),
+        )
+        assert paths(deployment(), annotated(live, self.LIVE)) == ["/spec/replicas"]
+
     def test_by_the_last_applied_configuration(self) -> None:
         applied = deployment({"annotations": {}}, minReadySeconds=5)
         noted = {**self.LIVE, "metadata": {**self.LIVE["metadata"], "annotations": {"note": "of others"}}}
