@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from json import JSONDecoder
 from typing import Any, Final
 
 import click
@@ -10,8 +12,11 @@ import click
 from agent.admin.objects import READER, Document, Misuse, Reader, read_documents
 from agent.engine.assignment import IgnoreDifference
 from agent.engine.compare_settings import CompareSettings, read_compare_settings
+from agent.engine.resource import Object
 
 _TEXTS: Final = ("group", "kind", "name", "namespace")
+_SYNC_OPTIONS: Final = "argocd.argoproj.io/sync-options"
+_IN_OPTIONS: Final = re.compile(r"\bIgnoreDifferences=\s*")
 _LISTS: Final = ("jsonPointers", "jqPathExpressions", "managedFieldsManagers")
 
 
@@ -24,12 +29,28 @@ def read_ignores(path: str) -> Iterator[IgnoreDifference]:
 
 def _entries(document: Document) -> list[Any]:
     value = document.value
+    annotated: list[Any] = []
     if isinstance(value, dict):
+        annotated = list(_annotated(value, document.place))
         spec = value.get("spec")
         value = (spec if isinstance(spec, dict) else value).get("ignoreDifferences", [])
     if not isinstance(value, list):
         raise Misuse(f"{document.place}: this is neither an Application nor a list of ignoreDifferences")
-    return value
+    return value + annotated
+
+
+def _annotated(application: Object, place: str) -> Iterator[Any]:
+    """Yield what stands behind IgnoreDifferences= in an Application's sync options, JSON that holds commas itself."""
+    metadata = application.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    text = annotations.get(_SYNC_OPTIONS) if isinstance(annotations, dict) else None
+    position = 0
+    while isinstance(text, str) and (found := _IN_OPTIONS.search(text, position)):
+        try:
+            value, position = JSONDecoder().raw_decode(text, found.end())
+        except (ValueError, RecursionError) as error:
+            raise Misuse(f"{place}: behind IgnoreDifferences= in {_SYNC_OPTIONS} stands no JSON: {error}") from None
+        yield value
 
 
 def _entry(entry: Any, place: str) -> IgnoreDifference:

@@ -159,6 +159,22 @@ def test_ignored_fields(escadre: Terminal) -> None:
     assert [r["change"] for r in three] == ["none", "none"]
 
 
+def test_entries_in_the_sync_options_of_an_application(escadre: Terminal) -> None:
+    write("live", deployment(replicas=3), config_map("c", a="1"))
+    write("target", deployment(replicas=2), config_map("c", a="2"))
+    options = (
+        'RespectIgnoreDifferences=true,IgnoreDifferences={"kind":"Deployment","jsonPointers":["/spec/replicas"]},'
+        ' IgnoreDifferences={"kind": "ConfigMap", "jsonPointers": ["/data/a"]}'
+    )
+    annotations = {"argocd.argoproj.io/sync-options": options}
+    write("app", {"kind": "Application", "metadata": {"annotations": annotations}, "spec": {}})
+    found = rows(escadre("admin", "diff", "live", "target", "--ignore-differences", "app"))
+    assert [r["change"] for r in found] == ["none", "none"]
+    annotations["argocd.argoproj.io/sync-options"] = "IgnoreDifferences=x"
+    write("app", {"kind": "Application", "metadata": {"annotations": annotations}})
+    assert "no JSON" in escadre("admin", "diff", "live", "target", "--ignore-differences", "app").err
+
+
 def test_what_cannot_be_served_of_the_rules_is_said(escadre: Terminal) -> None:
     write("x", config_map("c"))
     write("entries", [{"kind": "ConfigMap", "jqPathExpressions": [".data | nonsense"]}])
