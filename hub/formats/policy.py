@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ AUTOMATED_WORDS = {
 
 SYNC_OPTIONS_ANNOTATION = "argocd.argoproj.io/sync-options"
 
-_IGNORE_DIFFERENCES = "IgnoreDifferences="
+_IGNORE_DIFFERENCES = re.compile(r"(?:^|,)\s*IgnoreDifferences=")
 _LONGEST_EXPRESSION = 10_000
 
 
@@ -213,9 +214,9 @@ def _annotated(options: str, problems: Problems) -> list[Mapping[str, Any]]:
     """Return the JSON mappings that stand behind IgnoreDifferences= in the annotation. They hold commas themselves."""
     found: list[Mapping[str, Any]] = []
     decoder = json.JSONDecoder()
-    position = options.find(_IGNORE_DIFFERENCES)
-    while position >= 0:
-        start = position + len(_IGNORE_DIFFERENCES)
+    place = _IGNORE_DIFFERENCES.search(options)
+    while place is not None:
+        start = place.end()
         try:
             _, end = decoder.raw_decode(options, start)
             value = load_document(options[start:end], name=SYNC_OPTIONS_ANNOTATION)
@@ -228,5 +229,5 @@ def _annotated(options: str, problems: Problems) -> list[Mapping[str, Any]]:
                 f"metadata.annotations[{SYNC_OPTIONS_ANNOTATION}] has an IgnoreDifferences that is not a JSON mapping, "
                 'like {"kind":"Deployment","jsonPointers":["/spec/replicas"]}'
             )
-        position = options.find(_IGNORE_DIFFERENCES, end)
+        place = _IGNORE_DIFFERENCES.search(options, end)
     return found
