@@ -99,7 +99,7 @@ class Runner:
         self._approved_ms = max(self._approved_ms, approved_ms)
 
     def supersede(self, by: str) -> None:
-        """Something newer is assigned: end it when no hook runs, instead of waiting on."""
+        """Something newer is assigned: end it as soon as no hook runs, where there is anything left to do."""
         self._superseded = by
 
     # --- going on
@@ -113,7 +113,8 @@ class Runner:
             self.terminated = True
             if self._plan is not None:
                 await self._stop_hooks(self._plan)
-            self.ledger.finish(Phase.FAILED, "terminated on request")
+            before = f"; before that it had failed: {self._failed[0]}" if self._failed is not None else ""
+            self.ledger.finish(Phase.FAILED, f"terminated on request{before}")
         except StepFailed as failure:
             self.ledger.finish(Phase.ERROR if failure.retryable else Phase.FAILED, failure.message)
         return None
@@ -127,8 +128,7 @@ class Runner:
         while True:
             self._patience.check()
             move = await self._next_move()
-            hook_runs = isinstance(move, Wait) and any(task.hook for task in move.tasks)
-            if self._superseded and not hook_runs:
+            if self._gives_up_at(move):
                 await self._clean(plan)
                 self.ledger.finish(Phase.FAILED, f"given up before its end for {self._superseded}")
                 return None
@@ -144,6 +144,13 @@ class Runner:
             await self._clean(plan)
             if self._ends_with(plan, move):
                 return None
+
+    def _gives_up_at(self, move: Move) -> bool:
+        """Say whether something newer goes first here: not while a hook runs, and not before the hooks for a failure
+        have run; what has come to its end is what it is."""
+        if not self._superseded or self._failed is not None or isinstance(move, Failed | Done):
+            return False
+        return not (isinstance(move, Wait) and any(task.hook for task in move.tasks))
 
     async def _next_move(self) -> Move:
         move = next_move(self._waves, self.ledger.book, to_the_end=self.order.ends)

@@ -1,0 +1,222 @@
+"""A sync that is overtaken by a newer commit, or terminated, in whatever phase it is: what runs comes to its end, what
+was done stays told, and nothing hangs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.engine.operation import OperationState
+from agent.engine.resource import Object
+from tests.syncer.clock import TurnedClock
+from tests.syncer.cluster import Cluster, People, until
+from tests.syncer.harness import AUTOMATED, Hub, config_map
+from tests.syncer.test_hooks import (
+    BROKEN,
+    ONCE,
+    WELL,
+    hook,
+    key_of_widget,
+    made,
+    turned,
+    until_gone,
+    until_waits,
+    waits,
+    wave,
+)
+from tests.syncer.test_hooks import slow as slow
+
+OVERTAKEN = "given up before its end for revision "
+
+
+async def first_end(hub: Hub) -> OperationState:
+    """Wait for the end of the first operation."""
+    await hub.until(lambda: bool(hub.finished), "the end of an operation")
+    return hub.finished[0]
+
+
+async def overtake(hub: Hub, objects: list[Object]) -> Any:
+    """Have a newer commit come, and be known."""
+    assignment = hub.assign(objects, policy=ONCE)
+    await hub.wait(lambda s: s.generation == assignment.generation)
+    await hub.idle()
+    return assignment
+
+
+# --- a newer commit
+
+
+async def test_a_commit_during_a_wave_goes_first_and_nothing_more_of_the_older_is_applied(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    first = wave(slow("first"), -1)
+    hub.assign([first, config_map("a", {"v": "1"}), hook(config_map("after"), "PostSync")])
+    await waits(hub, "first", "to be healthy")
+    hub.assign([first, config_map("a", {"v": "2"})])
+    state = await first_end(hub)
+    assert (state.phase, state.message.startswith(OVERTAKEN)) == ("Failed", True)
+    await until_waits(hub, clock, "first")
+    assert made(cluster) == ["Widget/first"]
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    assert made(cluster) == ["Widget/first", "ConfigMap/a"]
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"v": "2"}
+
+
+async def test_a_commit_during_the_last_hook_leaves_the_sync_what_it_is(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """Nothing of it is given up: all of it was done."""
+    first = hub.assign([config_map("a", {"v": "1"}), hook(slow("after"), "PostSync", "HookSucceeded")])
+    await until_waits(hub, clock, "PostSync hook")
+    second = await overtake(hub, [config_map("a", {"v": "2"})])
+    assert hub.finished == []
+    await people.edit(key_of_widget(hub, "after"), WELL)
+    await hub.synced_to(second)
+    told = [(o.phase, o.message, o.manifest_set) for o in hub.finished]
+    assert told == [
+        ("Succeeded", "synced", first.manifest_set.digest),
+        ("Succeeded", "synced", second.manifest_set.digest),
+    ]
+    assert made(cluster) == ["ConfigMap/a", "Widget/after", "ConfigMap/a"]
+    await people.gone(key_of_widget(hub, "after"))
+
+
+@pytest.mark.parametrize("when", ["before it fails", "while the hook for that runs"])
+async def test_a_commit_does_not_take_the_hooks_for_a_failure_away(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock, when: str
+) -> None:
+    """They clean up after what has failed, and what has failed is told."""
+    before = hook(slow("before"), "PreSync")
+    sorry = hook(slow("sorry"), "SyncFail")
+    later = hook(config_map("later"), "SyncFail", **{"argocd.argoproj.io__sync-wave": "1"})
+    hub.assign([config_map("a", {"v": "1"}), before, sorry, later], policy=ONCE)
+    await waits(hub, "PreSync hook")
+    mended = [config_map("a", {"v": "2"})]
+    if when == "before it fails":
+        second = await overtake(hub, mended)
+    await people.edit(key_of_widget(hub, "before"), BROKEN)
+    await waits(hub, "SyncFail hook")
+    if when != "before it fails":
+        second = await overtake(hub, mended)
+    assert hub.finished == []
+    await people.edit(key_of_widget(hub, "sorry"), WELL)
+    await until_ended(hub, clock)
+    state = hub.finished[0]
+    assert state.phase == "Failed" and "out of luck" in state.message
+    assert made(cluster)[:3] == ["Widget/before", "Widget/sorry", "ConfigMap/later"]
+    await hub.synced_to(second)
+    assert made(cluster)[3:] == ["ConfigMap/a"]
+
+
+async def until_ended(hub: Hub, clock: TurnedClock, count: int = 1) -> None:
+    """Let time pass until so many operations are over."""
+
+    async def over() -> bool:
+        clock.advance(2)
+        return len(hub.finished) >= count
+
+    await until(over, bool)
+
+
+# --- somebody terminates it
+
+
+async def terminated(hub: Hub, id: str, objects: list[Object]) -> OperationState:
+    hub.operate(objects, id=id, terminate=True)
+    state = await hub.operation(id)
+    assert state.phase == "Failed" and state.message.startswith("terminated on request")
+    assert all(r.state != "Running" for r in state.results if r.hook)
+    await hub.idle()
+    return state
+
+
+async def test_terminated_while_a_wave_waits(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [wave(slow("first"), -1), config_map("a"), hook(config_map("sorry"), "SyncFail")]
+    id = hub.operate(objects)
+    await waits(hub, "first", "to be healthy")
+    state = await terminated(hub, id, objects)
+    assert made(cluster) == ["Widget/first"], "nothing comes after it, and nothing has failed"
+    assert await people.get(key_of_widget(hub, "first")) is not None, "what is no hook stays"
+    assert [(r.key.name, r.status) for r in state.results] == [("first", "Synced")]
+
+
+async def test_terminated_between_two_waves(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    objects = [wave(config_map("a"), 1), wave(config_map("b"), 2)]
+    id = hub.operate(objects)
+    await hub.wait(lambda s: s.operation is not None and s.operation.message == "applying")
+    await hub.idle()
+    await terminated(hub, id, objects)
+    clock.advance(60)
+    await hub.idle()
+    assert made(cluster) == ["ConfigMap/a"]
+
+
+async def test_terminated_while_a_prune_waits(hub: Hub, people: People, clock: TurnedClock) -> None:
+    held = {"metadata": {"finalizers": ["example.com/wait"]}}
+    before = [wave(config_map("one"), 1), wave(config_map("two"), 2), config_map("kept")]
+    first = hub.operate(before)
+    await turned(hub, clock)
+    await hub.operation(first)
+    await people.edit(hub.key("ConfigMap", "two"), held)
+    objects = [config_map("kept")]
+    id = hub.operate(objects, prune=True)
+    await until_waits(hub, clock, "to be gone")
+    await terminated(hub, id, objects)
+    assert await people.get(hub.key("ConfigMap", "one")) is not None
+    await people.edit(hub.key("ConfigMap", "two"), {"metadata": {"finalizers": []}})
+
+
+async def test_terminated_in_the_hook_after_it(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [config_map("a"), hook(slow("after"), "PostSync"), hook(config_map("sorry"), "SyncFail")]
+    id = hub.operate(objects)
+    await until_waits(hub, clock, "PostSync hook")
+    await terminated(hub, id, objects)
+    await people.gone(key_of_widget(hub, "after"))
+    assert made(cluster) == ["ConfigMap/a", "Widget/after"]
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+
+
+async def test_terminated_in_the_hook_for_a_failure(hub: Hub, cluster: Cluster, people: People, slow: Any) -> None:
+    """Why it had failed is not lost with it."""
+    objects = [config_map("a"), hook(slow("before"), "PreSync"), hook(slow("sorry"), "SyncFail")]
+    id = hub.operate(objects)
+    await waits(hub, "PreSync hook")
+    await people.edit(key_of_widget(hub, "before"), BROKEN)
+    await waits(hub, "SyncFail hook")
+    state = await terminated(hub, id, objects)
+    assert "before" in state.message and "out of luck" in state.message
+    await people.gone(key_of_widget(hub, "sorry"))
+    assert made(cluster) == ["Widget/before", "Widget/sorry"]
+
+
+async def test_terminated_in_the_hook_before_a_deletion(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """What it runs is ended; that the application is to go stands, and so it begins anew."""
+    objects = [config_map("a"), hook(slow("before"), "PreDelete")]
+    id = hub.operate(objects)
+    await hub.operation(id)
+    assignment = hub.assign(objects, policy=replace(AUTOMATED, automated=False))
+    hub.delete(assignment)
+    await waits(hub, "PreDelete hook")
+    first = await people.get(key_of_widget(hub, "before"))
+    deletion = hub.syncer.assignment(hub.application())
+    assert deletion is not None and deletion.deletion is not None and first is not None
+    hub.operate(objects, id=id, terminate=True, deletion=deletion.deletion)
+    await hub.until(lambda: any(o.kind == "delete" for o in hub.finished), "the end of the deletion's run")
+    state = next(o for o in hub.finished if o.kind == "delete")
+    assert (state.phase, state.message) == ("Failed", "terminated on request")
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+    await until_waits(hub, clock, "PreDelete hook")
+    second = await people.edit(key_of_widget(hub, "before"), WELL)
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    await until_gone(hub, clock)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
