@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from agent.engine.health import assess
 from agent.engine.ignore import IgnoreRules
 from agent.engine.options import SyncOptions
 from agent.engine.resource import FIELD_MANAGER, Object, ResourceKey
@@ -118,11 +119,8 @@ class Applier:
         # Who ends the operation now does not end this: what was deleted to be made anew would stay away.
         patience = Patience(self._clock)
 
-        async def read() -> Object | None:
-            return await self._client.get(kind, key.namespace, key.name)
-
-        if not await patience.until(read, lambda o: o is None, GONE_TIMEOUT_SECONDS):
-            raise errors.Conflict(f"it was to be replaced, and has not gone away in {GONE_TIMEOUT_SECONDS:.0f} s")
+        seconds, what = GONE_TIMEOUT_SECONDS, "what was to be replaced"
+        await until_gone(self._client, patience, kind, key, uid=uid, seconds=seconds, what=what)
         return await patience.request(self._applying(kind, manifest, APPLY))
 
     async def _take_over(self, kind: Kind, key: ResourceKey) -> None:
@@ -144,6 +142,29 @@ def _with_offer(error: errors.Rejected) -> errors.Rejected:
     return errors.Rejected(
         f"{error.message}; a field{fields} is fixed once it is set: {offer} Force=true", error.fields
     )
+
+
+async def until_gone(
+    client: KubeClient, patience: Patience, kind: Kind, key: ResourceKey, *, uid: str, seconds: float, what: str
+) -> None:
+    """Wait until an object that was deleted is gone; `uid` "" stands for whatever has the name.
+
+    Raises KubeError, which is a Conflict that says what it is held by when it has not gone within `seconds`, Terminated.
+    """
+    last: Object | None = None
+
+    async def read() -> Object | None:
+        nonlocal last
+        last = await client.get(kind, key.namespace, key.name)
+        return last
+
+    def gone(found: Object | None) -> bool:
+        return found is None or bool(uid and found["metadata"].get("uid") != uid)
+
+    if not await patience.until(read, gone, seconds) and last is not None:
+        health = assess(last)
+        why = f": {health.message}" if health is not None and health.message else ""
+        raise errors.Conflict(f"{what} has not gone away in {seconds:.0f} s{why}")
 
 
 def with_name(manifest: Object, name: str) -> Object:

@@ -14,12 +14,12 @@ from typing import Final
 from agent.engine.health import Health, assess
 from agent.engine.operation import Phase, Result
 from agent.engine.progress import outcome
-from agent.engine.resource import TRACKING_ANNOTATION, Object, ResourceKey, tracking_id
+from agent.engine.resource import TRACKING_ANNOTATION, Object, ResourceKey, tracked_by, tracking_id
 from agent.engine.tasks import Task
-from agent.engine.traits import DeletePolicy
+from agent.engine.traits import DeletePolicy, traits_of
 from agent.kube import errors
 from agent.kube.client import DeleteOptions, Kind, KubeClient
-from agent.syncer.applying import APPLY, with_name
+from agent.syncer.applying import APPLY, until_gone, with_name
 from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger
 from agent.syncer.orders import Order
@@ -50,6 +50,7 @@ class Hooks:
     ) -> None:
         self._client: KubeClient = context.client
         self._live = context.live
+        self._assigned = context.assigned
         self._patience = patience
         self._ledger = ledger
         self._manifests = manifests
@@ -76,8 +77,11 @@ class Hooks:
         mark = f"{self._order.id}/{task.phase}"
         found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
         if found is None or _mark_of(found) != mark:
-            if found is not None and self._policies(task) & {DeletePolicy.BEFORE_CREATION}:
-                await self._remove(kind, key, found["metadata"]["uid"], wait=True)
+            if found is not None:
+                self._refuse_if_foreign(found, key, task)
+                # Who is applied onto what is going would go with it.
+                if self._replaces(task) or "deletionTimestamp" in found["metadata"]:
+                    await self._remove(kind, key, found["metadata"]["uid"], wait=True)
             manifest = self._manifest(task, key, mark)
             found = await self._patience.request(lambda: self._client.apply(kind, manifest, APPLY))
         self._live.note(found)
@@ -88,7 +92,9 @@ class Hooks:
         manifest = self._manifests.get(task.pair)
         key = task.key._replace(name=self._name(manifest, task))
         found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
-        if found is not None and DeletePolicy.BEFORE_CREATION in self._policies(task):
+        if found is not None:
+            self._refuse_if_foreign(found, key, task)
+        if found is not None and self._replaces(task):
             # It will be gone by then; whether it may be made is asked under a name that is free.
             key = key._replace(name=f"{key.name[: LONGEST_NAME - NAME_ROOM]}-{self._order.id[:8]}")
         manifest = self._manifest(task, key, "")
@@ -145,17 +151,26 @@ class Hooks:
         except errors.Conflict:
             return  # Another one has its name by now.
 
-        async def read() -> Object | None:
-            return await self._client.get(kind, key.namespace, key.name)
+        if wait:
+            what = "the hook of an earlier run"
+            self._ledger.waiting(f"waiting for {key} to be gone, {what}")
+            await until_gone(self._client, self._patience, kind, key, uid=uid, seconds=GONE_SECONDS, what=what)
 
-        def gone(obj: Object | None) -> bool:
-            return obj is None or obj["metadata"].get("uid") != uid
+    def _refuse_if_foreign(self, found: Object, key: ResourceKey, task: Task) -> None:
+        """Raise Rejected where what has a hook's name already is not this application's to take or to delete."""
+        owner = tracked_by(found, key)
+        if owner is not None:
+            if owner != self._tracking_name and self._assigned(owner):
+                raise errors.Rejected(f"{key} belongs to application {owner}; give the hook another name")
+        elif self._replaces(task) and not traits_of(found).is_hook:
+            raise errors.Rejected(
+                f"{key} is there already, is no hook and of no application, and is not deleted for the hook of its "
+                "name; delete it, or give the hook another name"
+            )
 
-        if wait and not await self._patience.until(read, gone, GONE_SECONDS):
-            last = await read()
-            finalizers = ", ".join(((last or {}).get("metadata") or {}).get("finalizers") or [])
-            held = f"; it is held by finalizers {finalizers}" if finalizers else ""
-            raise errors.Conflict(f"the hook of an earlier run has not gone away in {GONE_SECONDS:.0f} s{held}")
+    def _replaces(self, task: Task) -> bool:
+        """Say whether what is there of an earlier run is deleted first."""
+        return DeletePolicy.BEFORE_CREATION in self._policies(task)
 
     def _policies(self, task: Task) -> frozenset[DeletePolicy]:
         return task.pair.target.traits.delete_policies if task.pair.target is not None else frozenset()

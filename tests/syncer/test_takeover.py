@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, Object
+from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
+from tests.syncer.test_hooks import hook, turned, wave
 
 
 async def adopted(hub: Hub, people: People) -> Object:
@@ -95,3 +97,56 @@ async def test_a_new_object_costs_a_dry_run_and_an_apply(hub: Hub, cluster: Clus
     await hub.synced()
     calls = [c.verb for c in cluster.client.calls if c.kind == "ConfigMap" and c.verb not in ("list", "watch")]
     assert calls == ["apply"] * 4
+
+
+@pytest.mark.parametrize("policy", ["BeforeHookCreation", "HookSucceeded"])
+async def test_a_hook_leaves_alone_what_another_application_has(hub: Hub, people: People, policy: str) -> None:
+    """It neither deletes it to run in its place, nor writes over it."""
+    hub.assign([config_map("a", {"owner": "first"})], name="first")
+    await hub.synced("first")
+    before = await people.get(hub.key("ConfigMap", "a"))
+    once = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
+    hub.assign(
+        [hook(config_map("a", {"owner": "second"}), "PreSync", policy), config_map("b")], name="second", policy=once
+    )
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed", "second")
+    message = status.operation.message if status.operation is not None else ""
+    assert message.startswith("nothing was changed: ")
+    assert f"belongs to application {hub.tracking('first')}; give the hook another name" in message
+    after = await people.get(hub.key("ConfigMap", "a"))
+    assert before is not None and after is not None and after["data"] == {"owner": "first"}
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert await people.get(hub.key("ConfigMap", "b")) is None
+
+
+async def test_a_hook_does_not_delete_what_is_nobody_s(hub: Hub, people: People) -> None:
+    theirs = await people.create(config_map("a", {"owner": "somebody"}))
+    once = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
+    hub.assign([hook(config_map("a"), "PreSync"), config_map("b")], policy=once)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed")
+    assert status.operation is not None and "is no hook and of no application" in status.operation.message
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["metadata"]["uid"] == theirs["metadata"]["uid"]
+
+
+async def test_a_hook_takes_over_from_the_same_hook_run_by_others(hub: Hub, people: People, clock: TurnedClock) -> None:
+    """As Argo CD or Helm has left it."""
+    theirs = await people.create(hook(config_map("a", {"owner": "argo"}), "PreSync"))
+    hub.assign([hook(config_map("a"), "PreSync"), config_map("b")])
+    await turned(hub, clock)
+    await hub.synced()
+    found = await people.get(hub.key("ConfigMap", "a"))
+    assert found is not None and found["metadata"]["uid"] != theirs["metadata"]["uid"]
+
+
+async def test_a_resource_is_left_to_the_application_whose_hook_it_is(
+    hub: Hub, people: People, clock: TurnedClock
+) -> None:
+    hub.assign([hook(config_map("a", {"owner": "first"}), "PreSync"), config_map("c")], name="first")
+    await turned(hub, clock, "first")
+    await hub.synced("first")
+    hub.assign([wave(config_map("a", {"owner": "second"}), 1), config_map("b")], name="second")
+    await turned(hub, clock, "second")
+    status = await hub.wait(lambda s: any(c.type == "SharedResourceWarning" for c in s.conditions), "second")
+    assert status.operation is not None and status.operation.phase == "Succeeded"
+    assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"owner": "first"}
+    assert await people.get(hub.key("ConfigMap", "b")) is not None
