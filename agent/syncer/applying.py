@@ -149,7 +149,7 @@ async def until_gone(
 ) -> None:
     """Wait until an object that was deleted is gone; `uid` "" stands for whatever has the name.
 
-    Raises KubeError, which is a Conflict that says what it is held by when it has not gone within `seconds`, Terminated.
+    Raises Terminated, and KubeError: a Conflict that says what it is held by when it has not gone within `seconds`.
     """
     last: Object | None = None
 
