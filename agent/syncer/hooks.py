@@ -15,7 +15,7 @@ from agent.engine.health import Health, assess
 from agent.engine.operation import Phase, Result
 from agent.engine.progress import outcome
 from agent.engine.resource import TRACKING_ANNOTATION, Object, ResourceKey, tracked_by, tracking_id
-from agent.engine.tasks import Task
+from agent.engine.tasks import Task, TaskId
 from agent.engine.traits import DeletePolicy, traits_of
 from agent.kube import errors
 from agent.kube.client import DeleteOptions, Kind, KubeClient
@@ -56,6 +56,7 @@ class Hooks:
         self._manifests = manifests
         self._order = order
         self._tracking_name = tracking_name
+        self._cleaned: set[TaskId] = set()
 
     def with_patience(self, patience: Patience) -> None:
         """Go on with another patience: the one there was has come to its end."""
@@ -119,14 +120,20 @@ class Hooks:
         return _at_its_end(ended, health)
 
     async def clean(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
-        """Delete those that ended, as their policies say. What cannot be deleted now is left: the next run does it."""
+        """Delete those that ended, each once, as their policies say. What cannot be deleted now is left: the next run
+        does it."""
         for task in tasks:
-            result = self._ledger.book.get(task.id)
-            if result is None or not result.hook or result.state is Phase.RUNNING:
+            if task.id in self._cleaned or not self._is_to_go(task):
                 continue
-            wanted = DeletePolicy.SUCCEEDED if result.state is Phase.SUCCEEDED else DeletePolicy.FAILED
-            if wanted in self._policies(task):
-                await self._discard(kinds.get(task.key), self.key(task), result.uid)
+            self._cleaned.add(task.id)
+            await self._discard(kinds.get(task.key), self.key(task), self._ledger.book[task.id].uid)
+
+    def _is_to_go(self, task: Task) -> bool:
+        result = self._ledger.book.get(task.id)
+        if result is None or not result.hook or result.state is Phase.RUNNING:
+            return False
+        wanted = DeletePolicy.SUCCEEDED if result.state is Phase.SUCCEEDED else DeletePolicy.FAILED
+        return wanted in self._policies(task)
 
     async def stop(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
         """Delete those that run: the operation was terminated."""

@@ -402,8 +402,9 @@ class Runner:
     # --- waiting
 
     async def _observe(self, tasks: Iterable[Task]) -> None:
-        """See how what is waited for stands."""
+        """See how what is waited for stands. Raises StorageError."""
         now = self._clock.now_ms()
+        ended = False
         for task in tasks:
             result = self.ledger.book[task.id]
             try:
@@ -422,6 +423,10 @@ class Runner:
             if task.hook and state is Phase.FAILED:
                 kind = self.targets.kinds.get(task.key)
                 self.ledger.wrote(task, await output_of(self._client, kind, self._hooks.key(task)))
+            ended = ended or (task.hook and state is not Phase.RUNNING)
+        if ended:
+            # Its object, which tells how it ended, may go at any time: by its own rules, or as its policies say.
+            self.ledger.write()
 
     async def _look(self, task: Task, result: Result) -> tuple[Phase, str]:
         if task.hook:

@@ -268,6 +268,37 @@ async def test_an_agent_killed_as_it_makes_a_hook_makes_it_once(
         await hub.start()
 
 
+async def test_an_agent_killed_as_it_deletes_a_hook_that_ended_well_goes_on(
+    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
+) -> None:
+    """Its object is gone, and nothing but the disk tells how it ended."""
+    copies: list[Hub] = []
+
+    async def gate(call: Call) -> None:
+        if call.verb == "delete" and call.name == "gate" and not copies:
+            copies.append(hub.killed(tmp_path / "again"))
+
+    cluster.client.gate = gate
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync", "HookSucceeded")], policy=ONCE)
+    await waits(hub, "gate")
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    await people.gone(key_of_widget(hub, "gate"))
+    await hub.stop()
+    (again,) = copies
+    cluster.client.calls.clear()
+    await again.start()
+    try:
+        await turned(again, clock)
+        await again.synced()
+        assert "Widget/gate" not in made(cluster)
+    finally:
+        await again.stop()
+        # Its fixture stops it.
+        hub.open()
+        await hub.start()
+
+
 # --- their ends
 
 
