@@ -22,7 +22,7 @@ from agent.kube.client import DeleteOptions, Kind, KubeClient
 from agent.syncer.applying import APPLY, until_gone, with_name
 from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger
-from agent.syncer.orders import Order
+from agent.syncer.orders import Order, is_fixed
 from agent.syncer.patience import Patience
 from agent.syncer.targets import Manifests
 
@@ -99,7 +99,17 @@ class Hooks:
             # It will be gone by then; whether it may be made is asked under a name that is free.
             key = key._replace(name=f"{key.name[: LONGEST_NAME - NAME_ROOM]}-{self._order.id[:8]}")
         manifest = self._manifest(task, key, "")
-        await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
+        try:
+            await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
+        except errors.Rejected as error:
+            if found is None or self._replaces(task) or not is_fixed(error.message):
+                raise
+            offer = "give the hook the delete policy BeforeHookCreation as well, or delete that object"
+            raise errors.Rejected(
+                f"{error.message}; the object of an earlier run is still there, and stays by the hook's delete policy:"
+                f" {offer}",
+                error.fields,
+            ) from error
 
     async def observe(self, kind: Kind | None, task: Task, result: Result) -> tuple[Phase, str]:
         """Say how a hook stands that was made. Raises KubeError, Terminated."""

@@ -326,6 +326,16 @@ async def test_hooks_are_deleted_as_they_ask(
         await people.gone(key)
 
 
+async def test_a_hook_in_the_way_of_its_next_run_is_told_with_what_to_do(hub: Hub, clock: TurnedClock) -> None:
+    hub.assign([config_map("a"), hook(job("before", fails=True), "PreSync", "HookSucceeded")], policy=ONCE)
+    await ended(hub, "Failed")
+    hub.assign([config_map("a", {"k": "2"}), hook(job("before"), "PreSync", "HookSucceeded")], policy=ONCE)
+    status = await hub.wait(lambda s: s.operation is not None and "nothing was changed" in s.operation.message)
+    assert status.operation is not None
+    assert "the object of an earlier run is still there" in status.operation.message
+    assert "BeforeHookCreation" in status.operation.message
+
+
 async def test_a_hook_that_is_deleted_before_its_end_has_failed(hub: Hub, people: People, slow: Any) -> None:
     hub.assign([config_map("a"), hook(slow("gate"), "PreSync")], policy=ONCE)
     await waits(hub, "gate")
