@@ -327,7 +327,7 @@ def test_messages_and_fields_are_bounded() -> None:
     assert isinstance(error, Rejected)
     assert len(str(error)) < errors.MAX_MESSAGE + 100
     assert len(error.fields) <= errors.MAX_FIELDS
-    assert all(len(f) <= errors.MAX_MESSAGE for f in error.fields)
+    assert all(len(f) <= errors.MAX_MESSAGE + len(errors.CUT) for f in error.fields)
 
 
 json_values = st.recursive(
@@ -429,3 +429,21 @@ def test_redacting_survives_a_malformed_secret(data: Any) -> None:
 def test_other_kinds_are_quoted_as_they_are() -> None:
     manifest = {"kind": "ConfigMap", "data": {"a": "visible"}}
     assert redact(Rejected("visible"), manifest).message == "visible"
+
+
+def test_a_long_message_keeps_its_end() -> None:
+    """A server that quotes a whole pod says only behind it what is wrong with it."""
+    quoted = "x" * 10_000
+    message = f'Job.batch "web" is invalid: spec.template: Invalid value: "{quoted}": field is immutable'
+    error = from_status(Target("apply"), {"kind": "Status", "code": 422, "message": message})
+    assert isinstance(error, Rejected) and error.message.endswith("field is immutable")
+    assert 'Job.batch "web" is invalid' in error.message and len(error.message) < 3000
+
+
+@pytest.mark.parametrize("place", range(780, 880, 7))
+def test_no_half_of_a_secret_is_left_where_a_message_was_cut(place: int) -> None:
+    secret = "S3CR3T-" + "0123456789abcdef" * 80
+    message = "a" * place + secret + "b" * 600 + secret + "c" * 40
+    error = from_status(Target("apply"), {"kind": "Status", "code": 422, "message": message})
+    told = redact(error, {"kind": "Secret", "stringData": {"k": secret}}).message
+    assert "S3CR3T" not in told and "0123456789abcdef" not in told

@@ -12,7 +12,7 @@ from agent.engine.resource import Object, ResourceKey
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import group_of, namespace, widget
-from tests.syncer.test_hooks import ONCE, ended
+from tests.syncer.test_hooks import ONCE, ended, job
 from tests.syncer.test_waves import optional
 
 FIXED = {"immutable": True}
@@ -75,6 +75,18 @@ async def test_force_makes_anew_what_cannot_be_changed(hub: Hub, people: People,
     await hub.synced_to(second)
     found = await people.get(key)
     assert found is not None and found["data"] == {"k": "2"} and found["metadata"]["uid"] != before
+
+
+async def test_a_job_that_is_to_be_another_is_made_anew(hub: Hub, people: People) -> None:
+    """A real server quotes the whole pod of it before it says what is wrong."""
+    key = hub.key("Job", "once", "batch")
+    hub.assign([optional(job("once"), "Force=true")])
+    await hub.synced()
+    before = await uid(people, key)
+    other = job("once")
+    other["spec"]["template"]["spec"]["containers"][0]["image"] = "job:2"
+    await hub.synced_to(hub.assign([optional(other, "Force=true")]))
+    assert await uid(people, key) != before
 
 
 async def test_force_leaves_alone_what_can_be_changed(hub: Hub, people: People) -> None:

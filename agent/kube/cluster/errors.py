@@ -37,8 +37,10 @@ from agent.kube.errors import (
     Unreachable,
 )
 
-MAX_MESSAGE = 2048
+MAX_MESSAGE = 1200
 """Characters kept of a server's message; an admission webhook may send any number."""
+CUT = " … "
+"""Stands for what is left out in the middle."""
 MAX_FIELDS = 50
 MAX_RETRY_AFTER = 300.0
 
@@ -125,7 +127,15 @@ def read_failure(code: int, document: object, retry_after: str) -> Failure:
 
 def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
-    return value[:MAX_MESSAGE] if isinstance(value, str) else ""
+    return _shortened(value) if isinstance(value, str) else ""
+
+
+def _shortened(text: str) -> str:
+    """Cut a long text in its middle: a server that quotes a whole pod says only behind it what is wrong with it."""
+    if len(text) <= MAX_MESSAGE:
+        return text
+    tail = MAX_MESSAGE // 3
+    return text[: MAX_MESSAGE - tail] + CUT + text[-tail:]
 
 
 def _seconds(value: object) -> float | None:
@@ -280,11 +290,29 @@ def redact(error: KubeError, manifest: Object) -> KubeError:
     if manifest.get("kind") != "Secret":
         return error
     message = error.message
-    for value in sorted(_secret_values(manifest), key=len, reverse=True):
+    values = _secret_values(manifest)
+    for value in sorted(values, key=len, reverse=True):
         message = message.replace(value, "***")
+    message = _without_halves(message, values)
     error.message = message
     error.args = (message,)
     return error
+
+
+def _without_halves(message: str, values: set[str]) -> str:
+    """Take out what is left of a secret value that the cut went through."""
+    head, cut, tail = message.partition(CUT)
+    if not cut:
+        return message
+    for value in values:
+        beginning = ending = 0
+        if head[-3:] in value:
+            beginning = next((n for n in range(min(len(value), len(head)), 2, -1) if head.endswith(value[:n])), 0)
+        if tail[:3] in value:
+            ending = next((n for n in range(min(len(value), len(tail)), 2, -1) if tail.startswith(value[-n:])), 0)
+        head = head[: len(head) - beginning] + ("***" if beginning else "")
+        tail = ("***" if ending else "") + tail[ending:]
+    return head + CUT + tail
 
 
 def _secret_values(manifest: Object) -> set[str]:
