@@ -20,7 +20,7 @@ from agent.kube import errors
 from agent.kube.client import ApplyOptions, DeleteOptions, Kind, KubeClient
 from agent.syncer.clock import Clock
 from agent.syncer.lenient import without_unknown_fields
-from agent.syncer.orders import is_fixed
+from agent.syncer.orders import count_fixed
 from agent.syncer.patience import Patience
 
 APPLY = ApplyOptions()
@@ -52,23 +52,21 @@ class Applier:
         if take_over_first and self._options.migrate:
             await self._patience.request(lambda: self._take_over(kind, key))
         manifest = await self._respectful(kind, manifest, exists=bool(uid) or take_over_first)
-        forces = self._options.forces(traits)
         if self._options.replaces(traits):
-            if forces and uid:
+            if self._options.forces(traits) and uid:
                 return await self._anew(kind, key, manifest, traits, uid)
             return await self._replace(kind, key, manifest)
         try:
             return await self._apply(kind, manifest, traits, APPLY)
         except errors.Rejected as error:
-            if not (forces and is_fixed(error.message)):
+            if not self.may_remake(traits, error):
                 raise _with_offer(error) from error
         return await self._anew(kind, key, manifest, traits, uid)
 
-    def may_remake(self, traits: Traits, refusal: str) -> bool:
-        """Say whether an object that was refused will be deleted and made anew."""
-        if self._options.replaces(traits):
-            return self._options.forces(traits)
-        return self._options.forces(traits) and is_fixed(refusal)
+    def may_remake(self, traits: Traits, refusal: errors.Permanent) -> bool:
+        """Say whether an object that was refused will be deleted and made anew: not where a new one would be refused
+        as well, and nothing be left."""
+        return isinstance(refusal, errors.Rejected) and self._options.forces(traits) and _only_fixed(refusal)
 
     @staticmethod
     def explained(error: errors.Permanent) -> errors.Permanent:
@@ -101,21 +99,27 @@ class Applier:
         return keep_ignored(manifest, live, ignores) if live is not None else manifest
 
     async def _replace(self, kind: Kind, key: ResourceKey, manifest: Object) -> Object:
-        found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
-        if found is None:
-            return await self._patience.request(
-                lambda: self._client.create(kind, manifest, field_manager=FIELD_MANAGER)
-            )
-        metadata = {**manifest["metadata"], "resourceVersion": found["metadata"].get("resourceVersion", "")}
-        whole = {**manifest, "metadata": metadata}
+        async def replace() -> Object:
+            # Read anew with every try: controllers write to it as well.
+            found = await self._client.get(kind, key.namespace, key.name)
+            if found is None:
+                return await self._client.create(kind, manifest, field_manager=FIELD_MANAGER)
+            metadata = {**manifest["metadata"], "resourceVersion": found["metadata"].get("resourceVersion", "")}
+            return await self._client.replace(kind, {**manifest, "metadata": metadata}, field_manager=FIELD_MANAGER)
+
         try:
-            return await self._patience.request(lambda: self._client.replace(kind, whole, field_manager=FIELD_MANAGER))
+            return await self._patience.request(replace)
         except errors.Rejected as error:
             raise _with_offer(error) from error
 
     async def _anew(self, kind: Kind, key: ResourceKey, manifest: Object, traits: Traits, uid: str) -> Object:
-        options = DeleteOptions("background", uid=uid or None)
-        await self._patience.request(lambda: self._client.delete(kind, key.namespace, key.name, options))
+        if not uid:
+            # It was not this application's; what is there now is what the refusal was about.
+            there = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
+            uid = there["metadata"]["uid"] if there is not None else ""
+        if uid:
+            options = DeleteOptions("background", uid=uid)
+            await self._patience.request(lambda: self._client.delete(kind, key.namespace, key.name, options))
         # Who ends the operation now does not end this: what was deleted to be made anew would stay away.
         patience = Patience(self._clock)
 
@@ -131,9 +135,14 @@ class Applier:
             await self._client.replace(kind, mine, field_manager=FIELD_MANAGER)
 
 
+def _only_fixed(error: errors.Rejected) -> bool:
+    """Say whether nothing stands against an object but fields that cannot be changed once they are set."""
+    return count_fixed(error.message) >= max(1, len(set(error.fields)))
+
+
 def _with_offer(error: errors.Rejected) -> errors.Rejected:
     """Say what there is to do about a field that cannot be changed."""
-    if not is_fixed(error.message):
+    if not _only_fixed(error):
         return error
     offer = (
         "the object has to be deleted and made anew for that: sync with --force, or annotate it with the sync option"

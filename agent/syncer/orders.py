@@ -42,13 +42,13 @@ class Order:
         return self.options.propagation
 
 
-def is_fixed(refusal: str) -> bool:
-    """Say whether an API server's words are that a field cannot be changed once it is set."""
-    return _FIXED.search(refusal) is not None
+def count_fixed(refusal: str) -> int:
+    """Say of how many fields an API server's words are that they cannot be changed once they are set."""
+    return sum(1 for _ in _FIXED.finditer(refusal))
 
 
 _FIXED = re.compile(
-    r"immutable|may not (be )?changed?\b|cannot be (changed|updated)|updates? to .* (is|are) forbidden"
+    r"(?<!`)immutable|may not (be )?changed?\b|cannot be (changed|updated)|cannot change\b|updates? to .* (is|are) forbidden"
     r"|pod updates may not",
     re.IGNORECASE,
 )

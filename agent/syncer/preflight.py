@@ -95,7 +95,7 @@ class Preflight:
         except errors.Permanent as error:
             if pair.live is None and await self._left_to_another(kind, task):
                 return
-            if not self._applier.may_remake(traits, error.message):
+            if not self._applier.may_remake(traits, error):
                 raise self._applier.explained(error) from error
             self._note(task, "would be deleted and made anew")
             return

@@ -9,7 +9,9 @@ import pytest
 
 from agent.engine.assignment import IgnoreDifference
 from agent.engine.resource import Object, ResourceKey
-from tests.syncer.cluster import Cluster, People
+from agent.kube.client import DeleteOptions
+from agent.kube.errors import Rejected
+from tests.syncer.cluster import Call, Cluster, People
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import group_of, namespace, widget
 from tests.syncer.test_hooks import ONCE, ended, job
@@ -96,6 +98,83 @@ async def test_force_leaves_alone_what_can_be_changed(hub: Hub, people: People) 
     before = await uid(people, key)
     await hub.synced_to(hub.assign([optional(config_map("a", {"k": "2"}), "Force=true")]))
     assert await uid(people, key) == before
+
+
+@pytest.mark.parametrize("options", ["Force=true", "Replace=true,Force=true"])
+async def test_force_deletes_nothing_that_could_not_be_made_anew(
+    hub: Hub, cluster: Cluster, people: People, options: str
+) -> None:
+    key = hub.key("Deployment", "web", "apps")
+    await hub.synced_to(hub.assign([optional(deployment("web"), options)]))
+    before = await uid(people, key)
+    hub.assign([optional(misspelt("web"), options)], policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert state.message.startswith("nothing was changed: ") and "replicaz" in state.message
+    assert await uid(people, key) == before
+
+
+async def test_force_deletes_nothing_while_other_fields_are_wrong(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    """Beside a field that is fixed the refusal names one that no object may have."""
+    words = "[data: Forbidden: field is immutable when `immutable` is set, metadata.labels: Invalid value: too long]"
+    mixed = Rejected(f'ConfigMap "a" is invalid: {words}', ("data", "metadata.labels"))
+    key = hub.key("ConfigMap", "a")
+    await hub.synced_to(hub.assign([optional(config_map("a", {"k": "1"}), "Force=true")]))
+    cluster.client.trouble = lambda call: mixed if call.verb == "apply" and call.name == "a" else None
+    hub.assign([optional(config_map("a", {"k": "2"}), "Force=true")], policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert "too long" in state.message and "--force" not in state.message
+    assert cluster.client.named("delete") == []
+    assert (await people.get(key) or {})["data"] == {"k": "1"}
+
+
+async def test_force_makes_anew_a_binding_of_another_role(hub: Hub, people: People) -> None:
+    def binding(role: str) -> Object:
+        return {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "b"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        }
+
+    await hub.synced_to(hub.assign([optional(binding("view"), "Force=true")]))
+    await hub.synced_to(hub.assign([optional(binding("edit"), "Force=true")]))
+    found = await people.get(hub.key("RoleBinding", "b", "rbac.authorization.k8s.io"))
+    assert found is not None and found["roleRef"]["name"] == "edit"
+
+
+async def test_force_deletes_exactly_what_refused(hub: Hub, cluster: Cluster, people: People, monkeypatch: Any) -> None:
+    """Of an object that was nobody's, too."""
+    options: list[DeleteOptions] = []
+    delete = cluster.client.delete
+
+    async def kept(kind: Any, namespace: str, name: str, given: DeleteOptions) -> bool:
+        options.append(given)
+        return await delete(kind, namespace, name, given)
+
+    monkeypatch.setattr(cluster.client, "delete", kept)
+    key = hub.key("ConfigMap", "a")
+    await people.create({**config_map("a", {"k": "1"}), **FIXED})
+    before = await uid(people, key)
+    await hub.synced_to(hub.assign([optional({**config_map("a", {"k": "2"}), **FIXED}, "Force=true")]))
+    assert [o.uid for o in options] == [before]
+
+
+async def test_what_changes_while_it_is_replaced_is_read_again(hub: Hub, cluster: Cluster, people: People) -> None:
+    key = hub.key("ConfigMap", "a")
+    policy = with_options("Replace=true", retry=ONCE.retry)
+    await hub.synced_to(hub.assign([config_map("a", {"k": "1"})], policy=policy))
+    changes: list[Call] = []
+
+    async def gate(call: Call) -> None:
+        if call.verb == "replace" and not changes:
+            changes.append(call)
+            await people.edit(key, {"metadata": {"labels": {"changed": "meanwhile"}}})
+
+    cluster.client.gate = gate
+    await hub.synced_to(hub.assign([config_map("a", {"k": "2"})], policy=policy))
+    assert changes
 
 
 # --- Validate
