@@ -39,6 +39,8 @@ from agent.syncer.targets import NO_TARGETS, Targets
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+LOOK_ON_SECONDS = 10.0
+"""How long an operation has waited before what it has not come to yet is compared."""
 INTERRUPTED = "interrupted: the agent was stopped while it ran"
 
 
@@ -58,6 +60,8 @@ class ApplicationLoop:
         """The operation under way. It may wait for hours, and others have their turn meanwhile."""
         self._parameters = ""
         """Those it was begun for, where it is automated."""
+        self._waits_since: float | None = None
+        """When the operation under way began to wait; None while it has not."""
         self._done_operation = ""
         self._unstored = False
         """Whether the disk did not take what the last turn had to write."""
@@ -82,13 +86,15 @@ class ApplicationLoop:
         before, request = self.assignment.operation, assignment.operation
         # A cluster that is selected again before all was deleted there keeps what is left.
         kept = self.assignment.deletion is not None and assignment.deletion is None
+        # What another application of the name, or a deletion otherwise meant, has begun is not this one's.
+        replaced = self.assignment.uid != assignment.uid or _is_meant_otherwise(self.assignment, assignment)
         self._standing.reassign(assignment)
         self._automation.reassign(assignment)
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
         if self._runner is not None:
-            self._tell_runner(self._runner, assignment, terminate=terminate or kept)
+            self._tell_runner(self._runner, assignment, terminate=terminate or kept or replaced)
         # The next status acknowledges the assignment: it is due even while an operation runs.
         self._tell(soon=False)
 
@@ -98,9 +104,12 @@ class ApplicationLoop:
         runner.approve(assignment.approved_ms)
         if terminate or (assignment.deletion is not None and not runner.order.ends):
             runner.terminate()
-        elif runner.order.automated and runner.order.ref.digest != assignment.manifest_set.digest:
+        elif runner.order.automated and not runner.is_for(assignment):
             commits = ", ".join(s.revision[:12] for s in assignment.revision.sources)
             runner.supersede(f"revision {commits}" if commits else "what is assigned since")
+        else:
+            # It may be wanted again, after something else was for a moment.
+            runner.supersede("")
 
     def restore(self, operation: OperationState | None, synced: tuple[str, Revision] | None) -> None:
         """Take what the disk remembers, after a start of the agent."""
@@ -173,7 +182,8 @@ class ApplicationLoop:
         if self.buried:
             return None
         if self._runner is not None:
-            return await self._go_on(self._runner)
+            delay = await self._go_on(self._runner)
+            return delay if self._runner is None else await self._look_on(delay)
         self._end_interrupted()
         assignment = self.assignment
         if assignment.deletion is not None:
@@ -281,9 +291,27 @@ class ApplicationLoop:
     async def _run(self, assignment: Assignment, targets: Targets, order: Order, attempt: int = 1) -> float | None:
         """Begin an operation, and do of it what can be done now. Returns when to be called again."""
         self._parameters = self._automation.parameters
+        self._waits_since = None
         ledger = self._ledger(assignment, order, attempt)
         self._runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores)
         return await self._go_on(self._runner)
+
+    async def _look_on(self, delay: float | None) -> float | None:
+        """While an operation waits, see what differs meanwhile: it may wait for hours. Nothing is done about it until
+        the operation has ended. Returns when to be called again."""
+        assignment, now = self.assignment, self._clock.monotonic()
+        if assignment.deletion is not None:
+            return delay
+        self._waits_since = now if self._waits_since is None else self._waits_since
+        if now - self._waits_since < LOOK_ON_SECONDS:
+            # What is yet to be applied need not be asked about where that is a matter of moments.
+            return delay
+        targets, again = await self._preparation.targets(assignment)
+        if targets is not None:
+            self._inspection.begin(targets)
+            again = _soonest(again, await self._inspection.judge_pending(assignment, targets))
+        self._tell()
+        return _soonest(delay, again)
 
     async def _go_on(self, runner: Runner) -> float | None:
         """Do of an operation what can be done now. Returns when to be called again."""
@@ -297,6 +325,7 @@ class ApplicationLoop:
             self._runner = None
             raise
         if delay is not None:
+            self._take_verdicts(runner.ledger)
             if runner.order.ends:
                 self._standing.condition("DeletionError", runner.ledger.state.message)
             self._tell()
@@ -317,6 +346,15 @@ class ApplicationLoop:
         self._preparation.look_again()
         return RETRY_SECONDS if order.ends else 0.0
 
+    def _take_verdicts(self, ledger: Ledger) -> None:
+        """Take over what an operation that waits has found so far. It is written down once the operation has ended:
+        one that is resumed is to look at all it has applied."""
+        fresh = ledger.fresh_verdicts()
+        if fresh:
+            self._standing.believe(fresh)
+            self._inspection.settle_known()
+            self._standing.update(*fresh)
+
     def _settle_books(self, order: Order, ledger: Ledger, state: OperationState) -> None:
         """Take over what an operation found and did."""
         standing = self._standing
@@ -325,7 +363,9 @@ class ApplicationLoop:
         standing.shared = kept | ledger.shared
         standing.keep_judged(ledger.judged)
         whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
-        if state.phase is not Phase.SUCCEEDED:
+        if state.uid != self.assignment.uid:
+            pass  # It was another application's; this one has nothing to be told of it.
+        elif state.phase is not Phase.SUCCEEDED:
             standing.condition("DeletionError" if order.kind == "delete" else "SyncError", state.message)
         elif whole or order.kind == "self-heal":
             standing.clear("SyncError")
@@ -425,6 +465,14 @@ class ApplicationLoop:
         ended = {(r.sync_phase, r.key) for r in results if r.hook and r.state is Phase.SUCCEEDED}
         wanted = {(phase, key) for key, hook in hooks.hooks.items() for phase in (hook.traits.hook or ())}
         return {(phase, key) for phase, key in wanted if phase in DELETION_HOOKS} <= ended
+
+
+def _is_meant_otherwise(before: Assignment, now: Assignment) -> bool:
+    """Say whether a deletion that may be under way is to delete otherwise, or nothing any more."""
+    if before.deletion is None or now.deletion is None:
+        return False
+    same = before.deletion.propagation == now.deletion.propagation
+    return not same or deletes_resources(before) != deletes_resources(now)
 
 
 def _soonest(*delays: float | None) -> float | None:

@@ -58,6 +58,8 @@ class Ledger:
         self._hints: dict[TaskId, str] = {}
         self.judged: dict[ResourceKey, Judged | None] = {}
         """Verdicts the operation arrived at; None forgets one."""
+        self._fresh: dict[ResourceKey, Judged | None] = {}
+        """Those that were not asked for yet."""
         self.touched = resumed is not None
         """Whether it got as far as the first step that changes anything."""
         self.shared: dict[ResourceKey, str] = {}
@@ -151,8 +153,20 @@ class Ledger:
 
     def settle(self, task: Task, digest: str, content_hash: bytes, message: str, state: Phase) -> None:
         """A resource is as assigned; `state` says whether it is healthy too."""
-        self.judged[task.key] = Judged(digest, content_hash)
+        self._judge(task.key, Judged(digest, content_hash))
         self.record(task, ResultStatus.SYNCED, message, state)
+
+    def forget(self, key: ResourceKey) -> None:
+        """An object was deleted: what was judged of it counts no more."""
+        self._judge(key, None)
+
+    def _judge(self, key: ResourceKey, verdict: Judged | None) -> None:
+        self.judged[key] = self._fresh[key] = verdict
+
+    def fresh_verdicts(self) -> dict[ResourceKey, Judged | None]:
+        """Return the verdicts that have come since this was asked last."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
 
     def retryable(self, tasks: Iterable[Task]) -> bool:
         """Say whether what failed may pass by itself."""

@@ -98,8 +98,14 @@ class Runner:
         """Somebody confirmed deletions."""
         self._approved_ms = max(self._approved_ms, approved_ms)
 
+    def is_for(self, assignment: Assignment) -> bool:
+        """Say whether it brings about what is assigned."""
+        same = assignment.namespace == self._assignment.namespace
+        return same and assignment.manifest_set.digest == self.order.ref.digest
+
     def supersede(self, by: str) -> None:
-        """Something newer is assigned: end it as soon as no hook runs, where there is anything left to do."""
+        """Something newer is assigned: end it as soon as no hook runs, where there is anything left to do. "" takes that
+        back."""
         self._superseded = by
 
     # --- going on
@@ -376,7 +382,7 @@ class Runner:
             raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
         self._patience.check()
         status, message, state = await self._patience.request(lambda: self._delete(kind, live))
-        self.ledger.judged[task.key] = None
+        self.ledger.forget(task.key)
         self.ledger.record(task, status, message, state)
 
     async def _delete(self, kind: Kind, live: Live) -> tuple[ResultStatus, str, Phase]:

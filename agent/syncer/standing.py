@@ -123,13 +123,17 @@ class Standing:
 
     def keep_judged(self, judged: Mapping[ResourceKey, Judged | None]) -> None:
         """Keep verdicts, in memory and on disk; None forgets one."""
+        self.believe(judged)
+        if judged:
+            self._storage.save_judged(self.assignment.application, judged)
+
+    def believe(self, judged: Mapping[ResourceKey, Judged | None]) -> None:
+        """Keep verdicts in memory; None forgets one."""
         for key, verdict in judged.items():
             if verdict is None:
                 self.judged.pop(key, None)
             else:
                 self.judged[key] = verdict
-        if judged:
-            self._storage.save_judged(self.assignment.application, judged)
 
     def update(self, *keys: ResourceKey) -> None:
         """See how some objects stand now."""

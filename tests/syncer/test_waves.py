@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from agent.engine.resource import Object
+from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
-from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import namespace
 from tests.syncer.test_hooks import (
     BROKEN,
@@ -16,6 +17,7 @@ from tests.syncer.test_hooks import (
     WELL,
     annotated,
     ended,
+    hook,
     key_of_widget,
     made,
     turned,
@@ -228,6 +230,83 @@ async def test_an_object_that_somebody_deletes_while_it_is_waited_for(
     assert "somebody deleted it" in state.message
 
 
+# --- what is told meanwhile
+
+
+async def test_what_differs_while_a_wave_is_waited_for_is_told(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    await hub.synced_to(hub.assign([config_map("a"), config_map("b")], ))
+    objects = [wave(config_map("a"), -2), wave(slow("first"), -1), config_map("b", {"k": "2"})]
+    hub.assign(objects)
+    await until_waits(hub, clock, "first")
+    clock.advance(20)
+    status = await hub.wait(lambda s: told(s, "b") == "OutOfSync")
+    assert told(status, "a") == "" and told(status, "first") == "Synced", "applied a moment ago, and so judged"
+    await people.edit(hub.key("ConfigMap", "a"), {"data": {"k": "by hand"}})
+    status = await hub.wait(lambda s: told(s, "a") == "OutOfSync")
+    assert [d.key.name for d in hub.drifts] == ["a"]
+    await people.edit(key_of_widget(hub, "first"), BROKEN)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed")
+    assert status.health == "Degraded"
+
+
+async def test_what_is_assigned_while_an_operation_waits_is_compared(
+    hub: Hub, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [wave(slow("first"), -1), config_map("b")]
+    id = hub.operate(objects)
+    await waits(hub, "first")
+    newer = hub.assign([objects[0], config_map("b", {"k": "2"})], policy=MANUAL)
+    clock.advance(20)
+    status = await hub.wait(lambda s: s.generation == newer.generation and s.sync == "OutOfSync")
+    assert status.operation is not None and (status.operation.id, status.operation.phase) == (id, "Running")
+
+
+def told(status: ApplicationStatus, name: str) -> str:
+    """Return the sync status that an object is told with, "" for one that is fine."""
+    return next((str(r.sync) for r in status.resources if r.key.name == name), "")
+
+
+async def test_a_commit_that_is_taken_back_while_its_predecessor_runs_is_nothing(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [hook(slow("gate"), "PreSync"), config_map("a")]
+    hub.assign(objects, policy=ONCE)
+    await waits(hub, "gate")
+    other = hub.assign([config_map("other")], policy=ONCE)
+    await hub.wait(lambda s: s.generation == other.generation)
+    hub.assign(objects, policy=ONCE)
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    assert made(cluster) == ["Widget/gate", "ConfigMap/a"]
+
+
+async def test_a_newer_commit_waits_for_the_hooks_of_a_failure(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    hub.assign([hook(slow("gate"), "PreSync"), hook(config_map("sorry"), "SyncFail")], policy=ONCE)
+    await waits(hub, "gate")
+    second = hub.assign([config_map("a")], policy=ONCE)
+    await hub.wait(lambda s: s.generation == second.generation)
+    await people.edit(key_of_widget(hub, "gate"), BROKEN)
+    await hub.synced_to(second)
+    assert made(cluster) == ["Widget/gate", "ConfigMap/sorry", "ConfigMap/a"]
+    assert "out of luck" in hub.finished[0].message
+
+
+async def test_another_application_of_the_name_does_not_wait_for_the_first(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [wave(slow("first"), -1), config_map("b")]
+    hub.operate(objects)
+    await waits(hub, "first")
+    other = hub.assign([config_map("b")], uid="uid-other")
+    await hub.synced_to(other)
+    assert hub.finished[0].message == "terminated on request"
+
+
 # --- confirmations
 
 
@@ -258,6 +337,20 @@ async def test_a_deletion_waits_for_its_confirmation(hub: Hub, people: People, c
     hub.delete(replace(assignment, approved_ms=clock.now_ms()))
     await hub.wait(lambda s: s.deleted)
     assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_a_deletion_that_waits_and_is_to_leave_all_in_place_ends(
+    hub: Hub, people: People, clock: TurnedClock
+) -> None:
+    assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=("Delete=confirm",)))
+    await hub.synced()
+    hub.delete(assignment)
+    await hub.wait(lambda s: any("confirm that ConfigMap" in c.message for c in s.conditions))
+    hub.delete(assignment, cascade=False)
+    await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed" or s.deleted)
+    clock.advance(5)
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
 
 
 async def test_what_is_to_be_confirmed_is_told_by_a_dry_run(hub: Hub, cluster: Cluster) -> None:
