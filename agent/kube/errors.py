@@ -3,6 +3,7 @@
     KubeError
     ├── Retryable          the same request may succeed later
     │   ├── Unreachable        no answer: connection refused, reset, timed out, or a 5xx
+    │   │   └── WebhookUnreachable  the API server's own: an admission webhook gave it no answer
     │   ├── Throttled          429; carries retry_after
     │   ├── Conflict           409: the object changed meanwhile, or the uid precondition failed
     │   ├── NamespaceTerminating   the namespace is going away
@@ -49,6 +50,10 @@ class Permanent(KubeError):
 class Unreachable(Retryable):
     reason = "Unreachable"
     advice = "see to the cluster's API server, or to the agent's way to it"
+
+
+class WebhookUnreachable(Unreachable):
+    advice = "see to the admission webhook that is named, or to the API server's way to it"
 
 
 class Throttled(Retryable):

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from agent.kube.client import ApplyOptions
 from agent.kube.cluster import ClusterClient
-from agent.kube.errors import NamespaceTerminating, Rejected, Throttled, Unreachable
+from agent.kube.errors import NamespaceTerminating, Rejected, Throttled, WebhookUnreachable
 from tests.controlplane.access import ClusterAccess
 from tests.kube.realcluster import CONFIG_MAP, NAMESPACE, QUOTA, SECRET, client_as, config_map, eventually, refused
 from tests.kube.serving import authority, serving
@@ -158,5 +158,7 @@ async def test_a_webhook_that_is_down_is_worth_another_try(
 ) -> None:
     with webhook(control_plane, namespace, "https://127.0.0.1:1/"):
         manifest = config_map(namespace)
-        error = await refused(lambda: client.apply(CONFIG_MAP, manifest, ApplyOptions(dry_run=True)), Unreachable)
+        error = await refused(
+            lambda: client.apply(CONFIG_MAP, manifest, ApplyOptions(dry_run=True)), WebhookUnreachable
+        )
     assert "failed calling webhook" in str(error)

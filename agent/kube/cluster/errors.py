@@ -35,6 +35,7 @@ from agent.kube.errors import (
     Rejected,
     Throttled,
     Unreachable,
+    WebhookUnreachable,
 )
 
 MAX_MESSAGE = 1200
@@ -197,6 +198,8 @@ def _unreachable(_: Target, failure: Failure, text: str) -> KubeError:
         return Gone(text)
     if failure.code >= 500 and failure.retry_after is not None:
         return Throttled(text, failure.retry_after)
+    if "failed calling webhook" in failure.message:
+        return WebhookUnreachable(text)
     return Unreachable(text)
 
 
