@@ -22,7 +22,7 @@ from agent.kube.client import DeleteOptions, Kind, KubeClient
 from agent.syncer.applying import APPLY, until_gone, with_name
 from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger
-from agent.syncer.orders import Order, is_fixed
+from agent.syncer.orders import Order, count_fixed
 from agent.syncer.patience import Patience
 from agent.syncer.targets import Manifests
 
@@ -102,7 +102,7 @@ class Hooks:
         try:
             await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
         except errors.Rejected as error:
-            if found is None or self._replaces(task) or not is_fixed(error.message):
+            if found is None or self._replaces(task) or not count_fixed(error.message):
                 raise
             offer = "give the hook the delete policy BeforeHookCreation as well, or delete that object"
             raise errors.Rejected(

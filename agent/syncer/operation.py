@@ -104,8 +104,8 @@ class Runner:
         return same and assignment.manifest_set.digest == self.order.ref.digest
 
     def supersede(self, by: str) -> None:
-        """Something newer is assigned: end it as soon as no hook runs, where there is anything left to do. "" takes that
-        back."""
+        """Something newer is assigned: end it as soon as no hook runs, where there is anything left to do; "" takes
+        that back."""
         self._superseded = by
 
     # --- going on

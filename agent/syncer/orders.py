@@ -48,8 +48,8 @@ def count_fixed(refusal: str) -> int:
 
 
 _FIXED = re.compile(
-    r"(?<!`)immutable|may not (be )?changed?\b|cannot be (changed|updated)|cannot change\b|updates? to .* (is|are) forbidden"
-    r"|pod updates may not",
+    r"(?<!`)immutable|may not (be )?changed?\b|cannot be (changed|updated)|cannot change\b"
+    r"|updates? to .* (is|are) forbidden|pod updates may not",
     re.IGNORECASE,
 )
 

@@ -113,9 +113,7 @@ async def test_force_deletes_nothing_that_could_not_be_made_anew(
     assert await uid(people, key) == before
 
 
-async def test_force_deletes_nothing_while_other_fields_are_wrong(
-    hub: Hub, cluster: Cluster, people: People
-) -> None:
+async def test_force_deletes_nothing_while_other_fields_are_wrong(hub: Hub, cluster: Cluster, people: People) -> None:
     """Beside a field that is fixed the refusal names one that no object may have."""
     words = "[data: Forbidden: field is immutable when `immutable` is set, metadata.labels: Invalid value: too long]"
     mixed = Rejected(f'ConfigMap "a" is invalid: {words}', ("data", "metadata.labels"))

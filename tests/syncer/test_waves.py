@@ -236,7 +236,11 @@ async def test_an_object_that_somebody_deletes_while_it_is_waited_for(
 async def test_what_differs_while_a_wave_is_waited_for_is_told(
     hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
 ) -> None:
-    await hub.synced_to(hub.assign([config_map("a"), config_map("b")], ))
+    await hub.synced_to(
+        hub.assign(
+            [config_map("a"), config_map("b")],
+        )
+    )
     objects = [wave(config_map("a"), -2), wave(slow("first"), -1), config_map("b", {"k": "2"})]
     hub.assign(objects)
     await until_waits(hub, clock, "first")
@@ -251,9 +255,7 @@ async def test_what_differs_while_a_wave_is_waited_for_is_told(
     assert status.health == "Degraded"
 
 
-async def test_what_is_assigned_while_an_operation_waits_is_compared(
-    hub: Hub, slow: Any, clock: TurnedClock
-) -> None:
+async def test_what_is_assigned_while_an_operation_waits_is_compared(hub: Hub, slow: Any, clock: TurnedClock) -> None:
     objects = [wave(slow("first"), -1), config_map("b")]
     id = hub.operate(objects)
     await waits(hub, "first")
@@ -347,7 +349,7 @@ async def test_a_deletion_that_waits_and_is_to_leave_all_in_place_ends(
     hub.delete(assignment)
     await hub.wait(lambda s: any("confirm that ConfigMap" in c.message for c in s.conditions))
     hub.delete(assignment, cascade=False)
-    await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed" or s.deleted)
+    await hub.wait(lambda s: (s.operation is not None and s.operation.phase == "Failed") or s.deleted)
     clock.advance(5)
     await hub.wait(lambda s: s.deleted)
     assert await people.get(hub.key("ConfigMap", "a")) is not None
