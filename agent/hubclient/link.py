@@ -21,6 +21,7 @@ import grpc
 from agent.engine.assignment import Held
 from agent.errors import LinkError, StorageError
 from agent.hubclient import convert
+from agent.hubclient.fetched import Question, QuestionFailed, Shelf, fetch_for
 from agent.hubclient.intake import Intake, Taker, Voucher
 from agent.hubclient.outbox import Batch, Outbox
 from escadre.v1 import agent_pb2 as pb
@@ -38,32 +39,14 @@ COALESCE_SECONDS = 0.01
 WELCOME_SECONDS = 60.0
 
 
-class Receiver(Taker, Protocol):
+class Receiver(Taker, Shelf, Protocol):
     """The agent's side of the link's conversation; the syncer, seen from here."""
 
     def inventory(self) -> list[Held]: ...
 
     def inventory_digest(self) -> str: ...
 
-    async def answer(self, query: Question) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    id: str
-    application: str
-    kind: str
-    parameters: bytes
-    seconds: float
-
-
-class QuestionFailed(Exception):
-    """A question that has no answer: a code, and words for a person."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+    async def answer(self, query: Question, blobs: Mapping[str, bytes]) -> bytes: ...
 
 
 class Trust(Voucher, Protocol):
@@ -214,7 +197,7 @@ class Link:
                 session.heard = time.monotonic()
                 kind = message.WhichOneof("body")
                 if kind == "query":
-                    task = asyncio.create_task(self._answer(stub, message.query))
+                    task = asyncio.create_task(self._answer(stub, message.query, session))
                     answers.add(task)
                     task.add_done_callback(answers.discard)
                 elif kind is not None:
@@ -274,13 +257,14 @@ class Link:
     async def _refuse(self, session: _Session, refusals: pb.Refusals) -> None:
         await session.outgoing.put(pb.AgentMessage(refusals=refusals))
 
-    async def _answer(self, stub: Any, query: pb.Query) -> None:
+    async def _answer(self, stub: Any, query: pb.Query, session: _Session) -> None:
         """Answer on a call of its own, so that a large answer delays no assignment."""
         seconds = min(max(query.timeout_seconds, 1.0), 120.0)
         question = Question(query.id, query.application, query.kind, query.parameters, seconds)
         try:
             async with asyncio.timeout(seconds):
-                content = await self._receiver.answer(question)
+                blobs = await fetch_for(question, self._trust, self._receiver, stub, session.hear)
+                content = await self._receiver.answer(question, blobs)
             chunks = [
                 pb.AnswerChunk(id=query.id, content=content[i : i + 512 * 1024])
                 for i in range(0, max(len(content), 1), 512 * 1024)

@@ -12,15 +12,16 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
-from agent.engine.assignment import Assignment, Held, Revision
+from agent.engine.assignment import Assignment, Held, ManifestSetRef, Revision
 from agent.engine.codec import decode
 from agent.engine.manifest_set import IncompleteSet, read_manifest_set
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import inventory_digest
 from agent.errors import StorageError
+from agent.hubclient.fetched import Question, QuestionFailed
 from agent.hubclient.intake import Arrival
-from agent.hubclient.link import Question, QuestionFailed
 from agent.hubclient.outbox import Outbox
 from agent.kube import errors
 from agent.kube.client import KubeClient
@@ -32,6 +33,7 @@ from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
 from agent.syncer.questions import answer
 from agent.syncer.served import Served
+from agent.syncer.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,11 @@ class Syncer:
         candidates = [d for d in wanted if d not in offered]
         return self._storage.missing_blobs(candidates) if candidates else []
 
+    def lacking(self, ref: ManifestSetRef, offered: Mapping[str, bytes]) -> list[str]:
+        """As `missing`, of one manifest set."""
+        candidates = [d for d in self._needs(ref.digest, ref.resources, offered) if d not in offered]
+        return self._storage.missing_blobs(candidates) if candidates else []
+
     def _needed_to_delete(self, assignment: Assignment) -> dict[str, None]:
         """An agent that has lost its disk learns from the set which kinds it once applied."""
         known = self._storage.kinds_of(assignment.application)
@@ -166,13 +173,15 @@ class Syncer:
         loop = self._loops.get(application)
         return loop.assignment if loop is not None else None
 
-    async def answer(self, question: Question) -> bytes:
-        """Answer a question about one application from the cluster itself. Raises QuestionFailed."""
+    async def answer(self, question: Question, blobs: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+        """Answer a question about one application from the cluster itself; `blobs` came for it. Raises
+        QuestionFailed."""
         loop = self._loops.get(question.application)
         if loop is None or loop.buried:
             raise QuestionFailed("not-assigned", f"{question.application} is not assigned to this cluster")
         try:
-            return await answer(self._client, self._storage, self.live, loop.assignment, question)
+            shelf = Shelf(self._storage, blobs)
+            return await answer(self._client, shelf, self.live, loop.assignment, question)
         except errors.KubeError as error:
             raise QuestionFailed("cluster", f"the cluster's API: {error}") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from agent.engine.assignment import Assignment, ManifestSetRef
+from agent.engine.assignment import Assignment
 from agent.engine.diff import unified_diff
 from agent.engine.health import assess
 from agent.engine.ignore import compile_ignores
@@ -19,12 +19,12 @@ from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
 from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
-from agent.hubclient.link import Question, QuestionFailed
+from agent.hubclient.fetched import Question, QuestionFailed, read_parameters, read_set
 from agent.kube import errors
 from agent.kube.client import KubeClient
-from agent.storage import Storage
 from agent.syncer.judge import compare_with, predict
 from agent.syncer.live import LiveState
+from agent.syncer.shelf import Shelf
 from agent.syncer.targets import Targets, load_targets, manifest_of
 
 OBJECTS_LIMIT = 5000
@@ -42,15 +42,15 @@ _CHILD_KINDS = (
 
 
 async def answer(
-    client: KubeClient, storage: Storage, live: LiveState, assignment: Assignment, question: Question
+    client: KubeClient, shelf: Shelf, live: LiveState, assignment: Assignment, question: Question
 ) -> bytes:
     """Return the answer as JSON. Raises QuestionFailed, KubeError."""
-    parameters = _parameters(question)
+    parameters = read_parameters(question)
     if question.kind == "tree":
         return orjson.dumps(await _tree(client, live, assignment))
-    targets = await _targets(client, storage, assignment, parameters)
+    targets = await _targets(client, shelf, assignment, parameters)
     if question.kind == "diff":
-        return orjson.dumps(await _diff(client, storage, live, assignment, targets))
+        return orjson.dumps(await _diff(client, shelf, live, assignment, targets))
     if question.kind == "live":
         return orjson.dumps(await _live(client, targets))
     raise QuestionFailed(
@@ -58,31 +58,16 @@ async def answer(
     )
 
 
-def _parameters(question: Question) -> dict[str, Any]:
+async def _targets(client: KubeClient, shelf: Shelf, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
+    ref = read_set(parameters) or assignment.manifest_set
     try:
-        value = orjson.loads(question.parameters or b"{}")
-    except ValueError as error:
-        raise QuestionFailed("bad-question", f"the question's parameters are not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise QuestionFailed("bad-question", "the question's parameters are not a mapping")
-    return value
-
-
-async def _targets(client: KubeClient, storage: Storage, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
-    ref = assignment.manifest_set
-    digest, resources = parameters.get("manifest_set", ""), parameters.get("resources", 0)
-    if not isinstance(digest, str) or not isinstance(resources, int):
-        raise QuestionFailed("bad-question", "manifest_set is a digest, and resources the number of its entries")
-    if digest and digest != ref.digest:
-        ref = ManifestSetRef(digest, "", "", resources)
-    try:
-        return load_targets(storage, await client.discover(), assignment, ref)
+        return load_targets(shelf, await client.discover(), assignment, ref)
     except IncompleteSet as error:
         raise QuestionFailed("not-here", str(error)) from error
 
 
 async def _diff(
-    client: KubeClient, storage: Storage, live: LiveState, assignment: Assignment, targets: Targets
+    client: KubeClient, shelf: Shelf, live: LiveState, assignment: Assignment, targets: Targets
 ) -> dict[str, Any]:
     """Return {"resources": [{key, change: create|update|prune|error, diff, message}]} for what differs."""
     ignores = compile_ignores(assignment.ignore_differences)
@@ -93,7 +78,7 @@ async def _diff(
         target, kind = targets.resources[key], targets.kinds.get(key)
         if kind is None:
             return _row(key, "error", message="the cluster does not serve this kind")
-        content = storage.blob(target.digest)
+        content = shelf.blob(target.digest)
         if content is None:
             return _row(key, "error", message="its manifest is not on the agent's disk")
         manifest = manifest_of(content, target, assignment.tracking_name)
@@ -101,6 +86,9 @@ async def _diff(
             async with gate:
                 found = await client.get(kind, key.namespace, key.name)
                 predicted = await predict(client, kind, manifest, validate=options.validates(target.traits))
+        except errors.NotFound:
+            # Its namespace is not there yet, so nobody can say more of it than the manifest does.
+            return _row(key, "create", unified_diff(manifest, None, key, ignore=ignores.for_object(key)))
         except errors.KubeError as error:
             return _row(key, "error", message=f"{error.reason}: {error}")
         if found is None:

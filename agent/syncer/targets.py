@@ -23,6 +23,7 @@ from agent.engine.resource import (
 from agent.engine.traits import ANNOTATIONS, CRD, PLAIN, Traits, traits_of
 from agent.kube.client import Discovery, Kind
 from agent.storage import Storage
+from agent.syncer.shelf import Shelf
 
 MANIFESTS_KEPT = 200
 """Of one operation, in memory."""
@@ -44,7 +45,9 @@ class Targets:
 NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), MappingProxyType({}))
 
 
-def load_targets(storage: Storage, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef) -> Targets:
+def load_targets(
+    storage: Storage | Shelf, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef
+) -> Targets:
     """Resolve a ManifestSet from disk.
 
     Raises IncompleteSet when the set or any of its blobs is not there whole: then nothing is applied or pruned.
@@ -103,7 +106,7 @@ def resolve(
 
 
 def _unserved_scopes(
-    storage: Storage,
+    storage: Storage | Shelf,
     entries: tuple[Entry, ...],
     discovery: Discovery,
     application: str,

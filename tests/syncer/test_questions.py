@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agent.hubclient.link import Question, QuestionFailed
+from agent.hubclient.fetched import Question, QuestionFailed
 from agent.kube.errors import Forbidden, Unreachable
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import MANUAL, Hub, config_map, deployment, manifest_set
@@ -45,6 +45,24 @@ async def test_diff_against_another_set(hub: Hub) -> None:
     hub.storage.save_blobs(blobs)
     rows = (await ask(hub, "diff", manifest_set=ref.digest, resources=1))["resources"]
     assert [(r["change"], r["key"][3]) for r in rows] == [("update", "a")]
+
+
+async def test_diff_against_a_set_that_was_fetched_for_it_leaves_nothing_on_the_disk(hub: Hub) -> None:
+    hub.assign([config_map("a", {"k": "2"}), config_map("b")])
+    await hub.synced()
+    ref, blobs = manifest_set([config_map("a", {"k": "1"}), config_map("new")])
+    parameters = orjson.dumps({"manifest_set": ref.digest, "resources": 2})
+    rows = orjson.loads(await hub.syncer.answer(Question("q", hub.application(), "diff", parameters, 10), blobs))
+    changes = {row["key"][3]: row["change"] for row in rows["resources"]}
+    assert changes == {"a": "update", "new": "create", "b": "prune"}
+    assert set(hub.storage.missing_blobs(list(blobs))) == set(blobs)
+
+
+async def test_diff_of_what_goes_to_a_namespace_that_is_not_there_yet(hub: Hub) -> None:
+    hub.assign([config_map("a", namespace="nowhere-yet")], policy=MANUAL)
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+    (row,) = (await ask(hub, "diff"))["resources"]
+    assert (row["change"], row["message"]) == ("create", "") and "+  k: v" in row["diff"]
 
 
 async def test_an_application_that_is_as_assigned_has_no_diff(hub: Hub) -> None:
