@@ -35,6 +35,7 @@ from hub.fleet.gateway import Gateway
 from hub.fleet.incidents import Incidents
 from hub.fleet.listener import AgentListener, ServerIdentity
 from hub.fleet.liveness import Liveness
+from hub.fleet.post import Post
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.revocation import watch_revocations
@@ -54,6 +55,7 @@ from hub.reconcile.assign import Assigner
 from hub.reconcile.controller import Controller
 from hub.reconcile.janitor import Janitor
 from hub.reconcile.materialize import Materializer
+from hub.reconcile.preview import Previewer
 from hub.reconcile.watcher import Watcher
 from hub.render.model import RenderLimits
 from hub.render.renderer import Renderer, RendererSettings
@@ -292,16 +294,17 @@ class Hub:
         self._stack.push_async_callback(renderer.close)
         materializer = Materializer(self.store, git, renderer, self.trust.pki.sign)
         watcher = Watcher(git, settings.poll_seconds, settings.poll_jitter_seconds)
+        previewer = Previewer(self.store, self.bus, materializer)
         self.controller = Controller(self.store, self.bus, watcher, Assigner(self.store, materializer))
-        self._run(self._control(self.controller, Janitor(self.store, git)), "controller")
+        self._run(self._control(self.controller, Janitor(self.store, git), previewer), "controller")
 
-    async def _control(self, controller: Controller, janitor: Janitor) -> None:
+    async def _control(self, controller: Controller, janitor: Janitor, previewer: Previewer) -> None:
         """Be the controller while the lease is held; wait for it while another replica is."""
         while True:
             try:
                 async with self.store.lease("controller", self._holder, CONTROLLER_LEASE_SECONDS) as held:
                     if held:
-                        await asyncio.gather(controller.run(), janitor.run())
+                        await asyncio.gather(controller.run(), janitor.run(), previewer.run())
             except StoreUnavailable as error:
                 log.error("the controller's lease: %s; tried again", error.message)
             await asyncio.sleep(CONTROLLER_LEASE_SECONDS / 3)
@@ -335,6 +338,7 @@ class Hub:
             store=self.store,
             bus=self.bus,
             desk=Desk(self.store, self.bus, None),
+            post=Post(self.store, self.bus),
             accounts=accounts,
             sessions=Sessions(self.store, now),
             authorizer=BuiltInRoles(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from agent.engine.reconcile import Judged
 from agent.engine.resource import ResourceKey
-from agent.storage import Judged, Storage
+from agent.storage import Storage
 
 
 class Shelf:

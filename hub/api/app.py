@@ -97,6 +97,7 @@ def _api(services: Services) -> Api:
         door=Door(settings.agent_requests_per_minute),
         asker=Asker(services.desk),
         applying=Turns(2, 30, "texts are being applied"),
+        uploads=Turns(4, 16, "diffs of files are under way"),
         cluster_changes=asyncio.Lock(),
     )
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 
+from hub.api.about import About
 from hub.api.models.resource import ClusterDiff, ClusterTree, DiffItem, Problem, TreeNode
 from hub.api.turns import Turns
 from hub.domain.cluster import Cluster, Liveness
+from hub.domain.manifest import ManifestSetRef
 from hub.errors import HubError, Invalid, StoreUnavailable
 from hub.fleet.desk import Desk, Question
 
@@ -37,32 +39,39 @@ class Asker:
         self._slots = asyncio.Semaphore(PARALLEL)
         self._turns = Turns(_WAITING, 0, "requests wait for clusters")
 
-    async def ask(self, application: str, kind: str, clusters: Sequence[Cluster]) -> list[Answer]:
-        """Return one answer or problem for each cluster, in their order.
+    async def ask(
+        self, application: str, kind: str, clusters: Sequence[Cluster], about: About | None = None
+    ) -> list[Answer]:
+        """Return one answer or problem for each cluster, in their order; `about` what is assigned to them, if nothing
+        else is given.
 
         Raises Invalid for more clusters than are asked at once, TooManyRequests, StoreUnavailable.
         """
-        if len(clusters) > MOST_CLUSTERS:
-            raise Invalid(
-                f"the application is on {len(clusters)} clusters and at most {MOST_CLUSTERS} are asked at once: "
-                "name a cluster",
-                code="too-many-clusters",
-            )
+        check_number(clusters)
         async with self._turns.turn():
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._ask(application, kind, cluster)) for cluster in clusters]
+                    tasks = [
+                        group.create_task(self._ask(application, kind, cluster, about[cluster.uid] if about else None))
+                        for cluster in clusters
+                    ]
             except* StoreUnavailable as failures:
                 raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
-    async def _ask(self, application: str, kind: str, cluster: Cluster) -> Answer:
+    async def _ask(
+        self, application: str, kind: str, cluster: Cluster, about: ManifestSetRef | Problem | None
+    ) -> Answer:
+        if isinstance(about, Problem):
+            return Answer(cluster.name, {}, about)
         if cluster.connection.liveness is not Liveness.CONNECTED:
             message = f"the agent of {cluster.name} is not connected"
             return Answer(cluster.name, {}, Problem(code="cluster-unreachable", message=message))
+        parameters = _parameters(about) if about is not None else {}
+        question = Question(cluster.uid, application, kind, parameters, ANSWER_SECONDS)
         try:
             async with self._slots:
-                content = await self._desk.ask(Question(cluster.uid, application, kind, {}, ANSWER_SECONDS))
+                content = await self._desk.ask(question)
             value = await asyncio.to_thread(orjson.loads, content)
         except StoreUnavailable:
             raise
@@ -71,6 +80,26 @@ class Asker:
         except orjson.JSONDecodeError:
             return _malformed(cluster.name)
         return Answer(cluster.name, value) if isinstance(value, dict) else _malformed(cluster.name)
+
+
+def check_number(clusters: Sequence[Cluster]) -> None:
+    """Raises Invalid for more clusters than are asked at once."""
+    if len(clusters) > MOST_CLUSTERS:
+        raise Invalid(
+            f"the application is on {len(clusters)} clusters and at most {MOST_CLUSTERS} are asked at once: "
+            "name a cluster",
+            code="too-many-clusters",
+        )
+
+
+def _parameters(ref: ManifestSetRef) -> dict[str, str | int]:
+    """Name a manifest set as agents take it, who fetch what they lack of it."""
+    return {
+        "manifest_set": ref.digest,
+        "resources": ref.resources,
+        "signature": ref.signature.hex(),
+        "key_id": ref.key_id,
+    }
 
 
 def diff_of(answer: Answer) -> ClusterDiff:

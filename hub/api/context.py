@@ -36,6 +36,7 @@ class Api:
     door: Door
     asker: Asker
     applying: Turns
+    uploads: Turns
     cluster_changes: asyncio.Lock
     """Held while a cluster's labels are read, changed and written."""
 

@@ -52,7 +52,9 @@ CATALOGUE: Mapping[str, Meaning] = {
     "conflict": Meaning(409, "it contradicts what there is now", "look at the object, then decide"),
     "too-large": Meaning(413, "the body is larger than is taken here", "split it"),
     "unsupported-media-type": Meaning(
-        415, "the body's Content-Type is not taken here", "send application/json, or application/yaml to apply"
+        415,
+        "the body's Content-Type is not taken here",
+        "send application/json, application/yaml or application/gzip, as the path says",
     ),
     "bad-body": Meaning(422, "the body or a parameter is not what the path takes", "correct what the message names"),
     "bad-certificate": Meaning(422, "the certificate sent cannot be read", "send the one the hub issued, as PEM"),
@@ -80,6 +82,11 @@ IN_ANSWERS: Mapping[str, str] = {
     "cluster-silent": "the cluster's agent did not answer in time",
     "not-assigned": "the agent has no such application (yet)",
     "not-here": "the agent does not have all of the manifests yet",
+    "not-rendered": "the revision or the files cannot be rendered for the cluster",
+    "not-permitted": "the application's project does not let this onto the cluster",
+    "not-deployed": "the cluster's history has no such entry",
+    "manifests-gone": "the manifests are not kept any more, or could not be fetched",
+    "bad-signature": "the agent does not believe the hub's signature: its trust is out of date",
     "cluster": "the cluster's API server refused or failed",
     "too-large": "there are more objects than an answer holds",
     "malformed-answer": "the agent's answer is not understood: it may be newer than the hub",

@@ -29,6 +29,7 @@ access_log = structlog.stdlib.get_logger("hub.api.access")
 MIB = 1024 * 1024
 APPLY_LIMIT = 16 * MIB
 AGENT_LIMIT = 64 * 1024
+FILES_LIMIT = 16 * MIB
 BODY_LIMIT = 1 * MIB
 BODY_SECONDS = 60.0
 
@@ -43,6 +44,7 @@ PUBLIC = frozenset(
 """What is served without a session below /api/."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_FILES = re.compile(re.escape(PREFIX) + "/applications/[^/]+/diff")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _HEADERS = {
     "Strict-Transport-Security": "max-age=31536000",
@@ -184,6 +186,8 @@ def _needs_session(method: str, path: str) -> bool:
 def _body_limit(path: str) -> int:
     if path == f"{PREFIX}/objects/apply":
         return APPLY_LIMIT
+    if _FILES.fullmatch(path):
+        return FILES_LIMIT
     return AGENT_LIMIT if path.startswith("/agent/") else BODY_LIMIT
 
 

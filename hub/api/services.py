@@ -14,6 +14,7 @@ from hub.access.roles import Authorizer
 from hub.access.sessions import Sessions
 from hub.api.metrics import MetricSource, Telemetry
 from hub.fleet.desk import Desk
+from hub.fleet.post import Post
 from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
@@ -47,6 +48,7 @@ class Services:
     store: Store
     bus: Bus
     desk: Desk
+    post: Post
     accounts: Accounts
     sessions: Sessions
     authorizer: Authorizer

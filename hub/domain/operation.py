@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -135,6 +136,14 @@ class HistoryEntry:
     initiated_by: str
     started_at: datetime | None
     deployed_at: datetime
+
+
+def history_entry(history: Sequence[HistoryEntry], id: int) -> HistoryEntry | None:
+    """Return the entry that a rollback means among one cluster's, newest first: the one of an id, or for 0 the one
+    before the newest."""
+    if id:
+        return next((h for h in history if h.id == id), None)
+    return history[1] if len(history) > 1 else None
 
 
 def failed_state(request: OperationRequest, failure: RequestFailure) -> OperationState:

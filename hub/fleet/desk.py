@@ -1,34 +1,26 @@
 """Questions to agents and their answers, wherever the asking role runs.
 
-A question goes over the bus to whichever gateway holds the agent's stream. The answer, which may be large, is kept in
-the store as a blob for a while, and its digest goes back over the bus.
+A question goes over the bus to whichever gateway holds the agent's stream; `hub.fleet.post` carries it, and its answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import logging
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from escadre.v1 import agent_pb2 as pb
-from hub.domain.manifest import digest_of
 from hub.errors import HubError, NotFound, TooLarge, Unavailable
+from hub.fleet.post import Post
 from hub.fleet.registry import Registry
 from hub.store.bus import Bus
 from hub.store.contract import Store
 
 log = logging.getLogger(__name__)
 
-QUESTION_LIMIT = 6000
-"""Bytes, as JSON: it goes over the bus."""
-REFUSAL_LIMIT = 1000
-"""Characters of an agent's own words that go over the bus."""
 ANSWER_LIMIT = 32 * 1024 * 1024
-POLL_SECONDS = 0.25
 GRACE_SECONDS = 2.0
 TAKE_SECONDS = 180.0
 """How long an agent may take to give an answer it has begun with."""
@@ -64,8 +56,8 @@ class Desk:
     """`ask` is for any role; `run` and `take_answer` for gateways."""
 
     def __init__(self, store: Store, bus: Bus, registry: Registry | None) -> None:
-        self._store = store
         self._bus = bus
+        self._post = Post(store, bus)
         self._registry = registry
         self._put: dict[str, str] = {}
         self._taking: set[str] = set()
@@ -75,40 +67,20 @@ class Desk:
     async def ask(self, question: Question) -> bytes:
         """Return the answer (JSON). Raises Unavailable when the cluster is away or does not answer in time, HubError
         with the agent's own code when it has no answer, TooLarge for parameters beyond all measure."""
-        id = str(uuid.uuid4())
-        payload = json.dumps(
+        words = f"the cluster did not answer within {question.seconds:.0f} s; is its agent connected?"
+        return await self._post.ask(
+            "queries",
             {
-                "id": id,
                 "cluster": question.cluster,
                 "application": question.application,
                 "kind": question.kind,
                 "parameters": question.parameters,
                 "seconds": question.seconds,
-            }
+            },
+            question.seconds + GRACE_SECONDS,
+            Unavailable(words, code="cluster-silent"),
+            _refusal,
         )
-        if len(payload) > QUESTION_LIMIT:
-            raise TooLarge(f"a question of {len(payload)} bytes is too long for a cluster: {QUESTION_LIMIT} are taken")
-        async with self._bus.subscribe("answers") as subscription:
-            await self._bus.publish("queries", payload)
-            try:
-                async with asyncio.timeout(question.seconds + GRACE_SECONDS):
-                    while True:
-                        for _, text in await subscription.next():
-                            answer_id, _, rest = text.partition(" ")
-                            if answer_id == id:
-                                return await self._read_answer(rest)
-            except TimeoutError as error:
-                message = f"the cluster did not answer within {question.seconds:.0f} s; is its agent connected?"
-                raise Unavailable(message, code="cluster-silent") from error
-
-    async def _read_answer(self, text: str) -> bytes:
-        if text.startswith("!"):
-            value = json.loads(base64.b64decode(text[1:]))
-            raise _refusal(value["code"], value["message"])
-        blobs = await self._store.get_blobs([text])
-        if text not in blobs:
-            raise Unavailable("the answer is gone; ask again", code="cluster-silent")
-        return blobs[text]
 
     # --- the gateway's side
 
@@ -163,23 +135,10 @@ class Desk:
             await self._pass_back(id, answer)
 
     async def _pass_back(self, id: str, answer: _Answer) -> None:
-        error, message, content = answer.error, answer.message, answer.content
-        if error:
-            words = {"code": _printable(error)[:32], "message": _printable(message)[:REFUSAL_LIMIT]}
-            value = json.dumps(words, ensure_ascii=False).encode()
-            await self._bus.publish("answers", f"{id} !{base64.b64encode(value).decode()}")
-            return
-        digest = digest_of(bytes(content))
-        try:
-            await self._store.put_blobs({digest: bytes(content)})
-        except HubError as failure:
-            log.error("an answer could not be kept: %s", failure.message)
-            return
-        await self._bus.publish("answers", f"{id} {digest}")
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text[: REFUSAL_LIMIT * 2])
+        if answer.error:
+            await self._post.refuse(id, answer.error, answer.message)
+        else:
+            await self._post.answer(id, bytes(answer.content))
 
 
 def _refusal(code: str, message: str) -> HubError:

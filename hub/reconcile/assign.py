@@ -21,7 +21,7 @@ from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.formats.overrides import apply_overrides
-from hub.reconcile.materialize import Materialized, Materializer
+from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
 from hub.reconcile.requests import Wanted, complete, newest_for, settle
 from hub.reconcile.unassignable import Conclusion, Found, conclude
 from hub.render.errors import RenderError
@@ -143,14 +143,10 @@ class Assigner:
         self, look: _Look, permitted: Sequence[Target], *, hard: bool
     ) -> dict[str, Materialized]:
         """cluster uid → what it is to be. Clusters that share their inputs share one question."""
-        groups: dict[tuple[int, str, str], list[Target]] = {}
-        for target in permitted:
-            # Clusters with the same overrides share one tuple of sources.
-            key = (id(target.sources), target.namespace, target.cluster.capabilities.digest)
-            groups.setdefault(key, []).append(target)
-        outcomes = await asyncio.gather(*(self._materialize(look, group, hard=hard) for group in groups.values()))
+        groups = sharing_inputs(permitted)
+        outcomes = await asyncio.gather(*(self._materialize(look, group, hard=hard) for group in groups))
         result = {}
-        for group, outcome in zip(groups.values(), outcomes, strict=True):
+        for group, outcome in zip(groups, outcomes, strict=True):
             if outcome is not None:
                 result.update({target.cluster.uid: outcome for target in group})
         return result

@@ -6,6 +6,7 @@ Whatever the number of applications and clusters that use it, an input is render
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,10 @@ from hub.domain.application import Source
 from hub.domain.cluster import Capabilities
 from hub.domain.manifest import Entry, ManifestSet, ManifestSetRef, digest_of
 from hub.domain.revision import Revision, SourceRevision
+from hub.domain.targeting import Target
+from hub.domain.tree import Tree
 from hub.render import Renderer, RenderError, RenderRequest, Scan, SourceInput
+from hub.source.errors import SourceError
 from hub.source.git import GitSource
 from hub.source.repository import CommitInfo
 from hub.store.contract import RenderRecord, Store
@@ -32,6 +36,27 @@ class Materialized:
     inputs: Mapping[str, str]
     """`input_key` → object id."""
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Files that stand in for one source's repository."""
+
+    position: int
+    """Of the source."""
+    tree: Tree
+    revision: str
+    """What they are said to be."""
+
+
+def sharing_inputs(targets: Iterable[Target]) -> list[list[Target]]:
+    """Put clusters that share their inputs together: they share one question."""
+    groups: dict[tuple[int, str, str], list[Target]] = {}
+    for target in targets:
+        # Clusters with the same overrides share one tuple of sources.
+        key = (id(target.sources), target.namespace, target.cluster.capabilities.digest)
+        groups.setdefault(key, []).append(target)
+    return list(groups.values())
 
 
 def input_key(source: Source, path: str) -> str:
@@ -57,6 +82,13 @@ class Materializer:
         """Tell whether all of their servers have answered since this process began. Raises SourceError."""
         return all(self._git.asked(s.repo_url) for s in sources if not s.chart)
 
+    async def renew(self, sources: Iterable[Source]) -> None:
+        """Ask the servers of these sources what is new. One that does not answer takes nothing away: what is known of
+        it is read."""
+        for url in {s.repo_url for s in sources if not s.chart}:
+            with contextlib.suppress(SourceError):
+                await self._git.refresh(url)
+
     async def materialize(
         self,
         sources: Sequence[Source],
@@ -66,15 +98,20 @@ class Materializer:
         capabilities: Capabilities,
         *,
         again: bool = False,
+        upload: Upload | None = None,
     ) -> Materialized:
-        """Return the set for these sources at their newest commits. `again` renders whatever is stored.
+        """Return the set for these sources at their newest commits. `again` renders whatever is stored. What becomes of
+        an upload is remembered under no key: it is not what Git says.
 
         Raises SourceError, RenderError, StoreUnavailable.
         """
-        inputs, revision = await self._inputs(sources)
+        inputs, revision = await self._inputs(sources, upload)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
         scan = await self._renderer.scan(request)
-        record = await self._record(request, scan, again=again)
+        if upload is not None:
+            record = await self._known(scan) or await self._render(request, scan, keep=False)
+        else:
+            record = await self._record(request, scan, again=again)
         assert record.manifest_set is not None
         ref = self._signed(record.manifest_set)
         content = (await self._store.get_blobs([ref.digest]))[ref.digest]
@@ -86,9 +123,15 @@ class Materializer:
             warnings=(*scan.warnings, *record.warnings),
         )
 
-    async def _inputs(self, sources: Sequence[Source]) -> tuple[tuple[SourceInput, ...], Revision]:
+    async def _inputs(
+        self, sources: Sequence[Source], upload: Upload | None
+    ) -> tuple[tuple[SourceInput, ...], Revision]:
         inputs, commits = [], []
-        for source in sources:
+        for position, source in enumerate(sources):
+            if upload is not None and position == upload.position:
+                inputs.append(SourceInput(source, upload.tree, upload.revision))
+                commits.append(SourceRevision(source.repo_url, upload.revision))
+                continue
             if source.chart:
                 raise RenderError(
                     f"the source {source.repo_url} names the chart {source.chart!r} of a chart repository, which this"
@@ -126,7 +169,7 @@ class Materializer:
         digests = {e.digest for e in ManifestSet.decode(content).entries}
         return record if await self._store.have_blobs(digests) == digests else None
 
-    async def _render(self, request: RenderRequest, scan: Scan) -> RenderRecord:
+    async def _render(self, request: RenderRequest, scan: Scan, *, keep: bool = True) -> RenderRecord:
         rendered = await self._renderer.render(request, scan)
         content = rendered.manifest_set.encode()
         digest = digest_of(content)
@@ -134,7 +177,8 @@ class Materializer:
         signature, key_id = self._sign(bytes.fromhex(digest))
         ref = ManifestSetRef(digest, len(rendered.manifest_set.entries), signature, key_id)
         record = RenderRecord(scan.key, ref, warnings=rendered.warnings)
-        await self._store.put_render(record)
+        if keep:
+            await self._store.put_render(record)
         return record
 
     def _signed(self, ref: ManifestSetRef) -> ManifestSetRef:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hub.domain.manifest import ManifestSetRef
-from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
+from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest, history_entry
 from hub.domain.revision import Revision
 
 
@@ -50,7 +50,7 @@ def settle(
     if settled is not None and settled.requested_at > newest.requested_at:
         return settled
     if newest.kind is OperationKind.ROLLBACK:
-        entry = _entry(history, newest.history_id)
+        entry = history_entry(history, newest.history_id)
         if entry is None:
             which = f"history entry {newest.history_id}" if newest.history_id else "an earlier history entry"
             return Wanted(newest, problem=f"this cluster has no {which} of the application")
@@ -61,9 +61,3 @@ def settle(
 def complete(request: OperationRequest, ref: ManifestSetRef, revision: Revision) -> OperationRequest:
     """Settle a request for good."""
     return replace(request, manifest_set=ref, revision=revision, clusters=(), began=False, failures=())
-
-
-def _entry(history: Sequence[HistoryEntry], id: int) -> HistoryEntry | None:
-    if id:
-        return next((h for h in history if h.id == id), None)
-    return history[1] if len(history) > 1 else None

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
 
-Topic = Literal["applications", "refresh", "clusters", "assignments", "statuses", "revocations", "queries", "answers"]
+Topic = Literal[
+    "applications", "refresh", "clusters", "assignments", "statuses", "revocations", "queries", "previews", "answers"
+]
 
 
 class Subscription:

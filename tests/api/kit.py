@@ -41,6 +41,7 @@ from hub.domain.operation import OperationKind, OperationPhase, OperationState
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.status import ApplicationStatus, HealthStatus, SyncStatus
 from hub.fleet.desk import Desk
+from hub.fleet.post import Post
 from hub.formats.application import dump_application
 from hub.store.bus import Bus, InProcessBus
 from hub.store.sql import SqlStore
@@ -233,6 +234,7 @@ async def make_world(store: SqlStore, clock: Clock, **settings: Any) -> World:
         store=store,
         bus=bus,
         desk=Desk(store, bus, None),
+        post=Post(store, bus),
         accounts=accounts,
         sessions=Sessions(store, clock, timedelta(hours=1)),
         authorizer=BuiltInRoles(),

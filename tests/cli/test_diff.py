@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from hub.source.packed import unpack
 from tests.cli import samples
 from tests.cli.conftest import Terminal
 from tests.cli.fakehub import FakeHub, refused
@@ -82,3 +84,44 @@ def test_as_json(hub: FakeHub, run: Terminal) -> None:
 def test_a_diff_cannot_steer_the_terminal(hub: FakeHub, run: Terminal) -> None:
     hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff(diff="+a\x1b[2J\r\n\t+b\n"))]})
     assert run("app", "diff", "web").out.splitlines()[1:] == ["+a\N{REPLACEMENT CHARACTER}[2J", "\t+b"]
+
+
+def test_against_a_revision(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff())]})
+    assert run("app", "diff", "web", "--revision", "v2").code == 1
+    assert hub.requests[-1].query == {"revision": "v2"}
+
+
+def test_what_takes_long_is_asked_for_once(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, refused(503, "unavailable", "nothing was rendered"))
+    assert run("app", "diff", "web", "--revision", "v2").code == 3
+    assert len(hub.asked("GET", PATH)) == 1
+
+
+def test_against_a_directory(hub: FakeHub, run: Terminal, tmp_path: Path) -> None:
+    hub.on("POST", PATH, {"items": [samples.cluster_diff("edge-1")]})
+    tmp_path = tmp_path / "tree"
+    (tmp_path / "deploy" / "web").mkdir(parents=True)
+    (tmp_path / "deploy" / "web" / "a.yaml").write_text("a: 1")
+    assert run("app", "diff", "web", "--local", str(tmp_path / "deploy" / "web"), "--cluster", "edge-1").code == 0
+    request = hub.requests[-1]
+    assert (request.query, request.headers["content-type"]) == ({"cluster": "edge-1"}, "application/gzip")
+    assert [e.path for e in unpack(request.content).walk("")] == ["a.yaml"]
+    root = ("--local", str(tmp_path / "deploy" / "web"), "--local-repo-root", str(tmp_path))
+    assert run("app", "diff", "web", *root).code == 0
+    assert hub.requests[-1].query == {"path": "deploy/web"}
+    assert [e.path for e in unpack(hub.requests[-1].content).walk("")] == ["deploy/web/a.yaml"]
+
+
+def test_questions_that_contradict_themselves(hub: FakeHub, run: Terminal, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    for words in (
+        ("--local", str(here), "--revision", "v2"),
+        ("--local-repo-root", str(here)),
+        ("--local", str(here), "--local-repo-root", str(there)),
+        ("--local", str(tmp_path / "nowhere")),
+    ):
+        assert run("app", "diff", "web", *words).code == 2
+    assert hub.requests == []

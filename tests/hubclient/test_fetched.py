@@ -93,9 +93,7 @@ async def test_a_set_of_another_number_is_no_answer() -> None:
     assert failed.value.code == "manifests-gone"
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"manifest_set": 5}, {"resources": "many"}, {"signature": []}, {"key_id": {}}]
-)
+@pytest.mark.parametrize("parameters", [{"manifest_set": 5}, {"resources": "many"}, {"signature": []}, {"key_id": {}}])
 async def test_parameters_that_make_no_sense(parameters: dict[str, Any]) -> None:
     with pytest.raises(QuestionFailed) as failed:
         await fetched(question(**parameters), Stub())

@@ -15,8 +15,8 @@ from agent.engine.assignment import Assignment, Held, ManifestSetRef
 from agent.errors import LinkError, StorageError
 from agent.hubclient import intake as intake_module
 from agent.hubclient import link as link_module
-from agent.hubclient.intake import Arrival
 from agent.hubclient.fetched import Question, QuestionFailed
+from agent.hubclient.intake import Arrival
 from agent.hubclient.link import Link, LinkOptions, _Session
 from agent.hubclient.outbox import Outbox
 from agent.storage import Storage
@@ -207,6 +207,7 @@ async def test_what_is_not_understood_has_the_hub_dialled_again(desk: Desk, monk
 async def test_every_question_is_answered(desk: Desk, error: Exception, code: str) -> None:
     desk.receiver.answers = error
     stub = Stub()
-    await desk.link._answer(stub, pb.Query(id="q", application="argocd/web", kind="diff", timeout_seconds=5), desk.session)
+    query = pb.Query(id="q", application="argocd/web", kind="diff", timeout_seconds=5)
+    await desk.link._answer(stub, query, desk.session)
     assert [(c.id, c.error) for c in stub.answered] == [("q", code)]
     assert "uid" not in stub.answered[0].message

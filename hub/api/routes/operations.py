@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from hub.api.about import check_history
 from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.convert import history_item, operation_item, operation_request_item
 from hub.api.detail import Known, read_known
@@ -34,8 +35,8 @@ from hub.api.targets import find_resources, parse_resource, read_sets, select_cl
 from hub.domain.application import DELETION_APPROVED, with_annotation
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ResourceKey
-from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
-from hub.errors import Conflict, Invalid, NotFound
+from hub.domain.operation import OperationKind, OperationRequest, history_entry
+from hub.errors import Conflict, Invalid
 from hub.formats.policy import sync_option_problem
 
 router = private_router("operations")
@@ -84,14 +85,15 @@ async def roll_back(
     name: ApplicationName, body: RollbackRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
 ) -> OperationAccepted:
     known = await _operable(api, caller, name, namespace)
-    if known.application.spec.sync_policy.automated is not None:
+    if known.application.spec.sync_policy.automated is not None and not body.dry_run:
         raise Conflict(
             f"application {known.application.id.display} is synced automatically, which would undo a rollback at "
             "once: set its sync policy to manual first"
         )
     clusters = select_clusters(known, body.clusters)
     history = await api.services.store.history(str(known.application.id))
-    _check_history(known, clusters, history, body.history_id)
+    mine = {c.uid: history_entry([h for h in history if h.cluster == c.uid], body.history_id) for c in clusters}
+    check_history(known, mine, body.history_id)
     request = OperationRequest(
         id=str(uuid.uuid4()),
         kind=OperationKind.ROLLBACK,
@@ -238,17 +240,6 @@ async def _resources(
     wanted = [parse_resource(text) for text in texts]
     digests = {known.assignments[cluster.uid].content.manifest_set.digest for cluster in clusters}
     return find_resources(known, clusters, await read_sets(api.services.store, digests), wanted)
-
-
-def _check_history(known: Known, clusters: Sequence[Cluster], history: Sequence[HistoryEntry], id: int) -> None:
-    """Raises NotFound when there is nothing to go back to on any of the clusters."""
-    uids = {cluster.uid for cluster in clusters}
-    here = [entry for entry in history if entry.cluster in uids]
-    display = known.application.id.display
-    if id and not any(entry.id == id for entry in here):
-        raise NotFound(f"the history of application {display} has no entry {id}: see `escadre app history {display}`")
-    if not id and len(here) - len({entry.cluster for entry in here}) < 1:
-        raise NotFound(f"application {display} was deployed less than twice: there is nothing to go back to")
 
 
 def _under_way(known: Known, cluster: Cluster, requests: Sequence[OperationRequest]) -> bool:

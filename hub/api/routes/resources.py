@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request
 from starlette.responses import PlainTextResponse
 
-from hub.api.asking import diff_of, tree_of
+from hub.api.about import About, deployed, previewed
+from hub.api.asking import check_number, diff_of, tree_of
 from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.convert import drift_item, event_item
 from hub.api.detail import Known, read_known
-from hub.api.errors import documented
+from hub.api.errors import UnsupportedMediaType, documented
 from hub.api.models.event import EventList
 from hub.api.models.resource import (
     DiffReply,
@@ -27,7 +29,11 @@ from hub.api.rendered import assigned_places, at_revision, past_places, read_man
 from hub.api.routes.router import private_router
 from hub.api.store_apps import find
 from hub.api.targets import select_cluster
-from hub.errors import NotFound
+from hub.domain.application import at_revision as at_revision_of
+from hub.domain.cluster import Cluster
+from hub.domain.manifest import digest_of
+from hub.errors import Invalid, NotFound
+from hub.fleet.previews import Wish
 from hub.formats.dump import dump_documents
 
 router = private_router("resources")
@@ -39,6 +45,18 @@ Revision = Annotated[
 Digest = Annotated[
     str, Query(max_length=64, pattern=r"^([0-9a-f]{64})?$", description="A manifest set, as `history` names it.")
 ]
+AtRevision = Annotated[
+    str, Query(max_length=255, description="A commit, branch, tag or version range in place of the source's.")
+]
+AtEntry = Annotated[
+    int | None,
+    Query(ge=0, le=2**53, description="What this entry of each history deployed; 0: the one before the newest."),
+]
+PathInFiles = Annotated[
+    str,
+    Query(max_length=1000, description="Where among the files the source's path is; empty: they are what is in it."),
+]
+PACKED = "application/gzip"
 AsFormat = Annotated[Format, Query(alias="format", description="json, or yaml for the bare manifests.")]
 _YAML: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/yaml": {"schema": {"type": "string"}}}, "description": "The rendered manifests."}
@@ -100,7 +118,7 @@ async def resources(
     "/applications/{name}/diff",
     operation_id="getDiff",
     summary="What a sync would change, as the clusters themselves say",
-    responses=documented("not-found", "too-many-clusters", "busy"),
+    responses=documented("not-found", "invalid", "too-many-clusters", "busy"),
 )
 async def diff(
     name: ApplicationName,
@@ -108,10 +126,61 @@ async def diff(
     caller: CallerDep,
     namespace: Namespace = DEFAULT,
     cluster: InCluster = "",
+    revision: AtRevision = "",
+    history_id: AtEntry = None,
 ) -> DiffReply:
+    """Without a revision or a history entry: what is assigned now. The hub renders a revision for this alone."""
     known = await _known(api, caller, name, namespace)
-    answers = await api.asker.ask(str(known.application.id), "diff", select_cluster(known, cluster))
-    return DiffReply(items=[diff_of(answer) for answer in answers])
+    if revision and history_id is not None:
+        raise Invalid("a revision and a history entry were named: name one of them")
+    clusters = select_cluster(known, cluster)
+    check_number(clusters)
+    about = None
+    if revision:
+        at_revision_of(known.application.spec.sources, revision)
+        wish = Wish(str(known.application.id), _only(clusters, cluster), revision=revision)
+        about = await previewed(api.services, wish, clusters)
+    elif history_id is not None:
+        about = await deployed(api.services, known, clusters, history_id)
+    return await _diff(api, known, clusters, about)
+
+
+@router.post(
+    "/applications/{name}/diff",
+    operation_id="diffFiles",
+    summary="What would change if files were in Git as they are sent",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "A gzipped tar of the source's path, or of the repository it is in.",
+            "content": {PACKED: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+    responses=documented("not-found", "invalid", "too-many-clusters", "busy", "unsupported-media-type"),
+)
+async def diff_files(
+    request: Request,
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+    path: PathInFiles = "",
+) -> DiffReply:
+    """The files are rendered as the source's own are, and stored nowhere for longer than that takes."""
+    application = await find(api, caller, name, namespace, "override")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PACKED:
+        raise UnsupportedMediaType(f"files are sent as {PACKED}")
+    known = await read_known(api.services.store, application)
+    clusters = select_cluster(known, cluster)
+    check_number(clusters)
+    content = await request.body()
+    digest = digest_of(content)
+    async with api.uploads.turn():
+        await api.services.store.put_blobs({digest: content})
+        wish = Wish(str(application.id), _only(clusters, cluster), upload=digest, path=path)
+        about = await previewed(api.services, wish, clusters)
+    return await _diff(api, known, clusters, about)
 
 
 @router.get(
@@ -168,6 +237,16 @@ async def events(
     found = await api.services.store.list_events(application=str(application.id), limit=limit)
     names = {cluster.uid: cluster.name for cluster in await api.services.store.list_clusters()}
     return EventList(items=[event_item(event, names) for event in found])
+
+
+async def _diff(api: Api, known: Known, clusters: Sequence[Cluster], about: About | None) -> DiffReply:
+    answers = await api.asker.ask(str(known.application.id), "diff", clusters, about)
+    return DiffReply(items=[diff_of(answer) for answer in answers])
+
+
+def _only(clusters: Sequence[Cluster], asked: str) -> str:
+    """Return the uid of the one cluster that was asked for, if one was."""
+    return clusters[0].uid if asked else ""
 
 
 async def _known(api: Api, caller: Caller, name: str, namespace: str) -> Known:
