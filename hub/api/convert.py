@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import orjson
+
 from hub.api.models.application import (
     ApplicationSummary,
     ClusterCounts,
@@ -192,6 +194,7 @@ def operation_request_item(request: OperationRequest, names: Names) -> Operation
         force=request.force,
         resources=[resource_words(key) for key in request.resources],
         sync_options=list(request.sync_options),
+        revision=request.target_revision,
         terminate=request.terminate,
         failures=[
             OperationFailureItem(clusters=[names.get(uid, uid) for uid in f.clusters], message=f.message, at=f.at)
@@ -201,7 +204,8 @@ def operation_request_item(request: OperationRequest, names: Names) -> Operation
     )
 
 
-def history_item(entry: HistoryEntry, names: Names) -> HistoryItem:
+def history_item(entry: HistoryEntry, names: Names, sources: Mapping[str, bytes]) -> HistoryItem:
+    """`sources`: by digest, what entries were made from, as far as it is kept."""
     return HistoryItem(
         id=entry.id,
         cluster=names.get(entry.cluster, entry.cluster),
@@ -212,6 +216,10 @@ def history_item(entry: HistoryEntry, names: Names) -> HistoryItem:
         initiated_by=entry.initiated_by,
         started_at=entry.started_at,
         deployed_at=entry.deployed_at,
+        sources=[
+            {**source, "repoURL": redact(str(source.get("repoURL", "")))}
+            for source in orjson.loads(sources.get(entry.sources, b"[]"))
+        ],
     )
 
 

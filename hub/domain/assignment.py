@@ -31,6 +31,8 @@ class AssignmentContent:
     operation: OperationRequest | None = None
     deletion: Deletion | None = None
     approved_at: datetime | None = None
+    sources: str = ""
+    """Digest of the blob that says what the set was made from; see `hub.formats.source.describe_sources`."""
     """When deletions that ask for a confirmation were last confirmed."""
 
     def digest(self) -> str:
@@ -39,7 +41,9 @@ class AssignmentContent:
         The signature is left out: signing again with a rotated key changes nothing that is to be done.
         """
         value = asdict(self)
-        for name in ("began", "failures"):
+        # The set says what is to be done, whatever it was made from.
+        value.pop("sources")
+        for name in ("began", "failures", "sources", "target_revision"):
             # How a request went is no part of what is to be done.
             (value["operation"] or {}).pop(name, None)
         for ref in filter(None, (value["manifest_set"], (value["operation"] or {}).get("manifest_set"))):

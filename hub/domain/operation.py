@@ -64,6 +64,10 @@ class OperationRequest:
     resources: tuple[ResourceKey, ...] = ()
     sync_options: tuple[str, ...] = ()
     terminate: bool = False
+    target_revision: str = ""
+    """For a sync: the revision to sync to this once, in place of the source's own."""
+    sources: str = ""
+    """Once settled: digest of the blob that says what the set was made from."""
     began: bool = False
     """Whether it was assigned to any cluster."""
     failures: tuple[RequestFailure, ...] = ()
@@ -136,6 +140,8 @@ class HistoryEntry:
     initiated_by: str
     started_at: datetime | None
     deployed_at: datetime
+    sources: str = ""
+    """Digest of the blob that says what it was made from; "" where that is not known."""
 
 
 def history_entry(history: Sequence[HistoryEntry], id: int) -> HistoryEntry | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from hub.domain.application import (
@@ -15,6 +15,7 @@ from hub.domain.application import (
     NameValue,
     Source,
 )
+from hub.domain.manifest import canonical_json
 from hub.formats import served
 from hub.formats.fields import Fields, Problems, described
 from hub.formats.repository import holds_password, repository_problem
@@ -53,6 +54,11 @@ def read_source(fields: Fields) -> Source:
 def source_from(value: Mapping[str, Any], path: str, problems: Problems) -> Source:
     """Read a source that stands alone, such as one that an override has changed."""
     return read_source(Fields(value, path, problems))
+
+
+def describe_sources(sources: Sequence[Source]) -> bytes:
+    """Return what a set of manifests was made from, in the YAML's own words, as canonical JSON."""
+    return canonical_json([write_source(source) for source in sources])
 
 
 def write_source(source: Source) -> dict[str, Any]:

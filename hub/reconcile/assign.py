@@ -11,16 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from hub.domain.application import Application, Deletion, Source
+from hub.domain.application import Application, Deletion, Source, at_revision
 from hub.domain.assignment import Assignment, AssignmentContent
-from hub.domain.cluster import Cluster
+from hub.domain.manifest import digest_of
 from hub.domain.operation import HistoryEntry, OperationRequest
 from hub.domain.permit import permit_destination, permit_resources, permit_sources
 from hub.domain.project import Project
 from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
+from hub.errors import Invalid
 from hub.formats.overrides import apply_overrides
+from hub.formats.source import describe_sources
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
 from hub.reconcile.requests import Wanted, complete, newest_for, settle
 from hub.reconcile.unassignable import Conclusion, Found, conclude
@@ -59,6 +61,12 @@ class _Look:
     conditions: dict[tuple[str, str], None] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     revision: Revision = Revision()
+    described: dict[str, bytes] = field(default_factory=dict)
+    """What assignments were made from, by digest."""
+    names: dict[int, str] = field(default_factory=dict)
+    """The digests of these, by the id of a target's sources, which clusters share."""
+    others: dict[tuple[int, str, str, str], Materialized | str] = field(default_factory=dict)
+    """What was rendered at other revisions for requests, or why it was not."""
     failed: bool = False
     retry: bool = False
     damaged: bool = False
@@ -104,6 +112,8 @@ class Assigner:
             look.problem(ConditionType.COMPARISON_ERROR, trouble)
         sets = await self._materialize_all(look, permitted, hard=hard)
         contents = await self._contents(look, project, permitted, sets)
+        if look.described:
+            await self._store.put_blobs(look.described)
         conclusions = self._concluded(look, targeting, contents, "; ".join(targeting.problems))
         contents += self._left_over(look, targeting)
         return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh, conclusions)
@@ -191,14 +201,14 @@ class Assigner:
         for target in permitted:
             made = sets.get(target.cluster.uid)
             if made is None:
-                standing = await self._standing(look, target, requests, history)
+                standing = await self._standing(look, project, target, history)
                 if standing is not None:
                     contents.append((target.cluster.uid, standing))
                 continue
             if self._denied(look, project, target, made):
                 continue
             content = self._content(look, target, made)
-            operation = await self._operation(look, target.cluster, requests, history, content)
+            operation = await self._operation(look, project, target, history, content)
             if operation is not None:
                 content = replace(content, operation=operation)
             # Most clusters get the same: one value for all of them is stored and encoded once.
@@ -206,15 +216,17 @@ class Assigner:
         return contents
 
     async def _standing(
-        self, look: _Look, target: Target, requests: Sequence[OperationRequest], history: Sequence[HistoryEntry]
+        self, look: _Look, project: Project, target: Target, history: Sequence[HistoryEntry]
     ) -> AssignmentContent | None:
         """Return what is assigned where nothing could be rendered, with what was asked for since and needs no render;
         None when there is nothing of the kind: the last good state is kept as it is."""
         uid = target.cluster.uid
-        existing, newest = look.existing.get(uid), newest_for(uid, requests)
-        if existing is None or existing.content.deletion is not None or newest is None or newest.means_newest:
+        existing, newest = look.existing.get(uid), newest_for(uid, look.requests)
+        if existing is None or existing.content.deletion is not None or newest is None:
             return None
-        operation = await self._operation(look, target.cluster, requests, history, existing.content)
+        if newest.means_newest and not newest.target_revision:
+            return None
+        operation = await self._operation(look, project, target, history, existing.content)
         if operation == existing.content.operation:
             return None
         # With the policy of now: one that was automated a moment ago would undo a rollback.
@@ -249,16 +261,18 @@ class Assigner:
             policy=application.spec.sync_policy,
             ignore_differences=application.spec.ignore_differences,
             approved_at=application.deletion_approved_at,
+            sources=_name(look, target.sources),
         )
 
     async def _operation(
         self,
         look: _Look,
-        cluster: Cluster,
-        requests: Sequence[OperationRequest],
+        project: Project,
+        target: Target,
         history: Sequence[HistoryEntry],
         content: AssignmentContent,
     ) -> OperationRequest | None:
+        cluster, requests = target.cluster, look.requests
         existing = look.existing.get(cluster.uid)
         settled = existing.content.operation if existing is not None else None
         mine = [h for h in history if h.cluster == cluster.uid]
@@ -268,13 +282,45 @@ class Assigner:
         if found.problem:
             look.reasons[cluster.uid] = found.problem
             return settled
+        if found.request.target_revision:
+            made = await self._at_revision(look, project, target, found.request.target_revision)
+            if isinstance(made, str):
+                look.reasons[cluster.uid] = made
+                return settled
+            sources = _described(look, at_revision(target.sources, found.request.target_revision))
+            return complete(found.request, made.ref, made.revision, sources)
         if found.history is None:
-            return complete(found.request, content.manifest_set, content.revision)
+            return complete(found.request, content.manifest_set, content.revision, content.sources)
         ref = await self._materializer.reference(found.history.manifest_set)
         if ref is None:
             look.reasons[cluster.uid] = f"the manifests of history entry {found.history.id} are gone from the hub"
             return settled
-        return complete(found.request, ref, found.history.revision)
+        return complete(found.request, ref, found.history.revision, found.history.sources)
+
+    async def _at_revision(self, look: _Look, project: Project, target: Target, revision: str) -> Materialized | str:
+        """Render another revision for a request, or say why not. Clusters that are alike share it."""
+        application, capabilities = look.application, target.cluster.capabilities
+        key = (id(target.sources), target.namespace, capabilities.digest, revision)
+        made = look.others.get(key)
+        if made is None:
+            try:
+                made = await self._materializer.materialize(
+                    at_revision(target.sources, revision),
+                    application.id.name,
+                    application.spec.project,
+                    target.namespace,
+                    capabilities,
+                )
+            except (SourceError, RenderError, Invalid) as error:
+                look.retry = look.retry or getattr(error, "retryable", False)
+                made = error.message
+            look.others[key] = made
+        if isinstance(made, str):
+            return made
+        denials = permit_resources(
+            project, made.entries, capabilities.is_namespaced, cluster=target.cluster, namespace=target.namespace
+        )
+        return denials[0].message if denials else made
 
     def _concluded(
         self, look: _Look, targeting: Targeting, contents: Sequence[tuple[str, AssignmentContent]], overall: str
@@ -322,6 +368,22 @@ class Assigner:
             conditions=conditions,
             refreshed_at=now,
         )
+
+
+def _described(look: _Look, sources: Sequence[Source]) -> str:
+    """Return the digest under which it is kept what an assignment was made from."""
+    document = describe_sources(sources)
+    digest = digest_of(document)
+    look.described[digest] = document
+    return digest
+
+
+def _name(look: _Look, sources: Sequence[Source]) -> str:
+    """As `_described`, once for all clusters that share a target's sources."""
+    name = look.names.get(id(sources))
+    if name is None:
+        name = look.names[id(sources)] = _described(look, sources)
+    return name
 
 
 def _emptiness(revision: Revision, sources: Sequence[Source]) -> str:

@@ -58,6 +58,6 @@ def settle(
     return Wanted(newest)
 
 
-def complete(request: OperationRequest, ref: ManifestSetRef, revision: Revision) -> OperationRequest:
-    """Settle a request for good."""
-    return replace(request, manifest_set=ref, revision=revision, clusters=(), began=False, failures=())
+def complete(request: OperationRequest, ref: ManifestSetRef, revision: Revision, sources: str = "") -> OperationRequest:
+    """Settle a request for good. `sources`: digest of what says what the set was made from."""
+    return replace(request, manifest_set=ref, revision=revision, sources=sources, clusters=(), began=False, failures=())

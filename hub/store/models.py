@@ -160,6 +160,9 @@ class AssignmentContentRow(SQLModel, table=True):
     id: str = _text(primary_key=True)
     manifest_set: str = _text()
     operation_manifest_set: str = _text()
+    sources: str = _text(default="")
+    """Digest of the blob that says what the set was made from; also below."""
+    operation_sources: str = _text(default="")
     document: str = _text()
 
 
@@ -213,6 +216,7 @@ class HistoryRow(SQLModel, table=True):
     id: int = Field(sa_type=BigInteger, primary_key=True)
     operation: str = _text()
     manifest_set: str = _text(index=True)
+    sources: str = _text(default="")
     deployed_at: datetime = _time()
     document: str = _text()
 

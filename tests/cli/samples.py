@@ -98,6 +98,7 @@ def request(id: str = "op-1", **values: Any) -> dict[str, Any]:
         "force": False,
         "resources": [],
         "sync_options": [],
+        "revision": "",
         "terminate": False,
         "failures": [],
         "states": [],
@@ -253,6 +254,7 @@ def history(id: int = 1, **values: Any) -> dict[str, Any]:
         "initiated_by": "ada",
         "started_at": at(minutes=3),
         "deployed_at": at(minutes=3),
+        "sources": [{"repoURL": "https://git.example/shop.git", "path": "web", "targetRevision": "main"}],
     }
     return _checked(HistoryItem, given | values)
 

@@ -110,6 +110,68 @@ async def test_rolling_back_where_git_is_gone(
     assert await data(cluster) == {"k": "1"}
 
 
+async def test_syncing_once_to_another_revision(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    cluster = await deployed(fleet, shell, repository, tmp_path)
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.write("web/all.yaml", config_map("settings", {"k": "2"}), config_map("more"))
+    commit = repository.commit("Feature")
+    out = await shell.good("app", "sync", "web", "--revision", "feature", "--dry-run", "--timeout", "30s")
+    told = {line.split()[2]: line for line in out.splitlines() if line.strip().startswith("Sync")}
+    assert "would be created" in told["default/more"] and "would be changed" in told["default/settings"]
+    assert await data(cluster) == {"k": "1"}
+    await shell.good("app", "sync", "web", "--revision", "feature", "--timeout", "30s")
+    assert await data(cluster) == {"k": "2"}
+    # Once: what is assigned is what the source says, and so the cluster is out of sync with it.
+    await eventually(shell, ("app", "get", "web"), lambda outcome: "OutOfSync" in outcome.out)
+    newest, first = json.loads(await shell.good("app", "history", "web", "-o", "json"))["items"]
+    assert (newest["revisions"][0]["revision"], newest["revisions"][0]["message"]) == (commit, "Feature")
+    assert [entry["sources"][0]["targetRevision"] for entry in (newest, first)] == ["feature", "main"]
+    outcome = await shell("app", "sync", "web", "--revision", "nowhere", "--timeout", "30s")
+    assert outcome.code == 1 and "nowhere" in outcome.out + outcome.err
+    await shell.good("app", "set", "web", "--sync-policy", "auto")
+    outcome = await shell("app", "sync", "web", "--revision", "feature")
+    assert outcome.code == 2 and "synced automatically to 'main'" in outcome.err
+    await shell.good("app", "sync", "web", "--revision", "feature", "--dry-run", "--timeout", "30s")
+
+
+async def test_another_revision_where_the_sources_own_is_broken(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    cluster = await deployed(fleet, shell, repository, tmp_path)
+    repository.write("web/all.yaml", config_map("settings", {"k": "2"}), deployment("web", 1))
+    good = repository.commit("Good")
+    (repository.path / "web/all.yaml").write_text("no: [yaml")
+    repository.commit("Broken")
+    await shell.good("app", "sync", "web", "--revision", good, "--timeout", "30s")
+    assert await data(cluster) == {"k": "2"}
+
+
+async def test_history_says_with_what_it_was_made(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    (repository.path / "web/all.yaml").rename(repository.path / "all.yaml")
+    (repository.path / "web/templates").mkdir()
+    repository.write("web/Chart.yaml", {"apiVersion": "v2", "name": "web", "version": "1.0.0"})
+    values = config_map("settings", {"k": "{{ .Values.k }}"})
+    repository.write("web/templates/settings.yaml", values)
+    repository.commit("Chart")
+    helm = {"parameters": [{"name": "k", "value": "one"}]}
+    source = {"repoURL": repository.url, "path": "web", "targetRevision": "main", "helm": helm}
+    await deployed(fleet, shell, repository, tmp_path, source=source)
+    await shell.good("app", "set", "web", "--helm-set", "k=two")
+    await shell.good("app", "sync", "web", "--timeout", "30s")
+    items = json.loads(await shell.good("app", "history", "web", "-o", "json"))["items"]
+    assert [entry["sources"][0]["helm"]["parameters"][0]["value"] for entry in items] == ["two", "one"]
+    wide = await shell.good("app", "history", "web", "-o", "wide")
+    assert "k=two" in wide and "k=one" in wide and "Ada" in wide and "PARAMETERS" in wide
+    # Back to the first: with what the first was made with.
+    await shell.good("app", "rollback", "web", "1", "--timeout", "30s")
+    newest = json.loads(await shell.good("app", "history", "web", "-o", "json"))["items"][0]
+    assert (newest["id"], newest["sources"][0]["helm"]["parameters"][0]["value"]) == (3, "one")
+
+
 async def test_a_cluster_that_is_away_has_no_diff(
     fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
 ) -> None:

@@ -29,7 +29,11 @@ async def renders(fleet: Fleet) -> None:
     """Whoever renders is there: what is asked before that is not heard."""
     bus = fleet.hub.bus
     assert isinstance(bus, InProcessBus)
-    await until_true(lambda: any("previews" in subscription.topics for subscription in bus._subscriptions))
+
+    async def listens() -> bool:
+        return any("previews" in subscription.topics for subscription in bus._subscriptions)
+
+    await until_true(listens, bool)
 
 
 async def ask(fleet: Fleet, **wish: str) -> Preview:

@@ -75,7 +75,7 @@ async def test_a_database_of_a_newer_hub(store: SqlStore, database_url: str) -> 
     with pytest.raises(SchemaTooNew, match=r"9999.*restore the backup"):
         await older.open()
     # It touched nothing, and holds nothing open.
-    await store._database.write(execute, "UPDATE alembic_version SET version_num = '0001'")
+    await store._database.write(execute, "UPDATE alembic_version SET version_num = '0002'")
     await older.open()
     await older.close()
 
@@ -95,10 +95,10 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 def _with_broken_step(directory: Path) -> object:
     shutil.copytree(Path(schema.__file__).parent / "migrations", directory)
-    (directory / "versions" / "0002_broken.py").write_text(
+    (directory / "versions" / "0003_broken.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        "revision, down_revision = '0003', '0002'\n"
         "def upgrade():\n"
         "    op.create_table('half', sa.Column('a', sa.Text(), primary_key=True))\n"
         "    raise RuntimeError('half-way')\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from hub.api.models.base import Reply, Request, Time
@@ -19,6 +21,8 @@ class SyncRequest(Request):
     force: bool = False
     resources: list[str] = Field(default=[], max_length=_MOST_RESOURCES)
     """Only these: "GROUP:KIND:NAME" or "GROUP:KIND:NAMESPACE/NAME", the group empty for core kinds."""
+    revision: str = Field(default="", max_length=255)
+    """Sync to this commit, branch, tag or version range once, in place of the source's own."""
     sync_options: list[str] = Field(default=[], max_length=100)
     """Such as "Replace=true"; they add to the application's own for this once."""
 
@@ -130,6 +134,8 @@ class OperationRequestItem(Reply):
     force: bool
     resources: list[str]
     sync_options: list[str]
+    revision: str
+    """As asked for; empty: what the source says."""
     terminate: bool
     failures: list[OperationFailureItem]
     """Where it could not be assigned; elsewhere it may have begun."""
@@ -154,6 +160,9 @@ class HistoryItem(Reply):
     initiated_by: str
     started_at: Time | None
     deployed_at: Time
+    sources: list[dict[str, Any]]
+    """What it was made from, as an Application's `sources` are written: parameters and overrides as they were in force.
+    Empty where that is not known."""
 
 
 class HistoryList(Reply):

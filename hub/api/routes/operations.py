@@ -32,7 +32,13 @@ from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
 from hub.api.routes.router import private_router
 from hub.api.store_apps import find
 from hub.api.targets import find_resources, parse_resource, read_sets, select_cluster, select_clusters
-from hub.domain.application import DELETION_APPROVED, with_annotation
+from hub.domain.application import (
+    DELETION_APPROVED,
+    Application,
+    at_revision,
+    main_source,
+    with_annotation,
+)
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ResourceKey
 from hub.domain.operation import OperationKind, OperationRequest, history_entry
@@ -58,6 +64,8 @@ async def sync(
     for option in body.sync_options:
         if problem := sync_option_problem(option):
             raise Invalid(f"sync option {option[:100]!r} {problem}")
+    if body.revision:
+        _check_revision(known.application, body)
     clusters = select_clusters(known, body.clusters)
     request = OperationRequest(
         id=str(uuid.uuid4()),
@@ -65,6 +73,7 @@ async def sync(
         initiated_by=caller.name,
         requested_at=api.services.clock(),
         clusters=_uids(clusters, body.clusters),
+        target_revision=body.revision,
         prune=body.prune,
         dry_run=body.dry_run,
         force=body.force,
@@ -217,7 +226,8 @@ async def history(
     known = await read_known(api.services.store, await find(api, caller, name, namespace))
     uid = select_cluster(known, cluster)[0].uid if cluster else ""
     entries = await api.services.store.history(str(known.application.id), uid)
-    return HistoryList(items=[history_item(entry, known.names) for entry in entries[:limit]])
+    sources = await api.services.store.get_blobs({entry.sources for entry in entries[:limit] if entry.sources})
+    return HistoryList(items=[history_item(entry, known.names, sources) for entry in entries[:limit]])
 
 
 async def _operable(api: Api, caller: Caller, name: str, namespace: str) -> Known:
@@ -225,6 +235,19 @@ async def _operable(api: Api, caller: Caller, name: str, namespace: str) -> Know
     if application.deletion is not None:
         raise Conflict(f"application {application.id.display} is being deleted")
     return await read_known(api.services.store, application)
+
+
+def _check_revision(application: Application, body: SyncRequest) -> None:
+    """Raises Invalid where there is not the one source that it would be a revision of, Conflict where it would be
+    undone at once."""
+    spec = application.spec
+    at_revision(spec.sources, body.revision)
+    followed = spec.sources[main_source(spec.sources) or 0].target_revision
+    if spec.sync_policy.automated is not None and not body.dry_run and body.revision != followed:
+        raise Conflict(
+            f"application {application.id.display} is synced automatically to {followed!r}, which would undo a sync to "
+            f"{body.revision!r} at once: set its sync policy to manual first, or change its targetRevision"
+        )
 
 
 def _uids(clusters: Sequence[Cluster], asked: Sequence[str]) -> tuple[str, ...]:

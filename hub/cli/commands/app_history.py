@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from hub.cli.apps import app_argument
@@ -22,6 +24,25 @@ def _commit(item: Item) -> str:
     return f"{subject} ({first['author']})" if first["author"] else subject
 
 
+def _author(item: Item) -> str:
+    return item["revisions"][0]["author"] if item["revisions"] else ""
+
+
+def _parameters(item: Item) -> str:
+    """Name what was set beside Git: Helm parameters, kustomize images and replicas, and which other options."""
+    return ", ".join(word for source in item["sources"] for word in _words(source))
+
+
+def _words(source: Item) -> Iterator[str]:
+    helm, kustomize = source.get("helm") or {}, source.get("kustomize") or {}
+    yield from (f"{p['name']}={p['value']}" for p in helm.get("parameters", ()))
+    yield from helm.get("valueFiles", ())
+    yield from kustomize.get("images", ())
+    yield from (f"{r['name']}×{r['count']}" for r in kustomize.get("replicas", ()))
+    told = {"parameters", "valueFiles", "images", "replicas"}
+    yield from (f"{tool}.{key}" for tool in ("helm", "kustomize") for key in source.get(tool) or {} if key not in told)
+
+
 COLUMNS = (
     Column("CLUSTER", lambda item: item["cluster"]),
     Column("ID", lambda item: item["id"]),
@@ -30,6 +51,9 @@ COLUMNS = (
     Column("BY", lambda item: item["initiated_by"]),
     Column("COMMIT", _commit),
     Column("DEPLOYED AT", lambda item: item["deployed_at"], wide=True),
+    Column("AUTHOR", _author, wide=True),
+    Column("TARGET", lambda item: ",".join(s.get("targetRevision", "HEAD") for s in item["sources"]), wide=True),
+    Column("PARAMETERS", _parameters, wide=True),
     Column("MANIFEST SET", lambda item: item["manifest_set"][:12], wide=True),
     Column("OPERATION", lambda item: item["operation_id"], wide=True),
 )
@@ -48,7 +72,11 @@ COLUMNS = (
 @output_option()
 @pass_session
 def command(session: Session, app: str, cluster: str | None, limit: int, output: str) -> None:
-    """Show what of APP was deployed on its clusters, newest first. `escadre app rollback` takes the ID."""
+    """Show what of APP was deployed on its clusters, newest first. `escadre app rollback` takes the ID.
+
+    As many entries are kept for each cluster as the application's revisionHistoryLimit says, 10 by default. `-o wide`
+    adds the author and the parameters in force then; json and yaml have the sources in full.
+    """
     path, params = application_path(app, "/history")
     reply = session.api.get(path, cluster=cluster, limit=limit, **params)
     print_items(

@@ -16,6 +16,7 @@ from hub.cli.session import Session, pass_session
     example="""
     escadre app sync web
     escadre app sync web --cluster edge-1 --cluster edge-2 --prune --timeout 5m
+    escadre app sync web --revision v1.4.2
     escadre app sync web --resource apps:Deployment:web/frontend --dry-run
     """,
 )
@@ -29,6 +30,10 @@ from hub.cli.session import Session, pass_session
     metavar="GROUP:KIND:[NAMESPACE/]NAME",
     help="Only this resource, without hooks and history; give it again for more.",
 )
+@click.option(
+    "--revision", default="", metavar="REVISION", help="Sync to this commit, branch, tag or version range, this once."
+)
+@click.option("--replace", is_flag=True, help="Replace objects instead of applying: as the sync option Replace=true.")
 @click.option("--sync-option", "sync_options", multiple=True, metavar="NAME=VALUE", help="One more, for this sync.")
 @output_option("table", "json", "yaml")
 @pass_session
@@ -42,6 +47,8 @@ def command(
     timeout: float,
     force: bool,
     resources: tuple[str, ...],
+    revision: str,
+    replace: bool,
     sync_options: tuple[str, ...],
     output: str,
 ) -> None:
@@ -49,6 +56,9 @@ def command(
 
     A cluster that is not connected is not waited for: it does it once it is back. Where the hub cannot assign it,
     because of a revision that does not exist for one, it has failed, and does not begin later.
+
+    With --revision an application that is synced automatically is refused: it would go back at once. With --dry-run
+    the clusters say of each resource and hook what would become of it, and nothing is changed.
     """
     body = {
         "clusters": list(clusters),
@@ -56,6 +66,7 @@ def command(
         "dry_run": dry_run,
         "force": force,
         "resources": list(resources),
-        "sync_options": list(sync_options),
+        "revision": revision,
+        "sync_options": [*(["Replace=true"] if replace else []), *sync_options],
     }
     run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)

@@ -104,6 +104,8 @@ class _Target:
             "id": self.id,
             "manifest_set": self.content.manifest_set.digest,
             "operation_manifest_set": operation.manifest_set.digest if operation else "",
+            "sources": self.content.sources,
+            "operation_sources": operation.sources if operation else "",
             "document": self.document,
         }
 

@@ -116,7 +116,8 @@ class SqlCollect(Facet, Store):
     async def _remove_blobs(self, now: datetime) -> int:
         """Mark what is led to and sweep the rest. A set that cannot be read may lead to anything: then nothing goes."""
         named = await self._database.read(_named_sets)
-        led_to = {bytes.fromhex(digest) for digest in named if _is_digest(digest)}
+        described = await self._database.read(_named_sources)
+        led_to = {bytes.fromhex(digest) for digest in (*named, *described) if _is_digest(digest)}
         for some in _batches(sorted(named), SETS_AT_ONCE):
             try:
                 led_to |= await self._database.read(_members, some)
@@ -185,6 +186,11 @@ def _named_sets(connection: Connection) -> set[str]:
         select(_HISTORY.c.manifest_set),
         select(_RENDERS.c.manifest_set),
     )
+    return set(connection.scalars(named)) - {""}
+
+
+def _named_sources(connection: Connection) -> set[str]:
+    named = union(select(_CONTENTS.c.sources), select(_CONTENTS.c.operation_sources), select(_HISTORY.c.sources))
     return set(connection.scalars(named)) - {""}
 
 

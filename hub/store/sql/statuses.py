@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, or_, select, update
 
+from hub.domain.assignment import AssignmentContent
 from hub.domain.operation import (
     HistoryEntry,
     OperationKind,
@@ -22,6 +23,7 @@ from hub.domain.status import ApplicationStatus, DriftReport
 from hub.store.codec import decode, encode
 from hub.store.contract import StatusStore
 from hub.store.models import (
+    AssignmentContentRow,
     AssignmentRow,
     DriftRow,
     HistoryRow,
@@ -33,6 +35,13 @@ from hub.store.sql.database import newest_sequence, one_of, pairs_among, seriali
 from hub.store.sql.facet import Facet, documents
 
 _ASSIGNMENTS = table_of(AssignmentRow)
+_CONTENTS = table_of(AssignmentContentRow)
+_SETS = (
+    _CONTENTS.c.manifest_set,
+    _CONTENTS.c.sources,
+    _CONTENTS.c.operation_manifest_set,
+    _CONTENTS.c.operation_sources,
+)
 _STATUSES = table_of(StatusRow)
 _DRIFTS = table_of(DriftRow)
 _HISTORY = table_of(HistoryRow)
@@ -238,18 +247,51 @@ def _put_history(connection: Connection, states: list[tuple[str, str, OperationS
     last = {(cluster, application): id for cluster, application, id in connection.execute(newest)}
     reported = one_of(connection, _HISTORY.c.operation, {state.id for _, _, state in states})
     recorded = {tuple(row) for row in connection.execute(select(*columns, _HISTORY.c.operation).where(among, reported))}
-    rows = []
+    new = []
     for cluster, application, state in states:
         if (cluster, application) not in assigned or (cluster, application, state.id) in recorded:
             continue
         recorded.add((cluster, application, state.id))
         id = last[cluster, application] = last.get((cluster, application), 0) + 1
-        rows.append(_history_row(id, cluster, application, state, now))
-    if rows:
+        new.append((id, cluster, application, state))
+    if new:
+        found = _sources(connection, {(cluster, name, state.manifest_set) for _, cluster, name, state in new})
+        rows = [
+            _history_row(id, cluster, name, state, now, found.get((cluster, name, state.manifest_set), ""))
+            for id, cluster, name, state in new
+        ]
         connection.execute(_HISTORY.insert(), rows)
 
 
-def _history_row(id: int, cluster: str, application: str, state: OperationState, now: datetime) -> Row:
+Deployed = tuple[str, str, str]
+"""(cluster, application, manifest set)"""
+
+
+def _sources(connection: Connection, deployed: Collection[Deployed]) -> dict[Deployed, str]:
+    """Say what deployments were made from: what is assigned says it or, where that has moved on meanwhile, what was
+    assigned lately and is not collected yet. Of an agent that was away for longer than that nobody knows."""
+    pairs = {(cluster, application) for cluster, application, _ in deployed}
+    columns = (_ASSIGNMENTS.c.cluster, _ASSIGNMENTS.c.application)
+    assigned = select(*columns, *_SETS).join(_CONTENTS, _CONTENTS.c.id == _ASSIGNMENTS.c.content)
+    known: dict[Deployed, str] = {}
+    for cluster, application, *sets in connection.execute(assigned.where(pairs_among(connection, columns, pairs))):
+        known |= {(cluster, application, set_): sources for set_, sources in _by_set(*sets).items()}
+    missing = {one[2] for one in deployed if not known.get(one)}
+    if not missing:
+        return known
+    among = [one_of(connection, column, missing) for column in (_SETS[0], _SETS[2])]
+    earlier: dict[tuple[str, str], str] = {}
+    for document, *sets in connection.execute(select(_CONTENTS.c.document, *_SETS).where(or_(*among))):
+        application = decode(AssignmentContent, document).application
+        earlier |= {(application, set_): sources for set_, sources in _by_set(*sets).items()}
+    return {one: known.get(one) or earlier.get(one[1:], "") for one in deployed}
+
+
+def _by_set(manifest_set: str, sources: str, operation_set: str, operation_sources: str) -> dict[str, str]:
+    return {operation_set: operation_sources, manifest_set: sources}
+
+
+def _history_row(id: int, cluster: str, application: str, state: OperationState, now: datetime, sources: str) -> Row:
     entry = HistoryEntry(
         id=id,
         application=application,
@@ -260,6 +302,7 @@ def _history_row(id: int, cluster: str, application: str, state: OperationState,
         initiated_by=state.initiated_by,
         started_at=state.started_at,
         deployed_at=state.finished_at or now,
+        sources=sources,
     )
     return {
         "application": application,
@@ -267,6 +310,7 @@ def _history_row(id: int, cluster: str, application: str, state: OperationState,
         "id": id,
         "operation": state.id,
         "manifest_set": state.manifest_set,
+        "sources": sources,
         "deployed_at": entry.deployed_at,
         "document": encode(entry),
     }
