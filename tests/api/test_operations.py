@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
-from hub.domain.application import Application
-from hub.domain.manifest import ResourceKey
+from hub.domain.application import Application, Source
+from hub.domain.manifest import ResourceKey, digest_of
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult, RequestFailure
 from hub.domain.status import HealthStatus, ResourceStatus, SyncStatus
+from hub.formats.source import describe_sources
 from tests.api.kit import COMMIT, OLDER, SECRET, SETTINGS, WEB, World, operation
 
 SHOP = "/api/v1/applications/shop"
@@ -211,3 +213,41 @@ async def test_history(world: World, admin: httpx2.AsyncClient) -> None:
     assert len((await admin.get(f"{SHOP}/history")).json()["items"]) == 3
     assert len((await admin.get(f"{SHOP}/history", params={"limit": 1})).json()["items"]) == 1
     assert (await admin.get(f"{SHOP}/history", params={"cluster": "rome"})).status_code == 404
+
+
+async def test_a_sync_to_a_revision(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.shop()
+    assert (await admin.post(f"{SHOP}/sync", json={"revision": "v2"})).status_code == 202
+    [request] = await world.store.operation_requests("argocd/shop")
+    assert request.target_revision == "v2"
+    [item] = (await admin.get(f"{SHOP}/operations")).json()["items"]
+    assert item["revision"] == "v2"
+
+
+async def test_an_automated_application_is_synced_to_no_other_revision(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.shop(automated=True)
+    reply = await admin.post(f"{SHOP}/sync", json={"revision": "v2"})
+    assert (reply.status_code, "synced automatically to 'HEAD'" in reply.json()["error"]["message"]) == (409, True)
+    for harmless in ({"revision": "HEAD"}, {"revision": "v2", "dry_run": True}, {}):
+        assert (await admin.post(f"{SHOP}/sync", json=harmless)).status_code == 202
+
+
+async def test_a_revision_of_several_sources_means_nothing(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.application(sources=(Source("https://a", path="x"), Source("https://b", path="y")))
+    reply = await admin.post(f"{SHOP}/sync", json={"revision": "v2"})
+    assert (reply.status_code, "2 sources" in reply.json()["error"]["message"]) == (422, True)
+
+
+async def test_history_says_with_what_a_deployment_was_made(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    source = Source("https://u:secret@git.example/shop.git", path="deploy", target_revision="v2")
+    document = describe_sources([source])
+    await world.store.put_blobs({digest_of(document): document})
+    [assigned] = await world.assign(shop, "uid-paris", commit=OLDER)
+    await world.store.assign([("uid-paris", replace(assigned.content, sources=digest_of(document), namespace="x"))])
+    await world.deployed(shop, "uid-paris", OLDER, "f" * 40)
+    reply = await admin.get(f"{SHOP}/history")
+    assert "secret" not in reply.text
+    newest, first = reply.json()["items"]
+    assert newest["sources"] == []
+    assert (first["sources"][0]["path"], first["sources"][0]["targetRevision"]) == ("deploy", "v2")

@@ -85,6 +85,15 @@ def test_a_sync_is_followed_by_its_events(story: Story, run: Terminal) -> None:
     assert len(story.hub.asked("GET", APP)) == 2, "once before, once at the beginning: the rest came by events"
 
 
+def test_a_revision_and_replacing_are_asked_for(story: Story, run: Terminal) -> None:
+    story.details(before("a"), samples.detail(ours("a")))
+    assert (
+        run("app", "sync", "team-a/web", "--revision", "v2", "--replace", "--sync-option", "PruneLast=true").code == 0
+    )
+    (asked,) = story.hub.asked("POST", SYNC)
+    assert (asked.json["revision"], asked.json["sync_options"]) == ("v2", ["Replace=true", "PruneLast=true"])
+
+
 def test_what_is_asked_for_is_what_the_flags_say(story: Story, run: Terminal) -> None:
     story.details(before("a", "b"), samples.detail(ours("a"), ours("b")))
     flags = ("--cluster", "a", "--cluster", "b", "--prune", "--dry-run", "--force")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from hub.domain.access import Event, Session
 from hub.domain.application import ApplicationId
-from hub.domain.manifest import ManifestSetRef
+from hub.domain.manifest import ManifestSetRef, digest_of
 from hub.domain.pki import CERTIFICATE_KEPT, CertificateRecord, JoinToken
 from hub.store.contract import RenderRecord
 from hub.store.sql import SqlStore, blobs, collect
@@ -56,6 +57,23 @@ async def test_nothing_that_something_leads_to_is_removed(store: SqlStore, clock
     assert await store.collect(clock.now) == {"blobs": len(orphaned)}
     assert await store.have_blobs(kept | orphaned) == kept
     assert await store.collect(clock.now) == {}
+
+
+async def test_what_deployments_were_made_from_stays_as_long_as_they(store: SqlStore, clock: Clock) -> None:
+    await store.put_application(application())
+    await add_clusters(store, "u1")
+    documents = {digest_of(text): text for text in (b"first", b"asked", b"second", b"orphan")}
+    first, asked, second, orphan = documents
+    await store.put_blobs(documents)
+    ref, _ = await put_set(store, b"a")
+    await store.assign([("u1", content(manifest_set=ref, sources=first))])
+    await store.put_operations([("u1", SHOP, operation("op", manifest_set=ref.digest))])
+    newer, _ = await put_set(store, b"b")
+    wanted = replace(request("r", set_digest=newer.digest), sources=asked)
+    await store.assign([("u1", content(manifest_set=newer, sources=second, operation=wanted))])
+    clock.advance(hours=2)
+    await store.collect(clock.now)
+    assert await store.have_blobs({first, asked, second, orphan}) == {first, asked, second}
 
 
 async def test_blobs_follow_what_named_them(store: SqlStore, clock: Clock) -> None:

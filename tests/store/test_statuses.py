@@ -139,6 +139,19 @@ async def test_a_deployment_leaves_one_entry_however_often_reported(assigned: Sq
     assert len(await assigned.history(SHOP)) == 3
 
 
+async def test_an_entry_says_what_it_was_made_from(assigned: SqlStore) -> None:
+    rolled = replace(request("back", set_digest="b" * 64), sources="old")
+    await assigned.assign([("u1", content(sources="new", operation=rolled))])
+    await assigned.put_operations([("u1", SHOP, operation("op-1")), ("u2", SHOP, operation("op-1"))])
+    await assigned.put_operations([("u1", SHOP, operation("back", manifest_set="b" * 64))])
+    # Of what is assigned no more, as long as it is kept.
+    await assigned.assign([("u1", content(set_digest="c" * 64, sources="newest"))])
+    await assigned.put_operations([("u1", SHOP, operation("late"))])
+    await assigned.put_operations([("u1", SHOP, operation("unknown", manifest_set="d" * 64))])
+    found = {entry.operation: entry.sources for entry in await assigned.history(SHOP, "u1")}
+    assert found == {"op-1": "new", "back": "old", "late": "new", "unknown": ""}
+
+
 async def test_what_is_no_deployment_leaves_no_entry(assigned: SqlStore) -> None:
     states = [
         operation("running", phase=OperationPhase.RUNNING),

@@ -66,7 +66,8 @@ def command(
         "dry_run": dry_run,
         "force": force,
         "resources": list(resources),
-        "revision": revision,
+        # A hub that is older takes the rest.
+        **({"revision": revision} if revision else {}),
         "sync_options": [*(["Replace=true"] if replace else []), *sync_options],
     }
     run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)
