@@ -43,6 +43,8 @@ class Retry:
     duration_seconds: float = 5.0
     factor: float = 2.0
     max_seconds: float = 180.0
+    refresh: bool = False
+    """A later attempt of a requested sync is for what is assigned then. Automated ones always are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class OperationRequest:
     resources: tuple[ResourceKey, ...] = ()
     sync_options: tuple[str, ...] = ()
     terminate: bool = False
+    retry: Retry | None = None
+    """None: one that fails is not tried again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,10 @@ class OperationState:
     total: int = 0
     failure: str = ""
     """Why it has failed, while what is to be done in that case still runs."""
+    retry_limit: int = 0
+    """How many attempts may follow the first; -1 is unlimited."""
+    next_ms: int = 0
+    """When the next attempt begins, while it waits for that; else 0."""
 
     def finish(self, phase: Phase, message: str, now_ms: int) -> OperationState:
         return replace(self, phase=phase, message=message, finished_ms=now_ms)
@@ -124,6 +128,28 @@ def retry_delay(retry: Retry, failures: int) -> float:
     except OverflowError:
         return retry.max_seconds
     return min(delay, retry.max_seconds)
+
+
+def next_attempt(retry: Retry | None, state: OperationState, now_ms: int) -> OperationState | None:
+    """Return an operation that was asked for and has failed as it waits for its next attempt; None when it has had its
+    last one, and for a dry run."""
+    if retry is None or state.phase is Phase.SUCCEEDED or state.dry_run:
+        return None
+    if 0 <= retry.limit < state.attempt:
+        return None
+    seconds = retry_delay(retry, state.attempt)
+    of = f" of {retry.limit + 1}" if retry.limit >= 0 else ""
+    message = f"attempt {state.attempt}{of} failed, the next one is {seconds:g} s later: {state.message}"
+    return replace(
+        state, phase=Phase.RUNNING, message=message, finished_ms=0, next_ms=now_ms + max(1, int(seconds * 1000))
+    )
+
+
+def attempt_due(state: OperationState, retry: Retry | None, now_ms: int) -> float:
+    """Return the seconds until a waiting operation's next attempt. A clock that was set back makes nobody wait longer
+    than the pause was."""
+    longest = retry_delay(retry, state.attempt) if retry is not None else 0.0
+    return min(longest, max(0.0, (state.next_ms - now_ms) / 1000))
 
 
 def automated_attempt(policy: SyncPolicy, parameters: str, attempts: Attempts, now_ms: int) -> float | None:

@@ -80,10 +80,7 @@ def _deletion_from_proto(deletion: pb.Deletion) -> Deletion:
 
 
 def _policy_from_proto(policy: pb.SyncPolicy) -> SyncPolicy:
-    retry = Retry()
-    if policy.HasField("retry"):
-        r = policy.retry
-        retry = Retry(r.limit, r.duration_seconds, r.factor, r.max_seconds)
+    retry = _retry_from_proto(policy.retry) if policy.HasField("retry") else Retry()
     managed = policy.HasField("namespace")
     return SyncPolicy(
         policy.automated,
@@ -95,6 +92,10 @@ def _policy_from_proto(policy: pb.SyncPolicy) -> SyncPolicy:
         namespace_labels=dict(policy.namespace.labels) if managed else None,
         namespace_annotations=dict(policy.namespace.annotations) if managed else None,
     )
+
+
+def _retry_from_proto(retry: pb.Retry) -> Retry:
+    return Retry(retry.limit, retry.duration_seconds, retry.factor, retry.max_seconds, retry.refresh)
 
 
 def _ignore_from_proto(entry: pb.IgnoreDifference) -> IgnoreDifference:
@@ -123,6 +124,7 @@ def _operation_from_proto(operation: pb.Operation) -> OperationRequest:
         resources=tuple(key_from_proto(k) for k in operation.resources),
         sync_options=tuple(operation.sync_options),
         terminate=operation.terminate,
+        retry=_retry_from_proto(operation.retry) if operation.HasField("retry") else None,
     )
 
 
@@ -217,6 +219,8 @@ def operation_to_proto(state: OperationState, *, results: bool = True) -> pb.Ope
         partial=state.partial,
         done=state.done,
         total=state.total,
+        retry_limit=state.retry_limit,
+        next_ms=state.next_ms,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
-from agent.engine.operation import OperationState, Phase
+from agent.engine.operation import OperationState, Phase, attempt_due, next_attempt
 from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
@@ -124,6 +124,9 @@ class ApplicationLoop:
             return
         terminated = self.assignment.operation is not None and self.assignment.operation.terminate
         phase, words = (Phase.FAILED, "terminated on request") if terminated else (Phase.ERROR, INTERRUPTED)
+        if operation.next_ms and not terminated:
+            phase, words = Phase.FAILED, f"something else is to be done now; {operation.message}"
+        operation = replace(operation, next_ms=0)
         self._end(operation.finish(phase, words, self._clock.now_ms()))
 
     def _goes_on(self, operation: OperationState) -> bool:
@@ -198,7 +201,12 @@ class ApplicationLoop:
         self._inspection.begin(targets)
         order = self._requested(assignment)
         if order is not None:
-            return await self._operate(assignment, targets, order)
+            pause = self._pause(order)
+            if not pause:
+                return await self._operate(assignment, targets, order)
+            looking = await self._inspection.judge_pending(assignment, targets)
+            self._tell()
+            return _soonest(again, looking, pause)
         due = self._automated_due(assignment)
         if due == 0.0:
             return await self._automated(assignment, targets)
@@ -229,7 +237,24 @@ class ApplicationLoop:
         if request.terminate or (known is not None and known.phase.finished):
             self._done_operation = request.id
             return None
-        return requested_order(assignment, request)
+        return requested_order(assignment, request, self._attempt(request.id))
+
+    def _waiting(self, id: str) -> OperationState | None:
+        """Return an operation that waits for its next attempt."""
+        last = self._standing.operation
+        return last if last is not None and last.id == id and last.next_ms and not last.phase.finished else None
+
+    def _attempt(self, id: str) -> int:
+        """Return which attempt of what somebody asked for is next, or goes on."""
+        last = self._standing.operation
+        if last is None or last.id != id:
+            return 1
+        return last.attempt + 1 if self._waiting(id) else last.attempt
+
+    def _pause(self, order: Order) -> float:
+        """Return the seconds until the next attempt may begin."""
+        waiting = self._waiting(order.id)
+        return attempt_due(waiting, order.retry, self._clock.now_ms()) if waiting is not None else 0.0
 
     def _automated_due(self, assignment: Assignment) -> float | None:
         automation, standing, set_ = self._automation, self._standing, assignment.manifest_set.digest
@@ -277,11 +302,14 @@ class ApplicationLoop:
             waiting = await self._preparation.listed(targets.kinds.values())
             if waiting is not None:
                 return waiting
-        return await self._run(assignment, targets, order)
+        return await self._run(assignment, targets, order, self._attempt(order.id))
 
     def _ledger(self, assignment: Assignment, order: Order, attempt: int = 1) -> Ledger:
         last = self._standing.operation
-        resumed = last if last is not None and last.id == order.id else None
+        # The next attempt begins anew; one that an agent was killed in goes on.
+        resumed = last if last is not None and last.id == order.id and last.attempt == attempt else None
+        if resumed is not None and resumed.manifest_set != order.ref.digest:
+            resumed = None
         ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._progress)
         if order.ends and resumed is None and last is not None and last.kind == order.kind:
             # Tried again: a hook that ended well is not run a second time.
@@ -333,12 +361,21 @@ class ApplicationLoop:
         self._runner = None
         order, ledger = runner.order, runner.ledger
         state = ledger.state
+        waiting = None if runner.terminated else next_attempt(order.retry, state, self._clock.now_ms())
         with self._storage.together():
             self._settle_books(order, ledger, state)
+            if waiting is not None:
+                self._storage.save_operation(waiting)
+                self._standing.operate(waiting)
             if order.automated:
                 touched = ledger.touched
                 self._automation.record(self._parameters, state, terminated=runner.terminated, touched=touched)
-            self._end(state)
+            if waiting is None:
+                self._end(state)
+        if waiting is not None:
+            self._tell()
+            self._preparation.look_again()
+            return 0.0
         if order.kind == "self-heal" and order.only is not None:
             self._inspection.drifts.healed(order.only)
         elif order.kind in ("sync", "rollback") and not order.automated:

@@ -78,6 +78,7 @@ class Ledger:
             dry_run=order.dry_run,
             partial=order.only is not None,
             failure=resumed.failure if resumed is not None else "",
+            retry_limit=order.retry.limit if order.retry is not None else 0,
         )
 
     def carry_over(self, earlier: OperationState) -> None:

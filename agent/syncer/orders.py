@@ -6,7 +6,7 @@ import re
 import uuid
 from dataclasses import dataclass, replace
 
-from agent.engine.assignment import Assignment, ManifestSetRef, OperationRequest, Revision
+from agent.engine.assignment import Assignment, ManifestSetRef, OperationRequest, Retry, Revision
 from agent.engine.operation import OperationState, Phase
 from agent.engine.options import SyncOptions, read_options
 from agent.engine.resource import ResourceKey
@@ -28,6 +28,8 @@ class Order:
     only: frozenset[ResourceKey] | None = None
     automated: bool = False
     """The one attempt that is made by itself for a revision and its parameters."""
+    retry: Retry | None = None
+    """Of what somebody asked for: how it is tried again when it fails."""
     checked: bool = False
     """The manifests have just been through a dry run: self-heal needs no second one."""
 
@@ -54,14 +56,17 @@ _FIXED = re.compile(
 )
 
 
-def requested_order(assignment: Assignment, request: OperationRequest) -> Order:
+def requested_order(assignment: Assignment, request: OperationRequest, attempt: int = 1) -> Order:
+    """A later attempt is for what is assigned by then, where that was asked for."""
+    renewed = attempt > 1 and request.retry is not None and request.retry.refresh
     options = read_options(assignment.policy.sync_options, request.sync_options)
     return Order(
         id=request.id,
         kind=request.kind,
         initiated_by=request.initiated_by,
-        ref=request.manifest_set,
-        revision=request.revision,
+        ref=assignment.manifest_set if renewed else request.manifest_set,
+        revision=assignment.revision if renewed else request.revision,
+        retry=request.retry,
         prune=request.prune and options.prune != "false",
         dry_run=request.dry_run,
         options=replace(options, force=options.force or request.force),

@@ -160,6 +160,8 @@ def operation_item(state: OperationState) -> OperationItem:
         partial=state.partial,
         done=state.done,
         total=state.total,
+        retry_limit=state.retry_limit,
+        next_at=state.next_at,
         results=[
             OperationResultItem(
                 **key_fields(result.key),

@@ -171,6 +171,8 @@ class Retry:
     limit: int = 5
     """-1 is unlimited."""
     backoff: Backoff = Backoff()
+    refresh: bool = False
+    """A later attempt of a requested sync is for the newest revision. Automated ones always are."""
 
 
 @dataclass(frozen=True, slots=True)

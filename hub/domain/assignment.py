@@ -46,10 +46,24 @@ class AssignmentContent:
         for name in ("began", "failures", "sources", "target_revision"):
             # How a request went is no part of what is to be done.
             (value["operation"] or {}).pop(name, None)
+        _leave_out_absent(value)
         for ref in filter(None, (value["manifest_set"], (value["operation"] or {}).get("manifest_set"))):
             ref.pop("signature")
             ref.pop("key_id")
         return digest_of(canonical_json(_plain(value)))
+
+
+def _leave_out_absent(value: dict[str, Any]) -> None:
+    """Leave out what earlier hubs did not know and nobody asked for: a new hub assigns nothing anew for its sake."""
+    retries = [value["policy"]["retry"]]
+    if value["operation"] is not None:
+        if value["operation"]["retry"] is None:
+            value["operation"].pop("retry")
+        else:
+            retries.append(value["operation"]["retry"])
+    for retry in filter(None, retries):
+        if not retry["refresh"]:
+            retry.pop("refresh")
 
 
 @dataclass(frozen=True, slots=True)

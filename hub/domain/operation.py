@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hub.domain.application import Retry
 from hub.domain.manifest import ManifestSetRef, ResourceKey
 from hub.domain.revision import Revision
 
@@ -64,6 +65,8 @@ class OperationRequest:
     resources: tuple[ResourceKey, ...] = ()
     sync_options: tuple[str, ...] = ()
     terminate: bool = False
+    retry: Retry | None = None
+    """None: where it fails it is not tried again."""
     target_revision: str = ""
     """For a sync: the revision to sync to this once, in place of the source's own."""
     sources: str = ""
@@ -124,6 +127,10 @@ class OperationState:
     partial: bool = False
     done: int = 0
     total: int = 0
+    retry_limit: int = 0
+    """How many attempts may follow the first; -1 is unlimited."""
+    next_at: datetime | None = None
+    """When the next attempt begins, while it waits for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from escadre.v1 import agent_pb2 as pb
-from hub.domain.application import IgnoreDifference, SyncPolicy
+from hub.domain.application import IgnoreDifference, Retry, SyncPolicy
 from hub.domain.assignment import Assignment
 from hub.domain.cluster import Capabilities
 from hub.domain.manifest import ManifestSetRef, ResourceKey
@@ -112,6 +112,16 @@ def revision_to_proto(revision: Revision) -> pb.Revision:
     )
 
 
+def _retry_to_proto(retry: Retry) -> pb.Retry:
+    return pb.Retry(
+        limit=retry.limit,
+        duration_seconds=retry.backoff.duration,
+        factor=retry.backoff.factor,
+        max_seconds=retry.backoff.max_duration,
+        refresh=retry.refresh,
+    )
+
+
 def _policy_to_proto(policy: SyncPolicy) -> pb.SyncPolicy:
     automated = policy.automated
     message = pb.SyncPolicy(sync_options=policy.sync_options)
@@ -121,10 +131,7 @@ def _policy_to_proto(policy: SyncPolicy) -> pb.SyncPolicy:
         message.self_heal = automated.self_heal
         message.allow_empty = automated.allow_empty
     if policy.retry is not None:
-        message.retry.limit = policy.retry.limit
-        message.retry.duration_seconds = policy.retry.backoff.duration
-        message.retry.factor = policy.retry.backoff.factor
-        message.retry.max_seconds = policy.retry.backoff.max_duration
+        message.retry.CopyFrom(_retry_to_proto(policy.retry))
     if policy.namespace is not None:
         message.namespace.SetInParent()
         message.namespace.labels.update(policy.namespace.labels)
@@ -162,6 +169,7 @@ def _request_to_proto(request: OperationRequest) -> pb.Operation:
         requested_ms=millis(request.requested_at),
         terminate=request.terminate,
         sync_options=request.sync_options,
+        retry=_retry_to_proto(request.retry) if request.retry is not None else None,
     )
 
 
@@ -254,6 +262,8 @@ def operation_from_proto(state: pb.OperationState) -> OperationState:
         partial=state.partial,
         done=state.done,
         total=state.total,
+        retry_limit=state.retry_limit,
+        next_at=from_millis(state.next_ms),
     )
 
 

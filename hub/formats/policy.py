@@ -64,6 +64,8 @@ def write_sync_policy(policy: SyncPolicy) -> dict[str, Any]:
                 "maxDuration": format_duration(backoff.max_duration),
             },
         }
+        if policy.retry.refresh:
+            result["retry"]["refresh"] = True
     return result
 
 
@@ -144,9 +146,9 @@ def _read_retry(fields: Fields | None) -> Retry | None:
     # A retry without a limit is none, as in Argo CD, which leaves a limit of 0 out of what it exports.
     limit = fields.integer("limit", 0, least=-(2**31))
     backoff = _read_backoff(fields.child("backoff"))
-    fields.unserved(served.RETRY)
+    refresh = fields.flag("refresh")
     fields.finish()
-    return Retry(max(limit, -1), backoff)
+    return Retry(max(limit, -1), backoff, refresh)
 
 
 def _read_backoff(fields: Fields | None) -> Backoff:

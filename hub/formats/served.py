@@ -43,10 +43,6 @@ DIRECTORY = {
     "jsonnet": "Jsonnet files are not rendered",
 }
 
-RETRY = {
-    "refresh": "a retry uses the revision the operation began with",
-}
-
 PROJECT_SPEC = {
     "destinationServiceAccounts": "an agent applies everything with its own service account",
     "orphanedResources": "objects that no application manages are not looked for",

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from hub.domain.application import Application, Source
+from hub.domain.application import Application, Backoff, Retry, Source
 from hub.domain.manifest import ResourceKey, digest_of
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult, RequestFailure
 from hub.domain.status import HealthStatus, ResourceStatus, SyncStatus
@@ -251,3 +251,21 @@ async def test_history_says_with_what_a_deployment_was_made(world: World, admin:
     newest, first = reply.json()["items"]
     assert newest["sources"] == []
     assert (first["sources"][0]["path"], first["sources"][0]["targetRevision"]) == ("deploy", "v2")
+
+
+async def test_a_sync_that_is_tried_again(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    retry = {"limit": 3, "duration": 7, "factor": 3, "max_duration": 60, "refresh": True}
+    assert (await admin.post(f"{SHOP}/sync", json={"retry": retry})).status_code == 202
+    assert (await newest(world, shop)).retry == Retry(3, Backoff(7, 3, 60), refresh=True)
+    for refused in ({"retry": retry, "revision": "v2"}, {"retry": {"limit": -2}}, {"retry": {"factor": 0.5}}):
+        assert (await admin.post(f"{SHOP}/sync", json=refused)).status_code == 422
+
+
+async def test_when_the_next_attempt_begins_is_told(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    state = operation(world.clock, phase=OperationPhase.RUNNING, attempt=2, retry_limit=3, next_at=world.clock())
+    await world.report(shop, "uid-paris", operation=state)
+    rows = (await admin.get(SHOP)).json()["clusters"]
+    told = next(row["operation"] for row in rows if row["cluster"] == "paris")
+    assert (told["attempt"], told["retry_limit"], bool(told["next_at"])) == (2, 3, True)

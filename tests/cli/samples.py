@@ -78,6 +78,8 @@ def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict
         "attempt": 1,
         "dry_run": False,
         "partial": False,
+        "retry_limit": 0,
+        "next_at": None,
         "done": 3 if finished else 1,
         "total": 3,
         "results": [],

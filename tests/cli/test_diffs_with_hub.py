@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.cli.test_with_hub import Shell, data, eventually, fleet, manual, repository, shell, write
 from tests.fleet.kit import Fleet, Repository
-from tests.syncer.harness import config_map, deployment
+from tests.syncer.harness import bad_deployment, config_map, deployment
 from tests.syncer.objects import secret
 
 __all__ = ["fleet", "repository", "shell"]
@@ -180,3 +180,22 @@ async def test_a_cluster_that_is_away_has_no_diff(
     await eventually(shell, ("cluster", "list"), lambda outcome: " Connected " not in outcome.out)
     outcome = await shell("app", "diff", "web", "--revision", "main")
     assert (outcome.code, "not connected" in outcome.err) == (3, True)
+
+
+async def test_a_sync_is_tried_again_with_what_git_says_then(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    cluster = await deployed(fleet, shell, repository, tmp_path)
+    repository.write("web/all.yaml", config_map("settings", {"k": "2"}), bad_deployment("bad"))
+    repository.commit("Bad")
+    retry = ("--retry-limit", "100", "--retry-backoff-duration", "1s", "--retry-backoff-factor", "1", "--retry-refresh")
+    await shell.good("app", "sync", "web", *retry, "--async")
+    outcome = await eventually(shell, ("app", "get", "web"), lambda outcome: " of 101 failed" in outcome.out)
+    assert "the next one is 1 s later" in outcome.out
+    repository.write("web/all.yaml", config_map("settings", {"k": "3"}))
+    commit = repository.commit("Good")
+    await shell.good("app", "refresh", "web")
+    items = ("app", "history", "web", "-o", "json")
+    outcome = await eventually(shell, items, lambda outcome: len(json.loads(outcome.out)["items"]) == 2)
+    assert json.loads(outcome.out)["items"][0]["revisions"][0]["revision"] == commit
+    assert await data(cluster) == {"k": "3"}

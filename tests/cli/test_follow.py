@@ -87,11 +87,19 @@ def test_a_sync_is_followed_by_its_events(story: Story, run: Terminal) -> None:
 
 def test_a_revision_and_replacing_are_asked_for(story: Story, run: Terminal) -> None:
     story.details(before("a"), samples.detail(ours("a")))
-    assert (
-        run("app", "sync", "team-a/web", "--revision", "v2", "--replace", "--sync-option", "PruneLast=true").code == 0
-    )
+    flags = ("--revision", "v2", "--replace", "--sync-option", "PruneLast=true")
+    assert run("app", "sync", "team-a/web", *flags).code == 0
     (asked,) = story.hub.asked("POST", SYNC)
     assert (asked.json["revision"], asked.json["sync_options"]) == ("v2", ["Replace=true", "PruneLast=true"])
+
+
+def test_trying_again_is_asked_for(story: Story, run: Terminal) -> None:
+    story.details(before("a"), samples.detail(ours("a")))
+    pauses = ("--retry-backoff-duration", "7s", "--retry-backoff-factor", "3", "--retry-backoff-max-duration", "2m")
+    assert run("app", "sync", "team-a/web", "--retry-limit", "-1", *pauses, "--retry-refresh").code == 0
+    (asked,) = story.hub.asked("POST", SYNC)
+    assert asked.json["retry"] == {"limit": -1, "duration": 7.0, "factor": 3.0, "max_duration": 120.0, "refresh": True}
+    assert run("app", "sync", "team-a/web", "--retry-refresh").code == 2
 
 
 def test_what_is_asked_for_is_what_the_flags_say(story: Story, run: Terminal) -> None:

@@ -70,7 +70,6 @@ def unserved_application() -> str:
             "spec.source.helm.": served.HELM,
             "spec.source.kustomize.": served.KUSTOMIZE,
             "spec.source.directory.": served.DIRECTORY,
-            "spec.syncPolicy.retry.": served.RETRY,
         }
     )
 

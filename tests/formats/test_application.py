@@ -155,7 +155,7 @@ spec:
   syncPolicy:
     automated: {prune: true, selfHeal: true, allowEmpty: true}
     syncOptions: [CreateNamespace=true, ServerSideApply=true]
-    retry: {limit: 3, backoff: {duration: 10s, factor: 3, maxDuration: 1h30m}}
+    retry: {limit: 3, refresh: true, backoff: {duration: 10s, factor: 3, maxDuration: 1h30m}}
   ignoreDifferences:
   - group: apps
     kind: Deployment
@@ -180,7 +180,7 @@ def test_every_field_is_read() -> None:
     assert spec.revision_history_limit == 3
     assert spec.sync_policy.automated == Automated(prune=True, self_heal=True, allow_empty=True)
     assert spec.sync_policy.sync_options == ("CreateNamespace=true", "ServerSideApply=true")
-    assert spec.sync_policy.retry == Retry(3, Backoff(10.0, 3.0, 5400.0))
+    assert spec.sync_policy.retry == Retry(3, Backoff(10.0, 3.0, 5400.0), refresh=True)
     assert spec.ignore_differences == (
         IgnoreDifference("Deployment", "apps", "shop", "shop", ("/spec/replicas",), (".spec.template",), ("hpa",)),
     )

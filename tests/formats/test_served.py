@@ -28,7 +28,6 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "spec.source.helm": served.HELM,
     "spec.source.kustomize": served.KUSTOMIZE,
     "spec.source.directory": served.DIRECTORY,
-    "spec.syncPolicy.retry": served.RETRY,
 }
 ROWS = [(place, field, reason) for place, table in TABLES.items() for field, reason in table.items()]
 

@@ -13,6 +13,21 @@ _MOST_CLUSTERS = 10_000
 _MOST_RESOURCES = 1_000
 
 
+class RetryRequest(Request):
+    """How often a sync that fails is tried again, and after what pauses."""
+
+    limit: int = Field(default=5, ge=-1, le=2**31 - 1)
+    """Attempts after the first; -1 is any number."""
+    duration: float = Field(default=5.0, ge=0, le=86_400)
+    """Seconds before the second attempt."""
+    factor: float = Field(default=2.0, ge=1, le=1_000)
+    """What each pause is longer than the one before."""
+    max_duration: float = Field(default=180.0, ge=0, le=86_400)
+    """Seconds; no pause is longer."""
+    refresh: bool = False
+    """Later attempts are for the newest revision, not for the one the sync began with."""
+
+
 class SyncRequest(Request):
     clusters: list[str] = Field(default=[], max_length=_MOST_CLUSTERS)
     """Names; empty means all of the application's."""
@@ -23,6 +38,8 @@ class SyncRequest(Request):
     """Only these: "GROUP:KIND:NAME" or "GROUP:KIND:NAMESPACE/NAME", the group empty for core kinds."""
     revision: str = Field(default="", max_length=255)
     """Sync to this commit, branch, tag or version range once, in place of the source's own."""
+    retry: RetryRequest | None = None
+    """Absent: what fails is not tried again."""
     sync_options: list[str] = Field(default=[], max_length=100)
     """Such as "Replace=true"; they add to the application's own for this once."""
 
@@ -103,6 +120,10 @@ class OperationItem(Reply):
     partial: bool
     done: int
     total: int
+    retry_limit: int
+    """How many attempts may follow the first; -1: any number."""
+    next_at: Time | None
+    """When the next attempt begins, while it waits for that."""
     results: list[OperationResultItem]
 
 

@@ -35,6 +35,8 @@ from hub.api.targets import find_resources, parse_resource, read_sets, select_cl
 from hub.domain.application import (
     DELETION_APPROVED,
     Application,
+    Backoff,
+    Retry,
     at_revision,
     main_source,
     with_annotation,
@@ -74,6 +76,7 @@ async def sync(
         requested_at=api.services.clock(),
         clusters=_uids(clusters, body.clusters),
         target_revision=body.revision,
+        retry=_retry(body),
         prune=body.prune,
         dry_run=body.dry_run,
         force=body.force,
@@ -235,6 +238,16 @@ async def _operable(api: Api, caller: Caller, name: str, namespace: str) -> Know
     if application.deletion is not None:
         raise Conflict(f"application {application.id.display} is being deleted")
     return await read_known(api.services.store, application)
+
+
+def _retry(body: SyncRequest) -> Retry | None:
+    """Raises Invalid."""
+    asked = body.retry
+    if asked is None:
+        return None
+    if asked.refresh and body.revision:
+        raise Invalid("a sync to one revision cannot be tried again with the newest: leave out one of the two")
+    return Retry(asked.limit, Backoff(asked.duration, asked.factor, asked.max_duration), asked.refresh)
 
 
 def _check_revision(application: Application, body: SyncRequest) -> None:

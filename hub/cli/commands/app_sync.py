@@ -6,9 +6,13 @@ import click
 
 from hub.cli.apps import app_argument
 from hub.cli.command import command as declare
+from hub.cli.errors import Misuse
 from hub.cli.operations import operation_options, run_operation
 from hub.cli.printer import output_option
 from hub.cli.session import Session, pass_session
+from hub.cli.values import DURATION
+
+FACTOR = click.FloatRange(min=1)
 
 
 @declare(
@@ -34,6 +38,13 @@ from hub.cli.session import Session, pass_session
     "--revision", default="", metavar="REVISION", help="Sync to this commit, branch, tag or version range, this once."
 )
 @click.option("--replace", is_flag=True, help="Replace objects instead of applying: as the sync option Replace=true.")
+@click.option(
+    "--retry-limit", type=click.IntRange(min=-1), metavar="NUMBER", help="Try it again so often; -1: until it succeeds."
+)
+@click.option("--retry-backoff-duration", type=DURATION, metavar="DURATION", help="The first pause.  [default: 5s]")
+@click.option("--retry-backoff-factor", type=FACTOR, metavar="NUMBER", help="Each is so much longer.  [default: 2]")
+@click.option("--retry-backoff-max-duration", type=DURATION, metavar="DURATION", help="The longest.  [default: 3m]")
+@click.option("--retry-refresh", is_flag=True, help="Try again with the newest revision, not the one it began with.")
 @click.option("--sync-option", "sync_options", multiple=True, metavar="NAME=VALUE", help="One more, for this sync.")
 @output_option("table", "json", "yaml")
 @pass_session
@@ -49,6 +60,11 @@ def command(
     resources: tuple[str, ...],
     revision: str,
     replace: bool,
+    retry_limit: int | None,
+    retry_backoff_duration: float | None,
+    retry_backoff_factor: float | None,
+    retry_backoff_max_duration: float | None,
+    retry_refresh: bool,
     sync_options: tuple[str, ...],
     output: str,
 ) -> None:
@@ -60,6 +76,15 @@ def command(
     With --revision an application that is synced automatically is refused: it would go back at once. With --dry-run
     the clusters say of each resource and hook what would become of it, and nothing is changed.
     """
+    retry = {
+        "duration": retry_backoff_duration,
+        "factor": retry_backoff_factor,
+        "max_duration": retry_backoff_max_duration,
+        "refresh": retry_refresh or None,
+    }
+    retry = {name: value for name, value in retry.items() if value is not None}
+    if retry and not retry_limit:
+        raise Misuse("how to try again was given, and not how often: give --retry-limit")
     body = {
         "clusters": list(clusters),
         "prune": prune,
@@ -68,6 +93,7 @@ def command(
         "resources": list(resources),
         # A hub that is older takes the rest.
         **({"revision": revision} if revision else {}),
+        **({"retry": {"limit": retry_limit, **retry}} if retry_limit else {}),
         "sync_options": [*(["Replace=true"] if replace else []), *sync_options],
     }
     run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)

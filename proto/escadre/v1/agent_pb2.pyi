@@ -227,16 +227,18 @@ class NamespaceMetadata(_message.Message):
     def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Retry(_message.Message):
-    __slots__ = ("limit", "duration_seconds", "factor", "max_seconds")
+    __slots__ = ("limit", "duration_seconds", "factor", "max_seconds", "refresh")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     FACTOR_FIELD_NUMBER: _ClassVar[int]
     MAX_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_FIELD_NUMBER: _ClassVar[int]
     limit: int
     duration_seconds: float
     factor: float
     max_seconds: float
-    def __init__(self, limit: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_seconds: _Optional[float] = ...) -> None: ...
+    refresh: bool
+    def __init__(self, limit: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_seconds: _Optional[float] = ..., refresh: _Optional[bool] = ...) -> None: ...
 
 class IgnoreDifference(_message.Message):
     __slots__ = ("group", "kind", "name", "namespace", "json_pointers", "jq_path_expressions", "managed_fields_managers")
@@ -269,7 +271,7 @@ class ResourceKey(_message.Message):
     def __init__(self, group: _Optional[str] = ..., kind: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Operation(_message.Message):
-    __slots__ = ("id", "kind", "manifest_set", "revision", "prune", "dry_run", "force", "resources", "initiated_by", "requested_ms", "terminate", "sync_options")
+    __slots__ = ("id", "kind", "manifest_set", "revision", "prune", "dry_run", "force", "resources", "initiated_by", "requested_ms", "terminate", "sync_options", "retry")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_SET_FIELD_NUMBER: _ClassVar[int]
@@ -282,6 +284,7 @@ class Operation(_message.Message):
     REQUESTED_MS_FIELD_NUMBER: _ClassVar[int]
     TERMINATE_FIELD_NUMBER: _ClassVar[int]
     SYNC_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: str
     manifest_set: ManifestSetRef
@@ -294,7 +297,8 @@ class Operation(_message.Message):
     requested_ms: int
     terminate: bool
     sync_options: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., prune: _Optional[bool] = ..., dry_run: _Optional[bool] = ..., force: _Optional[bool] = ..., resources: _Optional[_Iterable[_Union[ResourceKey, _Mapping]]] = ..., initiated_by: _Optional[str] = ..., requested_ms: _Optional[int] = ..., terminate: _Optional[bool] = ..., sync_options: _Optional[_Iterable[str]] = ...) -> None: ...
+    retry: Retry
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., prune: _Optional[bool] = ..., dry_run: _Optional[bool] = ..., force: _Optional[bool] = ..., resources: _Optional[_Iterable[_Union[ResourceKey, _Mapping]]] = ..., initiated_by: _Optional[str] = ..., requested_ms: _Optional[int] = ..., terminate: _Optional[bool] = ..., sync_options: _Optional[_Iterable[str]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ...) -> None: ...
 
 class Deletion(_message.Message):
     __slots__ = ("cascade", "propagation", "requested_ms")
@@ -447,7 +451,7 @@ class DriftReport(_message.Message):
     def __init__(self, id: _Optional[str] = ..., application: _Optional[str] = ..., uid: _Optional[str] = ..., key: _Optional[_Union[ResourceKey, _Mapping]] = ..., kind: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[FieldDrift, _Mapping]]] = ..., seen_ms: _Optional[int] = ..., healed_ms: _Optional[int] = ..., hub_away: _Optional[bool] = ...) -> None: ...
 
 class OperationState(_message.Message):
-    __slots__ = ("id", "application", "uid", "kind", "phase", "message", "manifest_set", "revision", "initiated_by", "started_ms", "finished_ms", "results", "attempt", "dry_run", "partial", "done", "total")
+    __slots__ = ("id", "application", "uid", "kind", "phase", "message", "manifest_set", "revision", "initiated_by", "started_ms", "finished_ms", "results", "attempt", "dry_run", "partial", "done", "total", "retry_limit", "next_ms")
     ID_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
@@ -465,6 +469,8 @@ class OperationState(_message.Message):
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RETRY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_MS_FIELD_NUMBER: _ClassVar[int]
     id: str
     application: str
     uid: str
@@ -482,7 +488,9 @@ class OperationState(_message.Message):
     partial: bool
     done: int
     total: int
-    def __init__(self, id: _Optional[str] = ..., application: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., phase: _Optional[str] = ..., message: _Optional[str] = ..., manifest_set: _Optional[bytes] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., initiated_by: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ..., results: _Optional[_Iterable[_Union[OperationResult, _Mapping]]] = ..., attempt: _Optional[int] = ..., dry_run: _Optional[bool] = ..., partial: _Optional[bool] = ..., done: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+    retry_limit: int
+    next_ms: int
+    def __init__(self, id: _Optional[str] = ..., application: _Optional[str] = ..., uid: _Optional[str] = ..., kind: _Optional[str] = ..., phase: _Optional[str] = ..., message: _Optional[str] = ..., manifest_set: _Optional[bytes] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., initiated_by: _Optional[str] = ..., started_ms: _Optional[int] = ..., finished_ms: _Optional[int] = ..., results: _Optional[_Iterable[_Union[OperationResult, _Mapping]]] = ..., attempt: _Optional[int] = ..., dry_run: _Optional[bool] = ..., partial: _Optional[bool] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., retry_limit: _Optional[int] = ..., next_ms: _Optional[int] = ...) -> None: ...
 
 class OperationResult(_message.Message):
     __slots__ = ("key", "version", "status", "message", "sync_phase", "wave", "hook", "state", "name", "started_ms", "finished_ms", "output")

@@ -1,0 +1,31 @@
+"""When two assignments are the same to an agent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hub.domain.application import Retry, SyncPolicy
+from tests.store.builders import content, request
+
+
+def test_what_something_was_made_from_is_no_part_of_what_is_to_be_done() -> None:
+    plain = content(operation=request("r"))
+    told = replace(plain, sources="x", operation=replace(request("r"), sources="y", target_revision="v2"))
+    assert told.digest() == plain.digest()
+
+
+def test_how_an_operation_is_tried_again_is() -> None:
+    digests = {
+        content(operation=replace(request("r"), retry=retry)).digest()
+        for retry in (None, Retry(), Retry(limit=1), Retry(refresh=True))
+    }
+    assert len(digests) == 4
+
+
+def test_a_hub_that_knows_more_assigns_nothing_anew() -> None:
+    """These are the digests that a hub gave before it knew of any retry but the policy's."""
+    assert content().digest() == "4803c232a7b1a84213a0837914e29a6f4444e48e3e3251b596f4b2ee0e9d686f"
+    assert (
+        content(policy=SyncPolicy(retry=Retry()), operation=request("r")).digest()
+        == "720331892ba45f254cee1f251a12a87c8d6edd059cd551c81bdc013b34a29529"
+    )
