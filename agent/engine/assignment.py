@@ -99,6 +99,26 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncWindow:
+    """When syncs are allowed, or denied."""
+
+    kind: str
+    """allow | deny"""
+    schedule: str
+    """As its owner wrote it, for people."""
+    cron: str
+    """Five fields, as `agent.engine.schedule.Schedule` takes them."""
+    time_zone: str
+    """Empty is UTC."""
+    duration_seconds: float
+    manual_sync: bool = False
+    """It lets through what somebody asks for."""
+    sync_overrun: bool = False
+    """What was allowed when it began goes on when the window closes (allow), or begins (deny)."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     application: str
     """"<namespace>/<name>"."""
@@ -115,6 +135,8 @@ class Assignment:
     deletion: Deletion | None = None
     approved_ms: int = 0
     """When somebody last confirmed that objects which ask for a confirmation may be deleted; 0 for never."""
+    windows: tuple[SyncWindow, ...] = ()
+    """Those that hold here: outside them, nothing is synced."""
 
     @property
     def tracking_name(self) -> str:

@@ -16,6 +16,7 @@ from agent.engine.assignment import (
     Revision,
     SourceRevision,
     SyncPolicy,
+    SyncWindow,
 )
 from agent.engine.drift import FieldDrift
 from agent.engine.operation import UNCHANGED, OperationState, Phase, Result
@@ -72,6 +73,20 @@ def assignment_from_proto(message: pb.Assignment) -> Assignment:
         operation=_operation_from_proto(message.operation) if message.HasField("operation") else None,
         deletion=_deletion_from_proto(message.deletion) if message.HasField("deletion") else None,
         approved_ms=message.approved_ms,
+        windows=tuple(_window_from_proto(w) for w in message.windows),
+    )
+
+
+def _window_from_proto(window: pb.SyncWindow) -> SyncWindow:
+    return SyncWindow(
+        kind=window.kind,
+        schedule=window.schedule,
+        cron=window.cron,
+        time_zone=window.time_zone,
+        duration_seconds=window.duration_seconds,
+        manual_sync=window.manual_sync,
+        sync_overrun=window.sync_overrun,
+        description=window.description,
     )
 
 

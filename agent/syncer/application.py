@@ -7,6 +7,7 @@ times. It answers when it wants to be called again. It never waits for the clust
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.engine.assignment import Assignment, Revision
@@ -20,16 +21,19 @@ from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
 from agent.syncer.context import Context
+from agent.syncer.gate import Gate, Hold
 from agent.syncer.inspection import Inspection
 from agent.syncer.ledger import Ledger
 from agent.syncer.operation import Runner
 from agent.syncer.orders import (
+    AUTOMATED,
     Order,
     automated_order,
     deletes_resources,
     deletion_order,
     heal_order,
     requested_order,
+    unbegun,
     withdrawn,
 )
 from agent.syncer.preparation import Preparation
@@ -41,6 +45,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
 LOOK_ON_SECONDS = 10.0
 """How long an operation has waited before what it has not come to yet is compared."""
+MOST_NAMED = 3
+SYNC_WINDOW = "SyncWindowWarning"
 INTERRUPTED = "interrupted: the agent was stopped while it ran"
 
 
@@ -54,6 +60,7 @@ class ApplicationLoop:
         self._standing = Standing(context.storage, context.live, context.clock, assignment)
         self._inspection = Inspection(context, self._standing)
         self._automation = Automation(context.storage, context.clock, assignment)
+        self._gate = Gate(context.clock, assignment)
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
         self._runner: Runner | None = None
@@ -90,6 +97,7 @@ class ApplicationLoop:
         replaced = self.assignment.uid != assignment.uid or _is_meant_otherwise(self.assignment, assignment)
         self._standing.reassign(assignment)
         self._automation.reassign(assignment)
+        self._gate.reassign(assignment)
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
@@ -105,7 +113,7 @@ class ApplicationLoop:
         if terminate or (assignment.deletion is not None and not runner.order.ends):
             runner.terminate()
         elif runner.order.automated and not runner.is_for(assignment):
-            commits = ", ".join(s.revision[:12] for s in assignment.revision.sources)
+            commits = _commits(assignment)
             runner.supersede(f"revision {commits}" if commits else "what is assigned since")
         else:
             # It may be wanted again, after something else was for a moment.
@@ -190,6 +198,7 @@ class ApplicationLoop:
         self._end_interrupted()
         assignment = self.assignment
         if assignment.deletion is not None:
+            self._tell_held([])
             return await self._delete(assignment)
         self._standing.clear("DeletionError")
         targets, again = await self._preparation.targets(assignment)
@@ -199,29 +208,72 @@ class ApplicationLoop:
                 self._tell()
             return again
         self._inspection.begin(targets)
+        requested: list[Hold] = []
         order = self._requested(assignment)
         if order is not None:
             pause = self._pause(order)
-            if not pause:
+            if pause:
+                looking = await self._inspection.judge_pending(assignment, targets)
+                self._tell()
+                return _soonest(again, looking, pause)
+            hold = None if order.dry_run else self._gate.hold(manual=True, since_ms=self._begun_ms(automated=False))
+            if hold is None:
+                self._tell_held([])
                 return await self._operate(assignment, targets, order)
-            looking = await self._inspection.judge_pending(assignment, targets)
-            self._tell()
-            return _soonest(again, looking, pause)
+            if not self._begun_ms(automated=False):
+                return self._refuse(assignment, order, hold)
+            requested = [Hold(f"the {order.kind} that somebody asked for waits: {hold.message}", hold.seconds)]
+        held: list[Hold] = []
         due = self._automated_due(assignment)
         if due == 0.0:
-            return await self._automated(assignment, targets)
+            hold = self._gate.hold(manual=False, since_ms=self._begun_ms(automated=True))
+            if hold is None:
+                self._tell_held([])
+                return await self._automated(assignment, targets)
+            held.append(Hold(f"the sync to {_commits(assignment)} waits: {hold.message}", hold.seconds))
         retry = await self._inspection.judge_pending(assignment, targets)
-        heal = await self._heal(assignment, targets)
+        if held:
+            # What waits may have turned out to be in place already.
+            due = self._automated_due(assignment)
+            held = held if due == 0.0 else []
+            due = due or None
+        held += requested
+        heal = await self._heal(assignment, targets, held)
+        self._tell_held(held)
         self._clear_errors()
         self._tell()
-        return _soonest(again, due, retry, heal)
+        return _soonest(again, due, retry, heal, *(hold.seconds for hold in held))
+
+    # --- sync windows
+
+    def _begun_ms(self, *, automated: bool) -> int:
+        """Return when the operation began that was under way when the agent stopped, and is to go on; 0 for none."""
+        last = self._standing.operation
+        if last is None or last.phase.finished or (last.initiated_by == AUTOMATED) is not automated:
+            return 0
+        return last.started_ms
+
+    def _refuse(self, assignment: Assignment, order: Order, hold: Hold) -> float:
+        """End what somebody asked for while it is denied: nobody expects it hours later."""
+        assert assignment.operation is not None
+        words = f"not begun: {hold.message}"
+        self._end(unbegun(assignment, assignment.operation, words, self._clock.now_ms()))
+        self._done_operation = order.id
+        return 0.0
+
+    def _tell_held(self, held: Sequence[Hold]) -> None:
+        """Tell what waits for a sync window, or that nothing does any more."""
+        if held:
+            self._standing.condition(SYNC_WINDOW, "; ".join(hold.message for hold in held))
+        else:
+            self._standing.clear(SYNC_WINDOW)
 
     def _clear_errors(self) -> None:
         """Take back what was said of an automated operation that failed, once all is as it should have made it."""
         standing = self._standing
         if standing.troubled and standing.as_assigned:
             last = standing.operation
-            if last is None or last.initiated_by == "automated":
+            if last is None or last.initiated_by == AUTOMATED:
                 standing.clear("SyncError")
 
     # --- operations
@@ -283,7 +335,7 @@ class ApplicationLoop:
         count = len(self._live.keys_of(assignment.tracking_name))
         if not policy.prune or policy.allow_empty or targets.resources or not count:
             return ""
-        commits = ", ".join(s.revision[:12] for s in assignment.revision.sources)
+        commits = _commits(assignment)
         return (
             f"the revision {commits} has no resources at all and would prune all {count}, so nothing was changed: "
             "bring manifests back, or set syncPolicy.automated.allowEmpty if that is meant"
@@ -321,7 +373,7 @@ class ApplicationLoop:
         self._parameters = self._automation.parameters
         self._waits_since = None
         ledger = self._ledger(assignment, order, attempt)
-        self._runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores)
+        self._runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores, self._gate)
         return await self._go_on(self._runner)
 
     async def _look_on(self, delay: float | None) -> float | None:
@@ -426,14 +478,20 @@ class ApplicationLoop:
 
     # --- healing
 
-    async def _heal(self, assignment: Assignment, targets: Targets) -> float | None:
-        """Put back what drifted from what was synced. Returns when the next object is due."""
+    async def _heal(self, assignment: Assignment, targets: Targets, held: list[Hold]) -> float | None:
+        """Put back what drifted from what was synced. Returns when the next object is due; what has to wait for a sync
+        window is added to `held`."""
         standing = self._standing
         policy = assignment.policy
         if not (policy.automated and policy.self_heal) or standing.synced[0] != targets.digest:
             return None
         ready, later = self._inspection.drifts.due(standing.drifted)
         if not ready:
+            return later
+        hold = self._gate.hold(manual=False)
+        if hold is not None:
+            names = ", ".join(map(str, sorted(ready)[:MOST_NAMED])) + (" …" if len(ready) > MOST_NAMED else "")
+            held.append(Hold(f"{names} drifted and is not healed: {hold.message}", hold.seconds))
             return later
         self._tell()
         return await self._run(assignment, targets, heal_order(assignment, ready))
@@ -510,6 +568,10 @@ def _is_meant_otherwise(before: Assignment, now: Assignment) -> bool:
         return False
     same = before.deletion.propagation == now.deletion.propagation
     return not same or deletes_resources(before) != deletes_resources(now)
+
+
+def _commits(assignment: Assignment) -> str:
+    return ", ".join(s.revision[:12] for s in assignment.revision.sources)
 
 
 def _soonest(*delays: float | None) -> float | None:

@@ -24,6 +24,7 @@ from agent.kube import errors
 from agent.kube.client import DeleteOptions, Discovery, Kind
 from agent.syncer.applying import Applier
 from agent.syncer.context import Context
+from agent.syncer.gate import Gate, Hold
 from agent.syncer.hooks import Hooks
 from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.live import live_of
@@ -61,10 +62,12 @@ class Runner:
         ledger: Ledger,
         targets: Targets,
         ignores: IgnoreRules,
+        gate: Gate,
     ) -> None:
         self._client, self._storage, self._live = context.client, context.storage, context.live
         self._served, self._clock = context.served, context.clock
         self._assignment = assignment
+        self._gate = gate
         self.order = order
         self.targets = targets
         self.ledger = ledger
@@ -231,6 +234,10 @@ class Runner:
 
     async def _prepare(self, plan: Plan, move: Carry) -> float | None:
         """See whether a wave may begin. None if so, else when to look again."""
+        held = self._held()
+        if held is not None:
+            self.ledger.waiting(f"{move.wave.phase} wave {move.wave.number}: waiting: {held.message}")
+            return min(held.seconds, LOOK_SECONDS)
         if self._rest():
             return self._rest()
         if move.wave.phase is not self._phase and self._phase is not None:
@@ -249,6 +256,11 @@ class Runner:
     def _rest(self) -> float:
         """Return the seconds until what the last wave brought is looked at, and the next one may begin."""
         return max(0.0, self._rest_until - self._clock.monotonic())
+
+    def _held(self) -> Hold | None:
+        """Say which sync window an operation that has begun has to wait for."""
+        order = self.order
+        return None if order.ends else self._gate.hold(manual=order.manual, since_ms=self.ledger.state.started_ms)
 
     def _withheld(self, tasks: Iterable[Task]) -> list[Task]:
         """Return what may not be pruned before somebody has confirmed it."""

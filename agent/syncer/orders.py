@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, replace
+from typing import Final
 
 from agent.engine.assignment import Assignment, ManifestSetRef, OperationRequest, Retry, Revision
 from agent.engine.operation import OperationState, Phase
 from agent.engine.options import SyncOptions, read_options
 from agent.engine.resource import ResourceKey
+
+AUTOMATED: Final = "automated"
+"""Who initiated what nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class Order:
     """Of what somebody asked for: how it is tried again when it fails."""
     checked: bool = False
     """The manifests have just been through a dry run: self-heal needs no second one."""
+
+    @property
+    def manual(self) -> bool:
+        """Whether somebody asked for it."""
+        return self.initiated_by != AUTOMATED
 
     @property
     def ends(self) -> bool:
@@ -80,7 +89,7 @@ def automated_order(assignment: Assignment, last: OperationState | None) -> Orde
     return Order(
         id=_goes_on(last, "sync", assignment.manifest_set.digest) or str(uuid.uuid4()),
         kind="sync",
-        initiated_by="automated",
+        initiated_by=AUTOMATED,
         ref=assignment.manifest_set,
         revision=assignment.revision,
         prune=assignment.policy.prune and options.prune != "false",
@@ -93,7 +102,7 @@ def heal_order(assignment: Assignment, keys: frozenset[ResourceKey]) -> Order:
     return Order(
         id=str(uuid.uuid4()),
         kind="self-heal",
-        initiated_by="automated",
+        initiated_by=AUTOMATED,
         ref=assignment.manifest_set,
         revision=assignment.revision,
         prune=False,
@@ -108,7 +117,7 @@ def deletion_order(assignment: Assignment, last: OperationState | None) -> Order
     return Order(
         id=_goes_on(last, "delete", "") or str(uuid.uuid4()),
         kind="delete",
-        initiated_by="automated",
+        initiated_by=AUTOMATED,
         ref=ManifestSetRef("", "", "", 0),
         revision=Revision(),
         prune=True,
@@ -122,13 +131,18 @@ def deletion_order(assignment: Assignment, last: OperationState | None) -> Order
 
 def withdrawn(assignment: Assignment, request: OperationRequest, now_ms: int) -> OperationState:
     """Return the end of an operation that was terminated before it began."""
+    return unbegun(assignment, request, "terminated on request, before it began", now_ms)
+
+
+def unbegun(assignment: Assignment, request: OperationRequest, why: str, now_ms: int) -> OperationState:
+    """Return the end of an operation that does not begin."""
     return OperationState(
         id=request.id,
         application=assignment.application,
         uid=assignment.uid,
         kind=request.kind,
         phase=Phase.FAILED,
-        message="terminated on request, before it began",
+        message=why,
         manifest_set=request.manifest_set.digest,
         revision=request.revision,
         initiated_by=request.initiated_by,
@@ -141,7 +155,7 @@ def withdrawn(assignment: Assignment, request: OperationRequest, now_ms: int) ->
 
 def _goes_on(last: OperationState | None, kind: str, manifest_set: str) -> str:
     """Return the id of the operation that was running when the agent died, if it is this one."""
-    if last is None or last.phase.finished or last.initiated_by != "automated":
+    if last is None or last.phase.finished or last.initiated_by != AUTOMATED:
         return ""
     return last.id if (last.kind, last.manifest_set) == (kind, manifest_set) else ""
 

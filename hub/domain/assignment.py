@@ -14,6 +14,7 @@ from hub.domain.application import Deletion, IgnoreDifference, SyncPolicy
 from hub.domain.manifest import ManifestSetRef, canonical_json, digest_of
 from hub.domain.operation import OperationRequest
 from hub.domain.revision import Revision
+from hub.domain.window import SyncWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class AssignmentContent:
     sources: str = ""
     """Digest of the blob that says what the set was made from; see `hub.formats.source.describe_sources`."""
     """When deletions that ask for a confirmation were last confirmed."""
+    windows: tuple[SyncWindow, ...] = ()
+    """Those of the project that it comes under here, as `hub.domain.window.windows_for` gives them."""
 
     def digest(self) -> str:
         """Return the hex SHA-256 that two equal contents share.
@@ -50,6 +53,9 @@ class AssignmentContent:
         for ref in filter(None, (value["manifest_set"], (value["operation"] or {}).get("manifest_set"))):
             ref.pop("signature")
             ref.pop("key_id")
+        if not self.windows:
+            # What has none keeps the digest it had before there were any: nothing is assigned anew for that.
+            value.pop("windows")
         return digest_of(canonical_json(_plain(value)))
 
 

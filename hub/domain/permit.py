@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from hub.domain.application import Source
-from hub.domain.cluster import IN_CLUSTER_NAME, IN_CLUSTER_SERVER, Cluster
+from hub.domain.cluster import Cluster
+from hub.domain.cluster_glob import name_matches, server_matches
 from hub.domain.glob import glob_match
 from hub.domain.manifest import Entry, ResourceKey
 from hub.domain.project import GroupKindRule, Project, ProjectDestination
-from hub.domain.targeting import normal_server
 
 _MOST_SHOWN = 5
 
@@ -146,14 +146,14 @@ def _is_denial(rule: ProjectDestination) -> bool:
 
 def _allows(rule: ProjectDestination, cluster: Cluster, namespace: str) -> bool:
     return glob_match(rule.namespace, namespace) and (
-        _server_matches(rule.server, cluster) or _name_matches(rule.name, cluster)
+        server_matches(rule.server, cluster) or name_matches(rule.name, cluster)
     )
 
 
 def _denies(rule: ProjectDestination, cluster: Cluster, namespace: str) -> bool:
     """A rule with `!` denies what a negated pattern means, as far as its other patterns match."""
-    tests = [(rule.server, _server_matches(rule.server.removeprefix("!"), cluster))]
-    tests.append((rule.name, _name_matches(rule.name.removeprefix("!"), cluster)))
+    tests = [(rule.server, server_matches(rule.server.removeprefix("!"), cluster))]
+    tests.append((rule.name, name_matches(rule.name.removeprefix("!"), cluster)))
     plain_cluster = [matched for pattern, matched in tests if pattern and not pattern.startswith("!")]
     if plain_cluster and not any(plain_cluster):
         return False
@@ -161,22 +161,6 @@ def _denies(rule: ProjectDestination, cluster: Cluster, namespace: str) -> bool:
     if rule.namespace and not rule.namespace.startswith("!") and not tests[-1][1]:
         return False
     return any(matched for pattern, matched in tests if pattern.startswith("!"))
-
-
-def _server_matches(pattern: str, cluster: Cluster) -> bool:
-    if not pattern:
-        return False
-    if cluster.name == IN_CLUSTER_NAME and glob_match(_server_rule(pattern), IN_CLUSTER_SERVER):
-        return True
-    return pattern == "*" or (bool(cluster.server) and glob_match(_server_rule(pattern), normal_server(cluster.server)))
-
-
-def _server_rule(pattern: str) -> str:
-    return pattern if re.search(r"[*?\[{\\]", pattern) else normal_server(pattern)
-
-
-def _name_matches(pattern: str, cluster: Cluster) -> bool:
-    return bool(pattern) and glob_match(pattern, cluster.name)
 
 
 def _cluster_problem(project: Project, key: ResourceKey) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.domain.window import SyncWindow
+
 DEFAULT_PROJECT = "default"
 
 
@@ -39,6 +41,7 @@ class Project:
     namespace_resource_whitelist: tuple[GroupKindRule, ...] | None = None
     """None: all are allowed, as in Argo CD."""
     namespace_resource_blacklist: tuple[GroupKindRule, ...] = ()
+    sync_windows: tuple[SyncWindow, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """The object as its owner wrote it."""
 

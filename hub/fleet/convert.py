@@ -26,6 +26,7 @@ from hub.domain.status import (
     ResourceStatus,
     SyncStatus,
 )
+from hub.domain.window import SyncWindow, cron_of
 
 GENERATION_LIMIT = 2**53
 """No hub comes to so many changes, and every database and reader of JSON can hold the number."""
@@ -77,6 +78,7 @@ def assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         policy=_policy_to_proto(content.policy),
         ignore_differences=[_ignore_to_proto(i) for i in content.ignore_differences],
         approved_ms=millis(content.approved_at),
+        windows=[_window_to_proto(w) for w in content.windows],
     )
     if content.operation is not None:
         message.operation.CopyFrom(_request_to_proto(content.operation))
@@ -148,6 +150,20 @@ def _ignore_to_proto(entry: IgnoreDifference) -> pb.IgnoreDifference:
         json_pointers=entry.json_pointers,
         jq_path_expressions=entry.jq_path_expressions,
         managed_fields_managers=entry.managed_fields_managers,
+    )
+
+
+def _window_to_proto(window: SyncWindow) -> pb.SyncWindow:
+    cron, zone = cron_of(window)
+    return pb.SyncWindow(
+        kind=window.kind,
+        schedule=window.schedule,
+        cron=cron,
+        time_zone=zone,
+        duration_seconds=window.duration,
+        manual_sync=window.manual_sync,
+        sync_overrun=window.sync_overrun,
+        description=window.description,
     )
 
 

@@ -38,6 +38,15 @@ def format_duration(seconds: float) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) + "s"
 
 
+def duration_words(seconds: float) -> str:
+    """Return it as people write it, "1h30m", where whole seconds are enough."""
+    if seconds != int(seconds):
+        return format_duration(seconds)
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count) or "0s"
+
+
 def _seconds(text: str) -> Decimal | None:
     if len(text) > _MOST_CHARACTERS:
         return None

@@ -62,6 +62,10 @@ class Fields:
         """Report what is wrong with a field; with an empty key, with the mapping itself."""
         self.problems.errors.append(f"{self.at(key) if key else self.path} {problem}")
 
+    def note(self, key: str, remark: str) -> None:
+        """Tell what the author should know about a field that is taken; with an empty key, about the mapping."""
+        self.problems.notes.append(f"{self.at(key) if key else self.path} {remark}")
+
     def get(self, key: str) -> Any:
         """Return a field's raw value, None when absent."""
         self._known.add(key)

@@ -17,6 +17,7 @@ from hub.formats.metadata import (
     display_name,
     read_metadata,
 )
+from hub.formats.window import read_windows, write_window
 
 KIND = "AppProject"
 
@@ -58,6 +59,7 @@ def _read(value: Mapping[str, Any], problems: Problems) -> Project:
             None if spec.get("namespaceResourceWhitelist") is None else _read_rules(spec, "namespaceResourceWhitelist")
         ),
         namespace_resource_blacklist=_read_rules(spec, "namespaceResourceBlacklist"),
+        sync_windows=read_windows(spec),
         manifest=as_written(value),
     )
     spec.unserved(served.PROJECT_SPEC)
@@ -94,6 +96,7 @@ def _rules(project: Project) -> tuple[object, ...]:
         project.cluster_resource_blacklist,
         project.namespace_resource_whitelist,
         project.namespace_resource_blacklist,
+        project.sync_windows,
     )
 
 
@@ -105,6 +108,7 @@ def _write_spec(project: Project) -> dict[str, Any]:
         "clusterResourceWhitelist": _write_rules(project.cluster_resource_whitelist),
         "clusterResourceBlacklist": _write_rules(project.cluster_resource_blacklist),
         "namespaceResourceBlacklist": _write_rules(project.namespace_resource_blacklist),
+        "syncWindows": [write_window(window) for window in project.sync_windows],
     }
     result = {key: value for key, value in found.items() if value}
     if project.namespace_resource_whitelist is not None:

@@ -51,7 +51,6 @@ PROJECT_SPEC = {
     "signatureKeys": "commit signatures are not verified",
     "sourceIntegrity": "commit signatures are not verified",
     "sourceNamespaces": "applications of every namespace may use the project",
-    "syncWindows": "syncs are not held back by windows",
 }
 
 SYNC_OPTIONS = {

@@ -21,6 +21,7 @@ from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.errors import Invalid
+from hub.domain.window import SyncWindow, windows_for
 from hub.formats.overrides import apply_overrides
 from hub.formats.source import describe_sources
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
@@ -115,6 +116,7 @@ class Assigner:
         if look.described:
             await self._store.put_blobs(look.described)
         conclusions = self._concluded(look, targeting, contents, "; ".join(targeting.problems))
+        contents += _windows_alone(look, project, targeting, contents)
         contents += self._left_over(look, targeting)
         return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh, conclusions)
 
@@ -203,11 +205,12 @@ class Assigner:
             if made is None:
                 standing = await self._standing(look, project, target, history)
                 if standing is not None:
+                    standing = replace(standing, windows=_windows(application, project, target))
                     contents.append((target.cluster.uid, standing))
                 continue
             if self._denied(look, project, target, made):
                 continue
-            content = self._content(look, target, made)
+            content = self._content(look, project, target, made)
             operation = await self._operation(look, project, target, history, content)
             if operation is not None:
                 content = replace(content, operation=operation)
@@ -240,7 +243,7 @@ class Assigner:
             look.reasons.setdefault(target.cluster.uid, denial.message)
         return bool(denials)
 
-    def _content(self, look: _Look, target: Target, made: Materialized) -> AssignmentContent:
+    def _content(self, look: _Look, project: Project, target: Target, made: Materialized) -> AssignmentContent:
         application = look.application
         existing = look.existing.get(target.cluster.uid)
         revision = made.revision
@@ -262,6 +265,7 @@ class Assigner:
             ignore_differences=application.spec.ignore_differences,
             approved_at=application.deletion_approved_at,
             sources=_name(look, target.sources),
+            windows=_windows(application, project, target),
         )
 
     async def _operation(
@@ -384,6 +388,27 @@ def _name(look: _Look, sources: Sequence[Source]) -> str:
     if name is None:
         name = look.names[id(sources)] = _described(look, sources)
     return name
+
+
+def _windows(application: Application, project: Project, target: Target) -> tuple[SyncWindow, ...]:
+    return windows_for(project.sync_windows, application.id.name, target.cluster, target.namespace)
+
+
+def _windows_alone(
+    look: _Look, project: Project, targeting: Targeting, contents: Iterable[tuple[str, AssignmentContent]]
+) -> list[tuple[str, AssignmentContent]]:
+    """Return what stays assigned as it was, with the project's windows of now where they are others: nothing else can
+    be made of it, but when it may be synced does not depend on Git."""
+    made = {uid for uid, _ in contents}
+    result = []
+    for target in targeting.targets:
+        existing = look.existing.get(target.cluster.uid)
+        if existing is None or existing.held or existing.content.deletion is not None or target.cluster.uid in made:
+            continue
+        windows = _windows(look.application, project, target)
+        if windows != existing.content.windows:
+            result.append((target.cluster.uid, replace(existing.content, windows=windows)))
+    return result
 
 
 def _emptiness(revision: Revision, sources: Sequence[Source]) -> str:

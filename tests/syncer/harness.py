@@ -200,9 +200,9 @@ class Hub:
         id = options.pop("id", None) or f"op-{next(self._operations)}"
         kind = options.pop("kind", "sync")
         policy = options.pop("policy", MANUAL)
-        deletion = options.pop("deletion", None)
+        assigned = {name: options.pop(name) for name in ("deletion", "windows") if name in options}
         request = OperationRequest(id, kind, ref, Revision(), "somebody", 1, **options)
-        self.assign(objects, policy=policy, operation=request, deletion=deletion)
+        self.assign(objects, policy=policy, operation=request, **assigned)
         return id
 
     def delete(self, assignment: Assignment, *, cascade: bool = True, propagation: str = "background") -> None:

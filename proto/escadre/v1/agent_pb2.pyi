@@ -125,7 +125,7 @@ class Assignments(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences", "approved_ms")
+    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences", "approved_ms", "windows")
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +139,7 @@ class Assignment(_message.Message):
     DELETION_FIELD_NUMBER: _ClassVar[int]
     IGNORE_DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     APPROVED_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
     application: str
     uid: str
     generation: int
@@ -152,7 +153,8 @@ class Assignment(_message.Message):
     deletion: Deletion
     ignore_differences: _containers.RepeatedCompositeFieldContainer[IgnoreDifference]
     approved_ms: int
-    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ..., approved_ms: _Optional[int] = ...) -> None: ...
+    windows: _containers.RepeatedCompositeFieldContainer[SyncWindow]
+    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ..., approved_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[SyncWindow, _Mapping]]] = ...) -> None: ...
 
 class ManifestSetRef(_message.Message):
     __slots__ = ("digest", "signature", "key_id", "resources")
@@ -257,6 +259,26 @@ class IgnoreDifference(_message.Message):
     jq_path_expressions: _containers.RepeatedScalarFieldContainer[str]
     managed_fields_managers: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, group: _Optional[str] = ..., kind: _Optional[str] = ..., name: _Optional[str] = ..., namespace: _Optional[str] = ..., json_pointers: _Optional[_Iterable[str]] = ..., jq_path_expressions: _Optional[_Iterable[str]] = ..., managed_fields_managers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SyncWindow(_message.Message):
+    __slots__ = ("kind", "schedule", "cron", "time_zone", "duration_seconds", "manual_sync", "sync_overrun", "description")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    CRON_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MANUAL_SYNC_FIELD_NUMBER: _ClassVar[int]
+    SYNC_OVERRUN_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    schedule: str
+    cron: str
+    time_zone: str
+    duration_seconds: float
+    manual_sync: bool
+    sync_overrun: bool
+    description: str
+    def __init__(self, kind: _Optional[str] = ..., schedule: _Optional[str] = ..., cron: _Optional[str] = ..., time_zone: _Optional[str] = ..., duration_seconds: _Optional[float] = ..., manual_sync: _Optional[bool] = ..., sync_overrun: _Optional[bool] = ..., description: _Optional[str] = ...) -> None: ...
 
 class ResourceKey(_message.Message):
     __slots__ = ("group", "kind", "namespace", "name")
