@@ -30,6 +30,7 @@ from hub.api.routes import (
     resources,
     session,
     watch,
+    windows,
 )
 from hub.api.services import Services
 from hub.api.turns import Turns
@@ -48,6 +49,7 @@ _ROUTERS = (
     resources.router,
     clusters.router,
     projects.router,
+    windows.router,
     events.router,
 )
 

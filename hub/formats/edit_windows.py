@@ -30,7 +30,7 @@ class WindowFlags:
     namespaces: tuple[str, ...] | None = None
     clusters: tuple[str, ...] | None = None
     manual_sync: bool | None = None
-    use_and_operator: bool | None = None
+    and_operator: bool | None = None
     sync_overrun: bool | None = None
     description: str | None = None
 
@@ -45,7 +45,7 @@ class WindowFlags:
             "namespaces": None if self.namespaces is None else list(self.namespaces),
             "clusters": None if self.clusters is None else list(self.clusters),
             "manualSync": self.manual_sync,
-            "andOperator": self.use_and_operator,
+            "andOperator": self.and_operator,
             "syncOverrun": self.sync_overrun,
             "description": self.description,
         }

@@ -25,12 +25,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "terminateOperation": {"json": {}},
     "addCluster": {"json": {"name": "rome"}},
     "changeCluster": {"json": {"labels": {"a": "b"}}},
+    "addWindow": {"json": {"kind": "deny", "schedule": "0 8 * * 5", "duration": "8h", "applications": ["*"]}},
+    "changeWindow": {"json": {"duration": "2h"}},
     "changePassword": {"json": {"current": "wrong", "new": "quite another password", "account": "admin"}},
 }
 """Bodies that would do, for the operations that take one."""
 OWN = {"logOut", "changePassword"}
 """What everybody may do for themselves."""
-PARAMETERS = {"{name}": "shop"}
+PARAMETERS = {"{name}": "shop", "{id}": "0"}
 
 
 def operations(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:

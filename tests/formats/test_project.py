@@ -78,7 +78,6 @@ def test_an_empty_allow_list_is_not_an_absent_one(given: dict[str, object], read
 def test_fields_that_are_not_served_are_told() -> None:
     value = a_project(
         roles=[{"name": "ci"}],
-        syncWindows=[{"kind": "deny"}],
         signatureKeys=[{"keyID": "x"}],
         orphanedResources={"warn": True},
         sourceRepo=1,
@@ -87,7 +86,6 @@ def test_fields_that_are_not_served_are_told() -> None:
         "spec.orphanedResources is not served",
         "spec.roles is not served",
         "spec.signatureKeys is not served",
-        "spec.syncWindows is not served",
         "spec.sourceRepo is not a known field (did you mean sourceRepos?)",
     ]
     with pytest.raises(FormatError, match=r"spec\.roles is not served"):

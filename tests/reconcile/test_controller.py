@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 
+from agent.engine.assignment import SyncWindow as AgentWindow
+from agent.hubclient.convert import assignment_from_proto
 from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationState
+from hub.domain.project import default_project
+from hub.domain.window import SyncWindow
+from hub.fleet.convert import assignment_to_proto
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map
@@ -115,6 +120,41 @@ async def test_a_changed_policy_is_a_new_generation_of_the_same_set(fleet: Fleet
     found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
     assert found["one"].content.manifest_set.digest == first.content.manifest_set.digest
     assert found["one"].content.policy.automated is None
+
+
+FRIDAYS = SyncWindow("deny", "0 8 * * 5", 64 * 3600.0, "Europe/Berlin", applications=("w*",), clusters=("two",))
+
+
+async def change_windows(fleet: Fleet, *windows: SyncWindow) -> None:
+    await fleet.hub.store.put_project(replace(default_project(), sync_windows=windows))
+    await fleet.hub.bus.publish("applications", "argocd/web")
+
+
+async def test_windows_that_match_are_assigned(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    await change_windows(fleet, FRIDAYS, replace(FRIDAYS, applications=("db",), clusters=("two",)))
+    found = await until(fleet, "web", lambda a: a["one"].generation > first.generation)
+    assert found["one"].content.windows == (replace(FRIDAYS, applications=(), clusters=()),)
+    assert replace(found["one"].content, windows=()).digest() == first.digest
+    sent = assignment_from_proto(assignment_to_proto(found["one"]))
+    assert sent.windows == (AgentWindow("deny", "0 8 * * 5", "0 8 * * 5", "Europe/Berlin", 64 * 3600.0),)
+    # What it is selected by changes nothing for it.
+    await change_windows(fleet, replace(FRIDAYS, applications=("web",)))
+    await change_windows(fleet)
+    found = await until(fleet, "web", lambda a: not a["one"].content.windows)
+    assert (found["one"].generation, found["one"].digest) == (first.generation + 2, first.digest)
+
+
+async def test_windows_change_while_nothing_can_be_rendered(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    repository.git("rm", "-r", "--quiet", "web")
+    repository.write("other/all.yaml", config_map("b"))
+    repository.commit("gone")
+    await fleet.refresh("web")
+    await condition(fleet, "web", "ComparisonError")
+    await change_windows(fleet, FRIDAYS)
+    found = await until(fleet, "web", lambda a: bool(a["one"].content.windows))
+    assert replace(found["one"].content, windows=()).digest() == first.digest
 
 
 async def test_a_missing_path_is_said_and_the_last_good_state_kept(fleet: Fleet, repository: Repository) -> None:

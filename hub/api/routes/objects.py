@@ -13,6 +13,7 @@ from hub.api.errors import documented
 from hub.api.models.objects import Action, ApplyReply, ApplyResult
 from hub.api.routes.router import private_router
 from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
+from hub.api.store_projects import ProjectChange, carry_out_project, prepare_project
 from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
@@ -61,7 +62,7 @@ async def apply(
 
 async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_run: bool) -> ApplyReply:
     projects = frozenset(item.value.name for item in parsed if isinstance(item.value, Project))
-    changes: list[Change | _ProjectChange] = []
+    changes: list[Change | ProjectChange] = []
     warnings: list[list[str]] = []
     for item in parsed:
         value = item.value
@@ -70,7 +71,7 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
             more = [*source_warnings(api, value), *await project_warnings(api, value, projects)]
             warnings.append([*item.warnings, *more])
         else:
-            changes.append(await _prepare_project(api, caller, value))
+            changes.append(await prepare_project(api, caller, value))
             warnings.append(item.warnings)
     results: list[ApplyResult] = []
     for change, told in zip(changes, warnings, strict=True):
@@ -92,35 +93,14 @@ def _after(error: HubError, stored: Sequence[ApplyResult]) -> HubError:
     return error
 
 
-class _ProjectChange:
-    def __init__(self, wanted: Project, stored: Project | None) -> None:
-        self.wanted = wanted
-        self.action: Action = "created" if stored is None else "unchanged" if stored == wanted else "configured"
-
-
-async def _prepare_project(api: Api, caller: Caller, wanted: Project) -> _ProjectChange:
-    stored = await api.services.store.get_project(wanted.name)
-    caller.require("projects", "create" if stored is None else "update", wanted.name)
-    return _ProjectChange(wanted, stored)
-
-
-async def _carry_out(api: Api, caller: Caller, change: Change | _ProjectChange) -> None:
+async def _carry_out(api: Api, caller: Caller, change: Change | ProjectChange) -> None:
     if isinstance(change, Change):
         await carry_out(api, caller, change)
-        return
-    if change.action == "unchanged":
-        return
-    services = api.services
-    name = change.wanted.name
-    await services.store.put_project(change.wanted)
-    reason, verb = ("ProjectCreated", "created") if change.action == "created" else ("ProjectUpdated", "changed")
-    await services.audit.record(reason, f"project {name} was {verb}", actor=caller.name)
-    # What its applications may do has changed.
-    for application in await services.store.list_applications(project=name):
-        await services.bus.publish("applications", str(application.id))
+    else:
+        await carry_out_project(api, caller, change)
 
 
-def _result(change: Change | _ProjectChange, warnings: Sequence[str], *, dry_run: bool) -> ApplyResult:
+def _result(change: Change | ProjectChange, warnings: Sequence[str], *, dry_run: bool) -> ApplyResult:
     if isinstance(change, Change):
         kind, name, namespace = application_format.KIND, change.wanted.id.name, change.wanted.id.namespace
     else:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hub.api.context import Api, ApiDep, Caller, CallerDep
+from hub.api.context import Api, ApiDep, CallerDep
 from hub.api.convert import project_item
 from hub.api.detail import redacted
 from hub.api.errors import documented
 from hub.api.models.project import ProjectDetail, ProjectList, ProjectRemoved
 from hub.api.params import ProjectName
 from hub.api.routes.router import private_router
-from hub.domain.project import Project
-from hub.errors import NotFound
+from hub.api.store_projects import find_project
 from hub.formats.project import dump_project
 
 router = private_router("projects")
@@ -29,7 +28,7 @@ async def list_projects(api: ApiDep, caller: CallerDep) -> ProjectList:
 
 @router.get("/projects/{name}", operation_id="getProject", summary="One project", responses=documented("not-found"))
 async def get_project(name: ProjectName, api: ApiDep, caller: CallerDep) -> ProjectDetail:
-    project = await _find(api, caller, name, "get")
+    project = await find_project(api, caller, name, "get")
     item = project_item(project, (await _counts(api))[name])
     return ProjectDetail(**item.model_dump(), manifest=redacted(dump_project(project)))
 
@@ -41,19 +40,10 @@ async def get_project(name: ProjectName, api: ApiDep, caller: CallerDep) -> Proj
     responses=documented("not-found", "conflict"),
 )
 async def remove_project(name: ProjectName, api: ApiDep, caller: CallerDep) -> ProjectRemoved:
-    await _find(api, caller, name, "delete")
+    await find_project(api, caller, name, "delete")
     await api.services.store.remove_project(name)
     await api.services.audit.record("ProjectRemoved", f"project {name} was removed", actor=caller.name)
     return ProjectRemoved(project=name)
-
-
-async def _find(api: Api, caller: Caller, name: str, action: str) -> Project:
-    """Raises NotFound, PermissionDenied."""
-    caller.require("projects", action, name)
-    project = await api.services.store.get_project(name)
-    if project is None:
-        raise NotFound(f"there is no project {name}")
-    return project
 
 
 async def _counts(api: Api) -> Counter[str]:

@@ -11,6 +11,7 @@ command = LazyGroup(
     {
         "list": (_P + "list", "List projects."),
         "get": (_P + "get", "Show a project."),
+        "windows": (_P + "windows", "When a project's applications may be synced."),
         "rm": (_P + "rm", "Remove a project that no application belongs to."),
     },
     aliases={"ls": "list", "delete": "rm", "remove": "rm"},
