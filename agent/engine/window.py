@@ -16,12 +16,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from agent.engine.assignment import SyncWindow
 from agent.engine.schedule import Schedule, ScheduleError
 
-MOST_STEPS = 400
-"""From one window's end or beginning to the next, until a sync may begin: what takes more is not foretold."""
+MOST_STEPS = 150
+"""From one window's end or beginning to the next, until a sync may begin: what takes more is not foretold. It is a week
+of every hour."""
+MOST_QUESTIONS = 3000
+"""Asked of windows in these steps, where there are many."""
+LEAST_STEPS = 20
+_REMEMBERED = timedelta(hours=1)
+"""How long a denial holds whose end is not foretold, before it is looked at again."""
 _FURTHEST = timedelta(days=5 * 366)
 
 
@@ -35,16 +42,32 @@ class Denial:
     """When it may be, as far as that can be foretold."""
 
 
+@lru_cache(maxsize=64)
+def windows_of(windows: tuple[SyncWindow, ...]) -> Windows:
+    """Return the windows, read. Most applications of a project come under the same ones, and share what is known."""
+    return Windows(windows)
+
+
 class Windows:
     """The windows of one application."""
 
     def __init__(self, windows: Iterable[SyncWindow]) -> None:
         self._windows = tuple(map(_Timed, windows))
+        self._steps = max(LEAST_STEPS, min(MOST_STEPS, MOST_QUESTIONS // max(1, len(self._windows))))
+        self._known: dict[bool, tuple[datetime, datetime, Denial]] = {}
+        """manual → from when, until when, and why nothing may begin: asked often, and the same until it ends."""
 
     def denial(self, now: datetime, *, manual: bool) -> Denial | None:
         """Say why a sync may not begin; None if it may. `manual`: somebody asked for it."""
+        known = self._known.get(manual)
+        if known is not None and known[0] <= now < known[1]:
+            return known[2]
         obstacle = self._obstacle(now, manual=manual)
-        return None if not obstacle else self._denial(obstacle, now, manual=manual)
+        if not obstacle:
+            return None
+        denial = self._denial(obstacle, now, manual=manual)
+        self._known[manual] = (now, denial.until or now + _REMEMBERED, denial)
+        return denial
 
     def held(self, now: datetime, *, manual: bool, since: datetime) -> Denial | None:
         """Say why a sync that began at `since` may not go on; None if it may."""
@@ -54,7 +77,7 @@ class Windows:
         overruns = all(timed.window.sync_overrun for timed in obstacle)
         if overruns and not self._obstacle(since, manual=manual):
             return None
-        return self._denial(obstacle, now, manual=manual)
+        return self.denial(now, manual=manual)
 
     def _obstacle(self, at: datetime, *, manual: bool) -> Sequence[_Timed]:
         """Return the windows that are in the way: open ones that deny, else closed ones that allow."""
@@ -88,7 +111,7 @@ class Windows:
         Each step goes as far as certainly nothing is allowed: to the end of what denies, or to what opens next.
         """
         at = now
-        for _ in range(MOST_STEPS):
+        for _ in range(self._steps):
             if obstacle[0].denies:
                 ends = [t.end(at) for t in obstacle if not (manual and t.window.manual_sync)]
                 after = None if None in ends else max(end for end in ends if end is not None)

@@ -20,8 +20,8 @@ from hub.domain.project import Project
 from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
-from hub.errors import Invalid
 from hub.domain.window import SyncWindow, windows_for
+from hub.errors import Invalid
 from hub.formats.overrides import apply_overrides
 from hub.formats.source import describe_sources
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs

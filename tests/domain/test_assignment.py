@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from hub.domain import assignment
 from hub.domain.application import Retry, SyncPolicy
+from hub.domain.assignment import AssignmentContent
+from hub.domain.manifest import ManifestSetRef
+from hub.domain.revision import Revision
+from hub.domain.window import SyncWindow
 from tests.store.builders import content, request
+
+CONTENT = AssignmentContent("argocd/web", "u", "default", "", ManifestSetRef("ab", 1), Revision(), SyncPolicy())
 
 
 def test_what_something_was_made_from_is_no_part_of_what_is_to_be_done() -> None:
@@ -29,3 +38,18 @@ def test_a_hub_that_knows_more_assigns_nothing_anew() -> None:
         content(policy=SyncPolicy(retry=Retry()), operation=request("r")).digest()
         == "720331892ba45f254cee1f251a12a87c8d6edd059cd551c81bdc013b34a29529"
     )
+
+
+def test_what_has_no_windows_keeps_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one it had before there were any: an upgrade assigns nothing anew for them."""
+    hashed: list[bytes] = []
+
+    def hash(content: bytes) -> str:
+        hashed.append(content)
+        return ""
+
+    monkeypatch.setattr(assignment, "digest_of", hash)
+    windows = (SyncWindow("deny", "@daily", 60.0),)
+    for content in (CONTENT, replace(CONTENT, windows=windows)):
+        content.digest()
+    assert [b'"windows"' in content for content in hashed] == [False, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -211,3 +213,19 @@ def test_one_that_cannot_be_read_is_in_the_way(kind: str) -> None:
     denial = Windows([window(kind, "0 0 * * *", 1, "Mars/Olympus")]).denial(NOW, manual=False)
     assert denial is not None and denial.until is None
     assert "cannot be read" in denial.message and "Mars/Olympus" in denial.message
+
+
+def test_what_is_known_holds_until_it_ends() -> None:
+    windows = Windows([window("deny", OPEN, 2), window("allow", "0 9 * * *", 8, manual_sync=True)])
+    first = windows.denial(NOW, manual=False)
+    assert windows.denial(NOW + HOUR / 2, manual=False) is first is not None
+    assert windows.denial(NOW - 2 * HOUR, manual=False) is None, "before it began"
+    assert windows.denial(NOW + HOUR, manual=False) is None, "when it ends"
+    assert windows.denial(NOW + 12 * HOUR, manual=False) is not first
+    assert windows.denial(NOW + 12 * HOUR, manual=True) is None
+
+
+def test_an_agent_without_windows_loads_nothing_for_them() -> None:
+    program = "import sys, agent.agent; print({'cronsim', 'zoneinfo', 'agent.engine.window'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

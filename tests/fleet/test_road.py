@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 
 from agent.engine.resource import ResourceKey
+from hub.domain.project import default_project
+from hub.domain.status import ApplicationStatus, ConditionType
+from hub.domain.window import SyncWindow
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map, deployment
 
@@ -64,4 +69,25 @@ async def test_the_hub_killed_and_back(fleet: Fleet, repository: Repository) -> 
             bool(x.synced_revision) and x.synced_revision.sources[0].revision == revision for x in s.values()
         ),
     )
+    await fleet.synced("web", 1)
+
+
+async def test_a_window_of_the_project_holds_on_the_cluster(fleet: Fleet, repository: Repository) -> None:
+    always = SyncWindow("deny", "* * * * *", 3600.0, applications=("web",), description="closed for the year's end")
+    await fleet.hub.store.put_project(replace(default_project(), sync_windows=(always,)))
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
+    repository.commit()
+    cluster = await fleet.add_agent("one")
+    await fleet.apply(application("web", repository.url, "web"))
+
+    def told(statuses: Mapping[str, ApplicationStatus]) -> bool:
+        return any("closed for the year's end" in c.message for s in statuses.values() for c in s.conditions)
+
+    statuses = await fleet.wait("web", told)
+    assert [c.type for s in statuses.values() for c in s.conditions] == [ConditionType.SYNC_WINDOW_WARNING]
+    kind = (await cluster.discover()).kinds[("", "v1", "ConfigMap")]
+    assert await cluster.get(kind, "default", "settings") is None
+
+    await fleet.hub.store.put_project(default_project())
+    await fleet.hub.bus.publish("applications", "argocd/web")
     await fleet.synced("web", 1)

@@ -12,8 +12,7 @@ from agent.engine.assignment import SyncWindow
 from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
-from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map
-from tests.syncer.objects import widget as widget
+from tests.syncer.harness import AUTOMATED, Hub, config_map
 from tests.syncer.test_hooks import WELL, ended, hook, key_of_widget, made, turned, waits, wave
 from tests.syncer.test_hooks import slow as slow
 
@@ -123,6 +122,23 @@ async def test_what_is_in_place_already_waits_for_no_window(hub: Hub, clock: Tur
     assert status.synced_manifest_set == first.manifest_set.digest
 
 
+async def test_what_comes_to_be_in_place_waits_no_longer(hub: Hub, people: People, clock: TurnedClock) -> None:
+    windows = (window(clock, "deny", 1),)
+    hub.assign([config_map("a", {"k": "v"})], windows=windows)
+    await hub.synced()
+    clock.advance(1.5 * HOUR)
+    await people.edit(hub.key("ConfigMap", "a"), {"data": {"k": "hacked"}})
+    await told(hub, "is not healed")
+    hub.assign(
+        [config_map("a", {"k": "v"})], policy=replace(AUTOMATED, sync_options=("PruneLast=true",)), windows=windows
+    )
+    await told(hub, "the sync to", "is not healed")
+    # Back, and not quite as it was, so that it has to be judged.
+    back = {"data": {"k": "v"}, "metadata": {"annotations": {"note": "mine"}}}
+    await people.edit(hub.key("ConfigMap", "a"), back)
+    await hub.wait(lambda s: s.sync == "Synced" and not s.conditions)
+
+
 async def test_a_deletion_is_no_sync(hub: Hub, people: People, clock: TurnedClock) -> None:
     assignment = hub.assign([config_map("a")], windows=(window(clock, "deny", 1),))
     await hub.synced()
@@ -218,10 +234,11 @@ async def test_a_restart_changes_nothing_about_that(
     assert made(cluster)[-1] == "ConfigMap/b"
 
 
+@pytest.mark.parametrize("manual", [False, True])
 async def test_a_sync_that_overran_when_the_agent_stopped_goes_on(
-    hub: Hub, people: People, slow: Any, clock: TurnedClock
+    hub: Hub, people: People, slow: Any, clock: TurnedClock, manual: bool
 ) -> None:
-    await running(hub, slow, policy=MANUAL, manual=True, windows=(window(clock, "deny", 0.5, sync_overrun=True),))
+    await running(hub, slow, manual=manual, windows=(window(clock, "deny", 0.5, sync_overrun=True),))
     clock.advance(0.6 * HOUR)
     await hub.restart()
     await people.edit(key_of_widget(hub, "first"), WELL)
