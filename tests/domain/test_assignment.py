@@ -50,6 +50,6 @@ def test_what_has_no_windows_keeps_its_digest(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(assignment, "digest_of", hash)
     windows = (SyncWindow("deny", "@daily", 60.0),)
-    for content in (CONTENT, replace(CONTENT, windows=windows)):
-        content.digest()
-    assert [b'"windows"' in content for content in hashed] == [False, True]
+    for one in (CONTENT, replace(CONTENT, windows=windows)):
+        one.digest()
+    assert [b'"windows"' in text for text in hashed] == [False, True]
