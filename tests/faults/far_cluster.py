@@ -112,9 +112,13 @@ def _answering(client: KubeClient) -> Callable[[web.Request], Awaitable[web.Stre
             case ["apis"]:
                 return web.json_response(_served(k for k in discovery.kinds.values() if k.group))
         try:
-            return await _Call(client, request, discovery).answer()
-        except errors.KubeError as error:
+            call = _Call(client, request, discovery)
+        except errors.KindUnknown as error:
             return refusal(*_code(error), error.message)
+        try:
+            return await call.answer()
+        except errors.KubeError as error:
+            return refusal(*_code(error), error.message, **call.about)
 
     return answer
 
@@ -161,6 +165,11 @@ class _Call:
         if kind is None:
             raise errors.KindUnknown(f"nothing is served at {request.path}")
         self._kind = kind
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a refusal says that it is about: a server that does not serve a kind says nothing."""
+        return {"kind": self._kind.plural, "name": self._name} if self._name else {}
 
     async def answer(self) -> web.StreamResponse:
         client, kind, query = self._client, self._kind, self._request.query

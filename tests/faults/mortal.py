@@ -85,7 +85,8 @@ def _owner(where: str) -> tuple[Any, str]:
 
 
 def hasten(program: str) -> None:
-    """Let what waits for a killed predecessor's lease, or for the other end to come back, not wait for long."""
+    """Let what waits for a killed predecessor's lease, for the other end to come back, or for the next wave, not wait
+    for long."""
     if program == "hub":
         server = importlib.import_module("hub.server")
         vars(server).update(CONTROLLER_LEASE_SECONDS=1.5, TURN_SECONDS=1.0)
@@ -93,6 +94,7 @@ def hasten(program: str) -> None:
         root = importlib.import_module("agent.agent")
         options = functools.partial(root.LinkOptions, backoff_first_seconds=0.05, backoff_cap_seconds=0.3)
         vars(root).update(LinkOptions=options)
+        vars(importlib.import_module("agent.syncer.operation")).update(WAVE_SECONDS=0.05)
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
-from tests.faults.far_cluster import far_cluster
-from tests.faults.killing import Desk, MortalAgent, MortalHub, Point, Stage
+from tests.faults.killing import MortalAgent, MortalHub, Point, Stage
+from tests.faults.staging import staged
 from tests.faults.subject import Subject
 from tests.faults.witness import settings
 from tests.fleet.kit import Repository
@@ -108,30 +108,8 @@ HUB = [*FIRST_FETCH, *RENDERING, *ASSIGNING, *REPORTED, *REQUESTED, *TAKEN_IN, *
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A hub with one agent, which every test finds and leaves as it should be."""
-    root = tmp_path_factory.mktemp("kill")
-    hub = MortalHub(root, HUB)
-    with far_cluster() as cluster:
-        hub.start()
-        try:
-            hub.wait_ready()
-            desk = Desk(hub)
-            joining = desk.post("clusters", {"name": "prod"})
-            (root / "token").write_text(joining["token"])
-            words = {
-                "--hub": f"localhost:{hub.port}",
-                "--ca-pin": joining["ca_pin"],
-                "--token-file": root / "token",
-                "--gateway": f"localhost:{hub.agent_port}",
-                "--kubeconfig": cluster.write_kubeconfig(root / "kubeconfig"),
-            }
-            agent = MortalAgent(root, AGENT, *(str(word) for pair in words.items() for word in pair))
-            agent.start()
-            try:
-                yield Stage(root, hub, agent, cluster, desk)
-            finally:
-                agent.kill()
-        finally:
-            hub.kill()
+    with staged(tmp_path_factory.mktemp("kill"), HUB, AGENT) as stage:
+        yield stage
 
 
 @pytest.fixture(scope="module")
