@@ -14,9 +14,9 @@ from typing import Final
 from agent.engine.health import Health, assess
 from agent.engine.operation import Phase, Result
 from agent.engine.progress import outcome
-from agent.engine.resource import TRACKING_ANNOTATION, Object, ResourceKey, tracked_by, tracking_id
+from agent.engine.resource import TRACKING_ANNOTATION, GroupKind, Object, ResourceKey, tracked_by, tracking_id
 from agent.engine.tasks import Task, TaskId
-from agent.engine.traits import DeletePolicy, traits_of
+from agent.engine.traits import CRD, DeletePolicy, traits_of
 from agent.kube import errors
 from agent.kube.client import DeleteOptions, Kind, KubeClient
 from agent.syncer.applying import APPLY, until_gone, with_name
@@ -34,6 +34,12 @@ GONE_SECONDS: Final = 120.0
 LONGEST_NAME: Final = 253
 NAME_ROOM: Final = 30
 """Of a generated name, for what is put behind its prefix."""
+
+
+LABEL: Final = 63
+"""Characters that a name may have for certain: some kinds put theirs into labels."""
+_BOUND_NAMES: Final = (CRD, GroupKind("apiregistration.k8s.io", "APIService"))
+"""Kinds whose objects can have no other name than their own."""
 
 
 class Hooks:
@@ -95,21 +101,21 @@ class Hooks:
         found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
         if found is not None:
             self._refuse_if_foreign(found, key, task)
-        if found is not None and self._replaces(task):
-            # It will be gone by then; whether it may be made is asked under a name that is free.
-            key = key._replace(name=f"{key.name[: LONGEST_NAME - NAME_ROOM]}-{self._order.id[:8]}")
-        manifest = self._manifest(task, key, "")
         try:
-            await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
+            await self._ask(kind, task, key)
         except errors.Rejected as error:
-            if found is None or self._replaces(task) or not count_fixed(error.message):
+            if found is None:
                 raise
-            offer = "give the hook the delete policy BeforeHookCreation as well, or delete that object"
-            raise errors.Rejected(
-                f"{error.message}; the object of an earlier run is still there, and stays by the hook's delete policy:"
-                f" {offer}",
-                error.fields,
-            ) from error
+            if not self._replaces(task):
+                raise _with_offer(error) from error
+            if kind.group_kind in _BOUND_NAMES:
+                raise
+            # It will be gone by then; whether another may be made is asked under a name that is free.
+            await self._ask(kind, task, key._replace(name=_free_name(key.name, self._order.id[:8])))
+
+    async def _ask(self, kind: Kind, task: Task, key: ResourceKey) -> None:
+        manifest = self._manifest(task, key, "")
+        await self._patience.request(lambda: self._client.apply(kind, manifest, replace(APPLY, dry_run=True)))
 
     async def observe(self, kind: Kind | None, task: Task, result: Result) -> tuple[Phase, str]:
         """Say how a hook stands that was made. Raises KubeError, Terminated."""
@@ -214,6 +220,23 @@ class Hooks:
         started = self._ledger.state.started_ms // 1000
         _, _, number = task.key.name.partition("#")
         return f"{prefix}{revision}-{task.phase.lower()}-{started}{'-' + number if number else ''}"
+
+
+def _with_offer(error: errors.Rejected) -> errors.Rejected:
+    """Say what there is to do about an object of an earlier run that cannot be changed."""
+    if not count_fixed(error.message):
+        return error
+    offer = "give the hook the delete policy BeforeHookCreation as well, or delete that object"
+    return errors.Rejected(
+        f"{error.message}; the object of an earlier run is still there, and stays by the hook's delete policy: {offer}",
+        error.fields,
+    )
+
+
+def _free_name(name: str, end: str) -> str:
+    """Return a name that nobody has, and that is allowed where this one is."""
+    room = max(len(name), LABEL) - len(end) - 1
+    return f"{name[:room].rstrip('-.')}-{end}"
 
 
 def _mark_of(obj: Object) -> str:

@@ -221,7 +221,8 @@ class LiveState:
         known = self.records.get(live.key)
         if known is not None and known.live.application != live.application:
             self._by_application.get(known.live.application, set()).discard(live.key)
-        record = Record(live, None if is_ignored(obj) else assess(obj))
+        # A hook is in nobody's count; who runs it has to know how it stands.
+        record = Record(live, None if is_ignored(obj) and not live.is_hook else assess(obj))
         self.records[live.key] = record
         if live.application:
             self._by_application.setdefault(live.application, set()).add(live.key)

@@ -79,6 +79,8 @@ class Runner:
         self._preflight = Preflight(
             context, self._patience, ledger, self._manifests, self._applier, self._hooks, order, name
         )
+        self._found = dict(targets.kinds)
+        """The kinds of what is assigned, those included that the operation has brought."""
         self._plan: Plan | None = None
         self._waves: tuple[Wave, ...] = ()
         self._phase: SyncPhase | None = None
@@ -219,10 +221,10 @@ class Runner:
         if options.create_namespace and not order.ends and not order.dry_run:
             await ensure_namespace(self._client, self._patience, self._assignment, self.targets)
         if not order.checked:
-            tasks = [t for t in (*plan.tasks, *_tasks_of(plan.on_failure)) if t.pair.action is Action.APPLY]
+            tasks = [t for t in self._yet_to_do(plan) if t.pair.action is Action.APPLY]
             await self._preflight.begin(self.targets, lambda key: key in self._live.records, waits=plan.multi_step)
             await self._each(tasks, self._preflight.check)
-            self.ledger.stop_if_failed(tasks, "nothing was changed: ")
+            self.ledger.stop_if_failed(tasks, "" if self.ledger.touched else "nothing was changed: ")
         for wave in plan.waves if plan.multi_step else ():
             for task in wave.unchanged:
                 self.ledger.record(task, ResultStatus.SYNCED, UNCHANGED, self._first_look(task, waits=True))
@@ -231,6 +233,12 @@ class Runner:
         self._waves = plan.on_failure if self._failed is not None else plan.waves
         self._plan = plan
         return plan
+
+    def _yet_to_do(self, plan: Plan) -> list[Task]:
+        """Return what may still be done: of an operation that is resumed no hook that was begun and, where it had
+        failed, nothing but the hooks for that."""
+        ahead = () if self.ledger.state.failure else plan.tasks
+        return [task for task in (*ahead, *_tasks_of(plan.on_failure)) if task.id not in self.ledger.book]
 
     async def _prepare(self, plan: Plan, move: Carry) -> float | None:
         """See whether a wave may begin. None if so, else when to look again."""
@@ -350,7 +358,7 @@ class Runner:
 
     async def _kinds(self, step: list[Task]) -> dict[ResourceKey, Kind]:
         """Return the kinds of a step's resources, those included that the operation itself has just brought."""
-        kinds = {t.key: self.targets.kinds[t.key] for t in step if t.key in self.targets.kinds}
+        kinds = {t.key: self._found[t.key] for t in step if t.key in self._found}
         missing = [task for task in step if task.key not in kinds]
 
         def served(discovery: Discovery) -> bool:
@@ -366,6 +374,7 @@ class Runner:
             await self._patience.until(
                 lambda: self._served.fresh(0.0), served, SERVED_TIMEOUT_SECONDS, every=SERVED_POLL_SECONDS
             )
+            self._found |= kinds
         return kinds
 
     async def _wait_established(self, kind: Kind, key: ResourceKey) -> None:
@@ -433,13 +442,13 @@ class Runner:
             late = overdue(task, result, now) if state is Phase.RUNNING else ""
             if not late and state is Phase.RUNNING and task.hook:
                 late = await why_stuck(
-                    self._client, self._hooks.key(task), self.targets.kinds.get(task.key), result, now
+                    self._client, self._hooks.key(task), self._found.get(task.key), result, now
                 )
             if late:
                 state, message = Phase.FAILED, f"{late}{': ' if message else ''}{message}"
             self.ledger.end(task, state, message or result.message)
             if task.hook and state is Phase.FAILED:
-                kind = self.targets.kinds.get(task.key)
+                kind = self._found.get(task.key)
                 self.ledger.wrote(task, await output_of(self._client, kind, self._hooks.key(task)))
             ended = ended or (task.hook and state is not Phase.RUNNING)
         if ended:
@@ -448,12 +457,12 @@ class Runner:
 
     async def _look(self, task: Task, result: Result) -> tuple[Phase, str]:
         if task.hook:
-            return await self._hooks.observe(self.targets.kinds.get(task.key), task, result)
+            return await self._hooks.observe(self._found.get(task.key), task, result)
         if task.pair.action is Action.PRUNE:
             return self._look_at_pruned(task)
         if task.key in self._live.records:
             return self._health(task)
-        kind = self.targets.kinds.get(task.key)
+        kind = self._found.get(task.key)
         found = await self._patience.request(self._reading(kind, task.key)) if kind is not None else None
         if found is None:
             return Phase.FAILED, "somebody deleted it while its wave was waiting for it"
@@ -490,12 +499,12 @@ class Runner:
     # --- hooks
 
     async def _clean(self, plan: Plan) -> None:
-        await self._hooks.clean(self.targets.kinds, (*plan.tasks, *_tasks_of(plan.on_failure)))
+        await self._hooks.clean(self._found, (*plan.tasks, *_tasks_of(plan.on_failure)))
 
     async def _stop_hooks(self, plan: Plan) -> None:
         """End the hooks that run, with patience of their own: who terminates the operation wants this done."""
         self._hooks.with_patience(Patience(self._clock))
-        await self._hooks.stop(self.targets.kinds, (*plan.tasks, *_tasks_of(plan.on_failure)))
+        await self._hooks.stop(self._found, (*plan.tasks, *_tasks_of(plan.on_failure)))
 
     # --- helpers
 

@@ -60,9 +60,10 @@ class Preflight:
         """Find out what the operation will bring. `live` says whether an object is known to be there, `waits` whether
         the operation waits for health."""
         self._targets, self._waits = targets, waits
-        defined = (target.traits.defines for target in targets.resources.values())
+        everything = {**targets.hooks, **targets.resources}
+        defined = (target.traits.defines for target in everything.values())
         self._coming_kinds = frozenset(kind for kind in defined if kind is not None)
-        brought = [k for k in targets.resources if _group_kind(k) == NAMESPACE and not live(k)]
+        brought = [k for k in everything if _group_kind(k) == NAMESPACE and not live(k)]
         coming = [k.name for k in brought if await self._absent(targets.kinds[k], k)]
         self._coming_namespaces = frozenset(coming)
 

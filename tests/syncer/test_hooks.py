@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from agent.engine.assignment import Assignment
 from agent.engine.operation import OperationState
 from agent.engine.resource import Object, ResourceKey
+from agent.kube.errors import KubeError, Rejected
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map
-from tests.syncer.objects import crd, group_of, widget
+from tests.syncer.objects import crd, group_of, namespace, widget
 
 ONCE = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
 UNDER_WAY = {"conditions": [{"type": "Reconciling", "status": "True", "reason": "Test", "message": "under way"}]}
@@ -152,8 +154,6 @@ async def test_a_failed_hook_ends_the_sync_and_runs_the_hooks_for_that(
 async def test_an_object_that_cannot_be_applied_runs_the_hooks_for_that(
     hub: Hub, cluster: Cluster, people: People
 ) -> None:
-    from agent.kube.errors import Rejected
-
     cluster.client.trouble = lambda call: Rejected("not now") if call.writes and call.name == "a" else None
     hub.assign([config_map("a"), hook(config_map("sorry"), "SyncFail")], policy=ONCE)
     state = await ended(hub, "Failed")
@@ -297,6 +297,97 @@ async def test_an_agent_killed_as_it_deletes_a_hook_that_ended_well_goes_on(
         # Its fixture stops it.
         hub.open()
         await hub.start()
+
+
+async def test_a_failed_sync_that_was_killed_goes_on_with_the_hooks_for_that(
+    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
+) -> None:
+    """Whatever a dry run would say by now of what has failed."""
+    cluster.client.trouble = lambda call: Rejected("not now") if call.writes and call.name == "a" else None
+    hub.assign([config_map("a"), hook(slow("sorry"), "SyncFail")], policy=ONCE)
+    await waits(hub, "SyncFail hook")
+    again = hub.killed(tmp_path / "again")
+    await hub.stop()
+    cluster.client.trouble = lambda call: Rejected("not now") if call.verb == "apply" and call.name == "a" else None
+    await again.start()
+    try:
+        await waits(again, "SyncFail hook")
+        await people.edit(key_of_widget(hub, "sorry"), WELL)
+        state = await ended(again, "Failed")
+        assert "not now" in state.message and not state.message.startswith("nothing was changed")
+    finally:
+        await again.stop()
+        # Its fixture stops it.
+        hub.open()
+        await hub.start()
+
+
+async def test_a_hook_of_a_kind_that_the_sync_brings_is_ended_and_deleted(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    gate = hook({**widget(hub.namespace, "gate"), "status": UNDER_WAY}, "PostSync", "HookSucceeded")
+    hub.assign([people.leave(crd(hub.namespace)), gate], policy=ONCE)
+    await until_waits(hub, clock, "gate")
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
+    await people.gone(key_of_widget(hub, "gate"))
+
+
+async def test_a_hook_whose_health_is_not_counted_is_waited_for(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    uncounted = hook(slow("gate"), "PreSync", **{"argocd.argoproj.io__ignore-healthcheck": "true"})
+    hub.assign([config_map("a"), uncounted], policy=ONCE)
+    await waits(hub, "gate")
+    clock.advance(3)
+    await waits(hub, "gate", "under way")
+    assert made(cluster) == ["Widget/gate"]
+
+
+async def test_a_hook_that_another_application_has_is_left_to_it(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a"), hook(job("before"), "PreSync")], name="first")
+    await turned(hub, clock, "first")
+    before = await people.get(hub.key("Job", "before", "batch"))
+    hub.assign([config_map("b"), hook(job("before"), "PreSync")], policy=ONCE)
+    state = await ended(hub, "Failed")
+    assert f"belongs to application {hub.tracking('first')}" in state.message
+    assert await people.get(hub.key("ConfigMap", "b")) is None
+    assert await people.get(hub.key("Job", "before", "batch")) == before
+
+
+async def test_a_hook_with_a_long_name_runs_again(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    """Jobs have their name in a label, which takes 63 characters."""
+    name = "before-".ljust(60, "x")
+
+    def trouble(call: Call) -> KubeError | None:
+        return Rejected("must be no more than 63 characters") if len(call.name) > 63 else None
+
+    cluster.client.trouble = trouble
+    await hub.synced_to(await run(hub, clock, [config_map("a"), hook(job(name), "PreSync")]))
+    changed = job(name)
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "job:2"
+    await hub.synced_to(await run(hub, clock, [config_map("a", {"k": "2"}), hook(changed, "PreSync")]))
+    assert made(cluster).count(f"Job/{name}") == 2
+
+
+async def run(hub: Hub, clock: TurnedClock, objects: list[Object]) -> Assignment:
+    assignment = hub.assign(objects, policy=ONCE)
+    await hub.wait(lambda s: s.generation == assignment.generation)
+    await turned(hub, clock)
+    return assignment
+
+
+async def test_a_namespace_that_a_hook_brings(hub: Hub, people: People, clock: TurnedClock) -> None:
+    name = f"{hub.namespace}-team"
+    brought = hook(people.leave(namespace(name)), "PreSync")
+    hub.assign([config_map("a", namespace=name), brought], policy=ONCE)
+    await turned(hub, clock)
+    await hub.synced()
 
 
 # --- their ends
