@@ -340,9 +340,12 @@ class Storage:
         return [decode(OperationState, content) for (content,) in rows]
 
     def last_operations(self) -> dict[str, OperationState]:
-        """application → its newest operation."""
-        rows = self._rows("SELECT application, content, max(started_ms) FROM operations GROUP BY application")
-        return {application: decode(OperationState, content) for application, content, _ in rows}
+        """application → its newest operation: the one that is not over, whatever the clock said when it began."""
+        rows = self._rows(
+            "SELECT application, content FROM (SELECT application, content, row_number() OVER"
+            " (PARTITION BY application ORDER BY finished, started_ms DESC) AS place FROM operations) WHERE place = 1"
+        )
+        return {application: decode(OperationState, content) for application, content in rows}
 
     def unreported_operations(self, limit: int = 100) -> list[OperationState]:
         # What the hub has is among them until it is written down; nothing is written here, where the disk may be full.

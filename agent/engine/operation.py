@@ -86,6 +86,8 @@ class OperationState:
     partial: bool = False
     done: int = 0
     total: int = 0
+    approved_ms: int = 0
+    """The confirmation that was known when it began: it takes none but newer ones."""
     failure: str = ""
     """Why it has failed, while what is to be done in that case still runs."""
     retry_limit: int = 0

@@ -77,6 +77,7 @@ class Ledger:
             attempt=attempt,
             dry_run=order.dry_run,
             partial=order.only is not None,
+            approved_ms=resumed.approved_ms if resumed is not None else assignment.approved_ms,
             failure=resumed.failure if resumed is not None else "",
             retry_limit=order.retry.limit if order.retry is not None else 0,
         )
@@ -208,6 +209,14 @@ class Ledger:
         if self.state.message != message:
             self.state = replace(self.state, message=message, done=self._done(self.state.total))
             self._tell()
+
+    def unconfirmed(self, message: str) -> None:
+        """Tell that the operation waits for a confirmation, the first time with that on disk: an agent that is started
+        again meanwhile is to take the one that is given for it."""
+        before = self.state
+        self.waiting(message)
+        if self.state is not before:
+            self.write()
 
     def failing(self, message: str) -> None:
         """Note that the operation has failed, and what is still to be done is for that case."""

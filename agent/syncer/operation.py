@@ -256,7 +256,7 @@ class Runner:
             return None
         names = ", ".join(str(task.key) for task in withheld[:5]) + (" …" if len(withheld) > 5 else "")
         application = self._assignment.application.removeprefix("argocd/")
-        self.ledger.waiting(
+        self.ledger.unconfirmed(
             f"waiting for somebody to confirm that {names} may be deleted: escadre app confirm-deletion {application}"
         )
         return LOOK_SECONDS
@@ -276,9 +276,12 @@ class Runner:
 
     @property
     def _confirmed(self) -> bool:
-        deletion = self._assignment.deletion
-        since = deletion.requested_ms if deletion is not None and self.order.ends else self.ledger.state.started_ms
-        return self._approved_ms > 0 and self._approved_ms >= since
+        deletion = self._assignment.deletion if self.order.ends else None
+        if deletion is not None:
+            return self._approved_ms > 0 and self._approved_ms >= deletion.requested_ms
+        # The hub's clock may be ahead of this one: what was known when the operation began was for something else.
+        state = self.ledger.state
+        return self._approved_ms > state.approved_ms and self._approved_ms >= state.started_ms
 
     async def _carry(self, move: Carry) -> None:
         """Do what a wave has to do, kind by kind: what is applied first, then the prunes."""

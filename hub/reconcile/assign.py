@@ -434,7 +434,9 @@ def _tombstones(
         # longer selected may be what a restored hub remembers, so there it waits for somebody to say so.
         if not same or (assignment.held and application.deletion is not None):
             # Confirmed since, it is still the deletion that was asked for then.
-            wanted = standing if standing and standing.cascade == deletion.cascade else deletion
+            wanted = deletion
+            if standing and standing.cascade == deletion.cascade:
+                wanted = replace(deletion, requested_by=standing.requested_by, requested_at=standing.requested_at)
             content = replace(assignment.content, deletion=wanted, approved_at=application.deletion_approved_at)
             result.append((assignment.cluster, content))
     return result

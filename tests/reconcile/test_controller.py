@@ -17,6 +17,7 @@ from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationState
+from hub.reconcile.assign import _tombstones
 from hub.domain.project import default_project
 from hub.domain.window import SyncWindow
 from hub.fleet.convert import assignment_to_proto
@@ -282,6 +283,22 @@ async def test_deleting_leaves_a_tombstone_until_the_agent_has_carried_it_out(
     while await store.get_application(found.id) is not None:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+async def test_a_deletion_that_is_to_propagate_otherwise_says_so_once(
+    fleet: Fleet, repository: Repository
+) -> None:
+    await settled(fleet, repository, config_map("a"))
+    store = fleet.hub.store
+    found = await store.get_application(ApplicationId("argocd", "web"))
+    assert found is not None
+    asked = Deletion(True, "foreground", "ada", datetime(2026, 1, 2, tzinfo=UTC))
+    existing = (await store.assignments_of_application("argocd/web"))[0]
+    standing = replace(existing, content=replace(existing.content, deletion=asked))
+    wanted = replace(asked, propagation="background", requested_at=datetime(2026, 1, 3, tzinfo=UTC))
+    ((_, content),) = _tombstones(found, [standing], wanted)
+    assert content.deletion == replace(asked, propagation="background"), "what was confirmed since stays confirmed"
+    assert _tombstones(found, [replace(standing, content=content)], wanted) == []
 
 
 async def test_a_deletion_that_was_held_back_is_sent_and_that_of_a_cluster_not_selected_is_not(

@@ -406,6 +406,33 @@ async def finished(hub: Hub, count: int) -> OperationState:
     return hub.finished[-1]
 
 
+async def test_an_operation_that_was_killed_goes_on_though_the_clock_was_set_back(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, tmp_path: Path
+) -> None:
+    await hub.synced_to(hub.assign([config_map("a")]))
+    copies: list[Hub] = []
+
+    async def gate(call: Call) -> None:
+        if call.writes and not copies:
+            copies.append(hub.killed(tmp_path / "again"))
+
+    cluster.client.gate = gate
+    clock.advance(-3600)
+    second = hub.assign([config_map("a", {"k": "2"})])
+    state = (await hub.synced_to(second)).operation
+    await hub.stop()
+    (again,) = copies
+    await again.start()
+    try:
+        await again.until(lambda: bool(again.finished))
+        assert state is not None and again.finished[-1].id == state.id
+    finally:
+        await again.stop()
+        # Its fixture stops it.
+        hub.open()
+        await hub.start()
+
+
 # --- what was asked for, tried again
 
 

@@ -330,6 +330,39 @@ async def test_a_prune_waits_for_its_confirmation(
     assert status.operation is not None and status.operation.id == state.id
 
 
+async def test_a_confirmation_that_was_there_before_confirms_nothing(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    """Even if it is of a time to come, where the hub's clock is ahead or somebody has written so."""
+    later = clock.now_ms() + 3_600_000
+    hub.assign([config_map("a"), optional(config_map("dear"), "Prune=confirm")], approved_ms=later)
+    await hub.synced()
+    hub.assign([config_map("a")], approved_ms=later)
+    await waits(hub, "confirm that ConfigMap")
+    await hub.idle()
+    assert cluster.client.named("delete") == []
+    hub.assign([config_map("a")], approved_ms=later + 1)
+    await people.gone(hub.key("ConfigMap", "dear"))
+
+
+async def test_what_was_confirmed_while_the_agent_was_away_is_confirmed(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    hub.assign([config_map("a"), optional(config_map("dear"), "Prune=confirm")])
+    await hub.synced()
+    hub.assign([config_map("a")])
+    state = await waits(hub, "confirm that ConfigMap")
+    await hub.stop()
+    hub.statuses.clear()
+    hub.open()
+    # Taken from the hub before anything goes on, as where both come up together.
+    clock.advance(60)
+    await hub.start()
+    await hub.idle()
+    hub.assign([config_map("a")], approved_ms=state.started_ms + 30_000)
+    await people.gone(hub.key("ConfigMap", "dear"))
+
+
 async def test_a_deletion_waits_for_its_confirmation(hub: Hub, people: People, clock: TurnedClock) -> None:
     assignment = hub.assign([config_map("a")], policy=replace(AUTOMATED, sync_options=("Delete=confirm",)))
     await hub.synced()
