@@ -50,7 +50,7 @@ class SyncOptions:
 
 
 def _flag(traits: Traits, name: str, default: bool) -> bool:
-    value = traits.option(name)
+    value = traits.option(name) if traits.sync_options else None
     return default if value is None else value == "true"
 
 

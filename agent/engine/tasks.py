@@ -14,7 +14,7 @@ once; then what is no longer assigned is pruned, in reverse kind order: nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -53,14 +53,15 @@ class Task:
     phase: SyncPhase
     wave: int
     hook: bool = False
+    id: TaskId = field(init=False, repr=False, compare=False)
+    """Made once: it is asked for at every step of every task."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", TaskId(self.phase, self.pair.key))
 
     @property
     def key(self) -> ResourceKey:
         return self.pair.key
-
-    @property
-    def id(self) -> TaskId:
-        return TaskId(self.phase, self.pair.key)
 
 
 Steps = tuple[tuple[Task, ...], ...]

@@ -42,7 +42,8 @@ class Applier:
 
     async def predict(self, kind: Kind, manifest: Object, traits: Traits, *, exists: bool) -> Object:
         """Ask what applying would give, by a dry run."""
-        manifest = await self._respectful(kind, manifest, exists=exists)
+        if self._options.respect_ignores and exists:
+            manifest = await self._respectful(kind, manifest)
         return await self._apply(kind, manifest, traits, DRY_RUN)
 
     async def put(
@@ -51,7 +52,8 @@ class Applier:
         """Have an object there as assigned; `uid` is that of the live one, "" where none is known."""
         if take_over_first and self._options.migrate:
             await self._patience.request(lambda: self._take_over(kind, key))
-        manifest = await self._respectful(kind, manifest, exists=bool(uid) or take_over_first)
+        if self._options.respect_ignores and (uid or take_over_first):
+            manifest = await self._respectful(kind, manifest)
         if self._options.replaces(traits):
             if self._options.forces(traits) and uid:
                 return await self._anew(kind, key, manifest, traits, uid)
@@ -76,19 +78,19 @@ class Applier:
         return error
 
     async def _apply(self, kind: Kind, manifest: Object, traits: Traits, options: ApplyOptions) -> Object:
+        if self._options.validates(traits):
+            return await self._patience.request(self._applying(kind, manifest, options))
+
         async def apply(obj: Object) -> Object:
             return await self._patience.request(self._applying(kind, obj, options))
 
-        if self._options.validates(traits):
-            return await apply(manifest)
         return await without_unknown_fields(apply, manifest)
 
     def _applying(self, kind: Kind, manifest: Object, options: ApplyOptions) -> Callable[[], Awaitable[Object]]:
         return lambda: self._client.apply(kind, manifest, options)
 
-    async def _respectful(self, kind: Kind, manifest: Object, *, exists: bool) -> Object:
-        if not (self._options.respect_ignores and exists):
-            return manifest
+    async def _respectful(self, kind: Kind, manifest: Object) -> Object:
+        """Return a manifest with the ignored fields as they are live."""
         metadata = manifest["metadata"]
         namespace, name = metadata.get("namespace") or "", metadata["name"]
         group = kind.group

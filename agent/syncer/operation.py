@@ -444,9 +444,7 @@ class Runner:
                 continue
             late = overdue(task, result, now) if state is Phase.RUNNING else ""
             if not late and state is Phase.RUNNING and task.hook:
-                late = await why_stuck(
-                    self._client, self._hooks.key(task), self._found.get(task.key), result, now
-                )
+                late = await why_stuck(self._client, self._hooks.key(task), self._found.get(task.key), result, now)
             if late:
                 state, message = Phase.FAILED, f"{late}{': ' if message else ''}{message}"
             self.ledger.end(task, state, message or result.message)

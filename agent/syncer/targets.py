@@ -61,7 +61,7 @@ def load_targets(
     found = 0
     for digest, manifest in storage.each_blob(digests):
         found += 1
-        if any(text in manifest for text in _TELLING):
+        if _may_tell(manifest):
             traits[digest] = traits_of(orjson.loads(manifest))
     if found != len(digests):
         missing = len(digests) - found
@@ -125,6 +125,13 @@ def _unserved_scopes(
 
 _TELLING = (*(a.encode() for a in ANNOTATIONS), CRD.kind.encode())
 """A manifest that holds none of these is plain, and is not parsed."""
+_PREFIXES = tuple(dict.fromkeys(a.partition("/")[0].encode() + b"/" for a in ANNOTATIONS))
+
+
+def _may_tell(manifest: bytes) -> bool:
+    """Say whether a manifest has to be parsed for what it asks. Most hold not even a prefix."""
+    found = CRD.kind.encode() in manifest or any(prefix in manifest for prefix in _PREFIXES)
+    return found and any(text in manifest for text in _TELLING)
 
 
 class Manifests:

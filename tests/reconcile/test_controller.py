@@ -285,9 +285,7 @@ async def test_deleting_leaves_a_tombstone_until_the_agent_has_carried_it_out(
         await asyncio.sleep(0.02)
 
 
-async def test_a_deletion_that_is_to_propagate_otherwise_says_so_once(
-    fleet: Fleet, repository: Repository
-) -> None:
+async def test_a_deletion_that_is_to_propagate_otherwise_says_so_once(fleet: Fleet, repository: Repository) -> None:
     await settled(fleet, repository, config_map("a"))
     store = fleet.hub.store
     found = await store.get_application(ApplicationId("argocd", "web"))
