@@ -167,7 +167,7 @@ class _Call:
         self._kind = kind
 
     @property
-    def about(self) -> dict[str, str]:
+    def about(self) -> dict[str, Any]:
         """What a refusal says that it is about: a server that does not serve a kind says nothing."""
         return {"kind": self._kind.plural, "name": self._name} if self._name else {}
 

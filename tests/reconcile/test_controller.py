@@ -17,10 +17,10 @@ from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationState
-from hub.reconcile.assign import _tombstones
 from hub.domain.project import default_project
 from hub.domain.window import SyncWindow
 from hub.fleet.convert import assignment_to_proto
+from hub.reconcile.assign import _tombstones
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map
