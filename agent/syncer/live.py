@@ -26,7 +26,7 @@ from agent.engine.resource import (
 )
 from agent.engine.traits import traits_of
 from agent.kube.client import Discovery, EventType, Kind, KubeClient, WatchEvent
-from agent.kube.errors import Gone, KubeError
+from agent.kube.errors import Gone, KindUnknown, KubeError
 from agent.kube.reflector import Reflector
 
 log = logging.getLogger(__name__)
@@ -126,11 +126,25 @@ class LiveState:
         """End the watches of kinds the cluster serves no more, and tell their objects as gone: they went with the
         kind."""
         for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
+            keys = [key for key in self.records if GroupKind(key.group, key.kind) == group_kind]
+            if keys and await self._is_served(self._reflectors[group_kind].kind, keys[0]):
+                continue
             del self._reflectors[group_kind]
             await _end([self._tasks.pop(group_kind)])
             self._on_watched(group_kind, None)
             for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
                 self._lost(key)
+
+    async def _is_served(self, kind: Kind, key: ResourceKey) -> bool:
+        """Ask for one object of a kind that discovery does not tell of. An API server that starts leaves out what
+        definitions have brought until it has read them; asked for an object, it then says that it is not ready."""
+        try:
+            await self._client.get(kind, key.namespace, key.name)
+        except KindUnknown:
+            return False
+        except KubeError:
+            return True
+        return True
 
     def unlisted(self, kinds: Iterable[Kind]) -> list[tuple[Kind, KubeError | None]]:
         """Return those of the watched kinds whose objects are not all known, with what stands against it, if anything

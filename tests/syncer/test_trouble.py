@@ -16,6 +16,7 @@ from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import crd, group_of, secret, widget
+from tests.syncer.test_sync import LateDiscovery
 
 
 def told(status: ApplicationStatus, text: str) -> bool:
@@ -159,6 +160,31 @@ async def test_what_went_with_its_kind_is_known_to_be_gone_whoever_asked_what_is
         await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Succeeded", "other")
     ready.set()
     await hub.wait(lambda s: s.sync == "Synced")
+
+
+async def test_what_discovery_leaves_out_while_it_is_served_is_not_taken_for_gone(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an API server does that starts, and has not read the definitions yet."""
+    await people.create(people.leave(crd(hub.namespace)))
+    await people.kind(group_of(hub.namespace), "Widget")
+    hub.assign([config_map("a"), widget(hub.namespace, "w")])
+    await hub.synced()
+    late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 1)
+    monkeypatch.setattr(cluster.client, "discover", late.discover)
+    cluster.client.calls.clear()
+    hub.syncer._doubt.watched(GroupKind("", "Secret"), Unreachable("cut off"))
+    clock.advance(DOUBT_SECONDS)
+
+    async def asked() -> bool:
+        return not late.held_back and "Widget/w" in cluster.client.named("get")
+
+    await until(asked, bool)
+    hub.syncer._doubt.watched(GroupKind("", "Secret"), None)
+    await hub.idle()
+    assert hub.key("Widget", "w", group_of(hub.namespace)) in hub.syncer.live.records
+    assert hub.drifts == [] and cluster.client.writes == []
+    await hub.synced()
 
 
 def _version_of_widgets(hub: Hub) -> tuple[str, str, str]:
