@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.assignment import SyncWindow
+from agent.engine.assignment import Retry, SyncWindow
 from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
@@ -35,6 +35,8 @@ def warning(status: ApplicationStatus) -> str:
 async def told(hub: Hub, *words: str) -> str:
     """Wait until the application says that it waits for a window, with these words."""
     status = await hub.wait(lambda s: WARNING in {c.type for c in s.conditions} and all(w in warning(s) for w in words))
+    # The clock may be turned from here on.
+    await hub.idle()
     return warning(status)
 
 
@@ -244,3 +246,19 @@ async def test_a_sync_that_overran_when_the_agent_stopped_goes_on(
     await people.edit(key_of_widget(hub, "first"), WELL)
     await turned(hub, clock)
     assert (await ended(hub, "Succeeded")).phase == "Succeeded"
+
+
+async def test_the_next_attempt_of_what_somebody_asked_for_waits(hub: Hub, clock: TurnedClock) -> None:
+    """It has begun, so it is not refused."""
+    retry = Retry(limit=1, duration_seconds=0.6 * HOUR, max_seconds=HOUR)
+    missing = config_map("a", namespace=f"{hub.namespace}-absent")
+    id = hub.operate([missing], retry=retry, windows=(window(clock, "deny", 0.5),))
+    await hub.wait(lambda s: s.operation is not None and "attempt 1 of 2 failed" in s.operation.message)
+    await hub.idle()
+    clock.advance(0.7 * HOUR)
+    await told(hub, "the sync that somebody asked for waits: the deny window")
+    assert hub.finished == []
+    clock.advance(2 * HOUR)
+    state = await hub.operation(id)
+    assert (state.phase, state.attempt) == ("Failed", 2)
+    await hub.wait(lambda s: WARNING not in {c.type for c in s.conditions})
