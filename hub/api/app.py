@@ -29,6 +29,7 @@ from hub.api.routes import (
     projects,
     resources,
     session,
+    settings,
     watch,
     windows,
 )
@@ -50,6 +51,7 @@ _ROUTERS = (
     clusters.router,
     projects.router,
     windows.router,
+    settings.router,
     events.router,
 )
 
@@ -84,19 +86,19 @@ def close_streams(app: FastAPI) -> None:
 
 def _api(services: Services) -> Api:
     overviews = Overviews(services.store)
-    settings = services.settings
+    given = services.settings
     return Api(
         services=services,
         overviews=overviews,
-        feed=Feed(services.store, services.bus, overviews, services.clock, settings.watchers),
+        feed=Feed(services.store, services.bus, overviews, services.clock, given.watchers),
         metrics=Metrics(
             overviews,
             services.telemetry,
             services.metric_sources,
-            settings.version,
+            given.version,
             writable=lambda: services.store.trouble() is None,
         ),
-        door=Door(settings.agent_requests_per_minute),
+        door=Door(given.agent_requests_per_minute),
         asker=Asker(services.desk),
         applying=Turns(2, 30, "texts are being applied"),
         uploads=Turns(4, 16, "diffs of files are under way"),

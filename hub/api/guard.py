@@ -30,6 +30,8 @@ MIB = 1024 * 1024
 APPLY_LIMIT = 16 * MIB
 AGENT_LIMIT = 64 * 1024
 FILES_LIMIT = 16 * MIB
+SETTINGS_LIMIT = 4 * MIB
+"""Settings are bounded by themselves, and take more room as JSON."""
 BODY_LIMIT = 1 * MIB
 BODY_SECONDS = 60.0
 
@@ -188,6 +190,8 @@ def _body_limit(path: str) -> int:
         return APPLY_LIMIT
     if _FILES.fullmatch(path):
         return FILES_LIMIT
+    if path == f"{PREFIX}/settings":
+        return SETTINGS_LIMIT
     return AGENT_LIMIT if path.startswith("/agent/") else BODY_LIMIT
 
 

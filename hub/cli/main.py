@@ -21,10 +21,11 @@ ENTRIES = {
     "context": (_C + "context", "Choose between the hubs you are logged in to."),
     "version": (_C + "version", "Show the versions of escadre and of the hub."),
     "account": (_C + "account", "Your account."),
-    "apply": (_C + "apply", "Create or change Applications and AppProjects from files."),
+    "apply": (_C + "apply", "Create or change applications, projects and settings."),
     "app": (_C + "app", "Applications."),
     "cluster": (_C + "cluster", "Clusters and their agents."),
     "project": (_C + "project", "Projects (AppProjects). Also: proj."),
+    "settings": (_C + "settings", "System-wide settings (argocd-cm)."),
     "events": (_C + "events", "What happened in the fleet."),
     "admin": (_C + "admin", "Try out decisions on files, without a hub."),
 }

@@ -7,14 +7,15 @@ from typing import Any
 
 from hub.domain.application import Application
 from hub.domain.project import Project
-from hub.formats import application, project
+from hub.domain.settings import SystemSettings
+from hub.formats import application, project, settings
 from hub.formats.errors import FormatError
 from hub.formats.fields import Parsed, described
 from hub.formats.limits import DEFAULT_LIMITS, Document, Limits
 from hub.formats.metadata import API_VERSION, display_name, worded_kind
 from hub.formats.yaml import load_documents
 
-Parsable = Parsed[Application] | Parsed[Project]
+Parsable = Parsed[Application] | Parsed[Project] | Parsed[SystemSettings]
 
 _ITEM_KINDS = {"ApplicationList": application.KIND, "AppProjectList": project.KIND, "List": None}
 """Kinds that hold others, and the kind of items that do not say their own."""
@@ -24,7 +25,7 @@ _MOST_TOLD = 10
 def parse_objects(
     text: str | bytes, *, name: str, strict: bool = False, limits: Limits = DEFAULT_LIMITS
 ) -> list[Parsable]:
-    """Read every Application and AppProject of a text, in its order.
+    """Read every Application and AppProject of a text, and the system-wide settings, in its order.
 
     Raises FormatError with what is wrong with each of them: a text is taken whole or not at all.
     """
@@ -45,8 +46,10 @@ def parse_objects(
 
 
 def parse_object(document: Document, *, strict: bool = False) -> Parsable:
-    """Read one object of either kind. Raises FormatError."""
+    """Read one object of any of these kinds. Raises FormatError."""
     value = document.value
+    if settings.is_settings(value):
+        return settings.parse_settings(document, strict=strict)
     kind = value.get("kind") if isinstance(value, Mapping) and value.get("apiVersion") == API_VERSION else None
     if kind == application.KIND:
         return application.parse_application(document, strict=strict)
@@ -62,7 +65,8 @@ def parse_object(document: Document, *, strict: bool = False) -> Parsable:
     named = f' "{_name(value)}"' if _name(value) else ""
     raise _error(
         document,
-        f"this is {what}{named}, and only {API_VERSION} {application.KIND} and {project.KIND} objects are taken here",
+        f"this is {what}{named}, and only {API_VERSION} {application.KIND} and {project.KIND} objects and the "
+        f"{settings.KIND} {settings.NAME} are taken here",
         "Objects for clusters go into Git, where an Application reads them" if _name(value) else "",
     )
 
@@ -85,13 +89,22 @@ def _items(document: Document, errors: list[FormatError]) -> Iterator[Document]:
 
 
 def _refuse_doubled(parsed: Parsable, item: Document, first_seen: dict[tuple[str, str, str], Document]) -> None:
-    value = parsed.value
-    key = (project.KIND, "", value.name) if isinstance(value, Project) else (application.KIND, *value.id)
+    key = _key(parsed)
     first = first_seen.setdefault(key, item)
     if first is not item:
         raise _error(
             item, f"{display_name(item.value, key[0])} is given twice, first on line {first.line}", "Remove one of them"
         )
+
+
+def _key(parsed: Parsable) -> tuple[str, str, str]:
+    match parsed.value:
+        case Project(name=name):
+            return project.KIND, "", name
+        case SystemSettings():
+            return settings.KIND, "", settings.NAME
+        case value:
+            return application.KIND, *value.id
 
 
 def _name(value: Any) -> str:

@@ -53,6 +53,29 @@ PROJECT_SPEC = {
     "sourceNamespaces": "applications of every namespace may use the project",
 }
 
+SETTINGS = {
+    "accounts": "accounts are the hub's own, see `escadre account`",
+    "admin.enabled": "accounts are the hub's own, see `escadre account`",
+    "application.instanceLabelKey": "objects are tracked by Argo CD's annotation",
+    "application.resourceTrackingMethod": "objects are tracked by Argo CD's annotation",
+    "configManagementPlugins": "config management plugins are not run",
+    "dex.config": "people log in to the hub with its own accounts",
+    "exec.enabled": "nothing is executed in pods",
+    "helm.valuesFileSchemes": "value files are read from the sources of the application only",
+    "kustomize.buildOptions": "every build has the same options",
+    "kustomize.path": "every build uses the Kustomize that the hub is configured with",
+    "oidc.config": "people log in to the hub with its own accounts",
+    "repositories": "repositories are not registered here",
+    "repository.credentials": "repositories are not registered here",
+    "resource.customizations.knownTypeFields": "the API server itself says how a value is written",
+    "resource.respectRBAC": "the agent watches the kinds that are assigned to it, and no others",
+    "timeout.reconciliation": "how often Git is looked at is set with `escadre-hub serve --poll-seconds`",
+    "timeout.reconciliation.jitter": "it is set with `escadre-hub serve --poll-jitter-seconds`",
+    "url": "the hub's address is set with `escadre-hub serve --address`",
+    "users": "accounts are the hub's own, see `escadre account`",
+}
+"""Keys of argocd-cm that are known and not served; what begins with one and a dot goes with it."""
+
 SYNC_OPTIONS = {
     "ApplyOutOfSyncOnly": ("true", "false"),
     "ClientSideApplyMigration": ("true", "false"),

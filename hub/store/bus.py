@@ -13,7 +13,16 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 Topic = Literal[
-    "applications", "refresh", "clusters", "assignments", "statuses", "revocations", "queries", "previews", "answers"
+    "applications",
+    "refresh",
+    "clusters",
+    "assignments",
+    "statuses",
+    "revocations",
+    "settings",
+    "queries",
+    "previews",
+    "answers",
 ]
 
 

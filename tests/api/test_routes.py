@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "changeCluster": {"json": {"labels": {"a": "b"}}},
     "addWindow": {"json": {"kind": "deny", "schedule": "0 8 * * 5", "duration": "8h", "applications": ["*"]}},
     "changeWindow": {"json": {"duration": "2h"}},
+    "putSettings": {"json": {"data": {}}},
     "changePassword": {"json": {"current": "wrong", "new": "quite another password", "account": "admin"}},
 }
 """Bodies that would do, for the operations that take one."""

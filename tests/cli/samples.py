@@ -15,6 +15,7 @@ from hub.api.models.event import EventItem
 from hub.api.models.operation import HistoryItem, OperationItem, OperationRequestItem
 from hub.api.models.project import ProjectDetail
 from hub.api.models.resource import ClusterDiff, ClusterTree, DriftItem, ResourceItem
+from hub.api.models.settings import SettingsReply
 
 UID = "00000000-0000-4000-8000-000000000001"
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -310,6 +311,11 @@ def event(**values: Any) -> dict[str, Any]:
         "actor": "ada",
     }
     return _checked(EventItem, given | values)
+
+
+def settings(data: dict[str, str], **values: Any) -> dict[str, Any]:
+    given = {"data": data, "changed_at": at(days=3), "changed_by": "ada", "warnings": []}
+    return _checked(SettingsReply, given | values)
 
 
 def project(name: str = "shop", **values: Any) -> dict[str, Any]:

@@ -179,6 +179,13 @@ def test_removing_a_cluster(hub: FakeHub, run: Terminal) -> None:
     assert run("cluster", "rm", "edge-1", "--yes").out == "it is removed.\n"
 
 
+def test_going_back_to_the_default_settings(hub: FakeHub, run: Terminal) -> None:
+    assert "give --yes" in run("settings", "rm").err
+    hub.on("PUT", "/settings", samples.settings({}))
+    assert run("settings", "rm", "-y").out == "settings removed\n"
+    assert hub.requests[-1].json == {"data": {}}
+
+
 def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
     hub.on("DELETE", "/projects/shop", refused(409, "conflict", "3 applications belong to project shop"))
     outcome = run("proj", "rm", "shop", "-y")

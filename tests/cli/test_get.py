@@ -6,6 +6,8 @@ import json
 from textwrap import dedent
 from typing import Any
 
+from hub.domain.settings import SystemSettings
+from hub.formats.objects import parse_objects
 from tests.cli import samples
 from tests.cli.conftest import Terminal
 from tests.cli.fakehub import FakeHub
@@ -251,6 +253,24 @@ def test_a_project(hub: FakeHub, run: Terminal) -> None:
         Applications:  3
         Destination:   edge-*/web
         Source:        https://git.example/*
+        """)
+
+
+def test_settings(hub: FakeHub, run: Terminal) -> None:
+    data = {"resource.exclusions": "- kinds: [Lease]\n", "resource.compareoptions": "ignoreAggregatedRoles: true"}
+    hub.on("GET", "/settings", samples.settings(data))
+    assert run("settings", "get").out == page("""
+        Changed:  3d ago by ada
+        Setting:  resource.compareoptions
+        Setting:  resource.exclusions
+        """)
+    [parsed] = parse_objects(run("settings", "get", "-o", "yaml").out, name="settings", strict=True)
+    assert isinstance(parsed.value, SystemSettings) and parsed.value.data == data, "it can be applied again"
+    assert json.loads(run("settings", "get", "-o", "json").out)["data"] == data
+    hub.on("GET", "/settings", samples.settings({}, changed_at=None, changed_by=""))
+    assert run("settings", "get").out == page("""
+        Changed:  never
+        Setting:  none: everything is as it is by default
         """)
 
 

@@ -29,8 +29,17 @@ def app(name: str) -> str:
     return APPLICATION.replace("NAME", name)
 
 
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd}
+data: {resource.compareoptions: "ignoreAggregatedRoles: false"}
+"""
+
+
 def named(text: str) -> list[str]:
-    return [p.value.name if isinstance(p.value, Project) else p.value.id.name for p in parse_objects(text, name="f")]
+    values = [p.value for p in parse_objects(text, name="f")]
+    return [v.id.name if isinstance(v, Application) else getattr(v, "name", "settings") for v in values]
 
 
 def refusal(text: str) -> str:
@@ -87,14 +96,22 @@ def test_applicationsets_are_not_served_yet() -> None:
 
 
 def test_other_kinds() -> None:
-    assert refusal("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm}\n") == (
-        'all.yaml, line 1: this is v1 ConfigMap "argocd-cm", and only argoproj.io/v1alpha1 Application and AppProject '
-        "objects are taken here. Objects for clusters go into Git, where an Application reads them"
+    assert refusal("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-rbac-cm}\n") == (
+        'all.yaml, line 1: this is v1 ConfigMap "argocd-rbac-cm", and only argoproj.io/v1alpha1 Application and '
+        "AppProject objects and the ConfigMap argocd-cm are taken here. Objects for clusters go into Git, where an "
+        "Application reads them"
     )
     assert "this is an object without apiVersion and kind" in refusal("a: 1")
     assert "this is a list" in refusal("- 1")
     assert "this is argoproj.io/v1alpha2 Application" in refusal("apiVersion: argoproj.io/v1alpha2\nkind: Application")
     assert "this is an object without apiVersion and kind" in refusal("apiVersion: [1]\nkind: {a: b}")
+
+
+def test_settings_among_others() -> None:
+    assert named(f"{app('a')}---{SETTINGS}---\n{app('b')}") == ["a", "settings", "b"]
+    assert refusal(f"{SETTINGS}---{SETTINGS}") == (
+        'all.yaml, line 7: ConfigMap "argocd-cm" is given twice, first on line 2. Remove one of them'
+    )
 
 
 def test_every_mistake_of_a_file_is_told() -> None:

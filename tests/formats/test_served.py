@@ -12,6 +12,7 @@ from hub.formats import served
 from hub.formats.application import parse_application
 from hub.formats.policy import sync_option_problem
 from hub.formats.project import parse_project
+from hub.formats.settings import parse_data
 
 APPLICATION = {
     "apiVersion": "argoproj.io/v1alpha1",
@@ -47,6 +48,13 @@ def test_applications(place: str, field: str, reason: str) -> None:
 def test_projects(field: str, reason: str) -> None:
     value = {**PROJECT, "spec": {field: "something"}}
     assert parse_project(value).warnings == [f"spec.{field} is not served: {reason}"]
+
+
+@pytest.mark.parametrize(("key", "reason"), served.SETTINGS.items())
+def test_settings(key: str, reason: str) -> None:
+    parsed = parse_data({key: "something", f"{key}.more": "of it"})
+    assert parsed.warnings[0] == f"data.{key} is not served: {reason}"
+    assert len(parsed.warnings) == 2 and parsed.value.data == {}
 
 
 @pytest.mark.parametrize("empty", [None, "", False, 0, [], {}, {"a": None}, [{}]])

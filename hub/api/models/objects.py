@@ -1,4 +1,4 @@
-"""Applying objects: Applications and AppProjects as people write them."""
+"""Applying objects: Applications, AppProjects and the system-wide settings as people write them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ApplyResult(Reply):
     kind: str
     name: str
     namespace: str
-    """Empty for an AppProject."""
+    """Empty for an AppProject and the system-wide settings."""
     action: Action
     warnings: list[str]
     """Fields that have no effect here, each by its full path."""

@@ -14,17 +14,23 @@ from hub.api.models.objects import Action, ApplyReply, ApplyResult
 from hub.api.routes.router import private_router
 from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
 from hub.api.store_projects import ProjectChange, carry_out_project, prepare_project
+from hub.api.store_settings import SettingsChange, prepare_settings, store_settings
 from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
+from hub.domain.settings import SystemSettings
 from hub.errors import HubError, Invalid
 from hub.formats import application as application_format
 from hub.formats import project as project_format
+from hub.formats import settings as settings_format
 from hub.formats.objects import Parsable, parse_objects
 
 router = private_router("objects")
 
-_BODY = described("Application and AppProject objects of argoproj.io/v1alpha1, any number of documents.")
+_BODY = described(
+    "Application and AppProject objects of argoproj.io/v1alpha1, and the ConfigMap argocd-cm with the system-wide "
+    "settings, any number of documents."
+)
 _WOULD: dict[Action, Action] = {
     "created": "would-create",
     "configured": "would-configure",
@@ -39,7 +45,7 @@ FileName = Annotated[str, Query(max_length=1000, description="What messages call
 @router.post(
     "/objects/apply",
     operation_id="applyObjects",
-    summary="Create or change Applications and AppProjects",
+    summary="Create or change Applications, AppProjects and the system-wide settings",
     openapi_extra=_BODY,
     responses=documented("invalid", "conflict", "unsupported-media-type", "busy"),
 )
@@ -62,7 +68,7 @@ async def apply(
 
 async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_run: bool) -> ApplyReply:
     projects = frozenset(item.value.name for item in parsed if isinstance(item.value, Project))
-    changes: list[Change | ProjectChange] = []
+    changes: list[_AnyChange] = []
     warnings: list[list[str]] = []
     for item in parsed:
         value = item.value
@@ -70,6 +76,9 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
             changes.append(await prepare(api, caller, value))
             more = [*source_warnings(api, value), *await project_warnings(api, value, projects)]
             warnings.append([*item.warnings, *more])
+        elif isinstance(value, SystemSettings):
+            changes.append(await prepare_settings(api, caller, value))
+            warnings.append(item.warnings)
         else:
             changes.append(await prepare_project(api, caller, value))
             warnings.append(item.warnings)
@@ -93,16 +102,24 @@ def _after(error: HubError, stored: Sequence[ApplyResult]) -> HubError:
     return error
 
 
-async def _carry_out(api: Api, caller: Caller, change: Change | ProjectChange) -> None:
-    if isinstance(change, Change):
-        await carry_out(api, caller, change)
-    else:
-        await carry_out_project(api, caller, change)
+_AnyChange = Change | ProjectChange | SettingsChange
 
 
-def _result(change: Change | ProjectChange, warnings: Sequence[str], *, dry_run: bool) -> ApplyResult:
+async def _carry_out(api: Api, caller: Caller, change: _AnyChange) -> None:
+    match change:
+        case Change():
+            await carry_out(api, caller, change)
+        case SettingsChange():
+            await store_settings(api, caller, change)
+        case _:
+            await carry_out_project(api, caller, change)
+
+
+def _result(change: _AnyChange, warnings: Sequence[str], *, dry_run: bool) -> ApplyResult:
     if isinstance(change, Change):
         kind, name, namespace = application_format.KIND, change.wanted.id.name, change.wanted.id.namespace
+    elif isinstance(change, SettingsChange):
+        kind, name, namespace = settings_format.KIND, settings_format.NAME, ""
     else:
         kind, name, namespace = project_format.KIND, change.wanted.name, ""
     action = _WOULD[change.action] if dry_run else change.action
