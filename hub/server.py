@@ -39,6 +39,7 @@ from hub.fleet.post import Post
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.revocation import watch_revocations
+from hub.fleet.settings import SettingsFeed
 from hub.fleet.vouch import Voucher
 from hub.metrics import controller_metrics, gateway_metrics
 from hub.pki.authority import PublicKeyInfrastructure
@@ -244,8 +245,10 @@ class Hub:
         doorkeeper = Doorkeeper(self.trust.pki, verifier, self.trust.enrolments, now)
         await liveness.start()
         await dispatcher.start()
+        feed = SettingsFeed(self.store, self.bus, self.registry)
+        await feed.start()
         gateway = Gateway(
-            self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk, incidents
+            self.store, doorkeeper, self.registry, agreement, dispatcher, reports, liveness, desk, incidents, feed
         )
         self._gateway = gateway
         self.trust.certificate.subscribe(lambda _: gateway.announce_trust())
@@ -257,6 +260,7 @@ class Hub:
         self._run(reports.run(), "reports")
         self._run(liveness.run(), "liveness")
         self._run(desk.run(), "desk")
+        self._run(feed.run(), "settings")
         self._run(watch_revocations(self.bus, self.trust.revocations, self.registry), "revocations")
         log.info("agents connect to port %d", self.agent_port)
 

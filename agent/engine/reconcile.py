@@ -36,6 +36,13 @@ class Live:
     """The tracking name it carries, "" when none counts."""
     traits: Traits = PLAIN
     deleting: bool = False
+    quiet_hash: bytes = b""
+    """What stays the same over updates that mean nothing (`ignoreResourceUpdates`), where that is not the content."""
+
+    @property
+    def judged_hash(self) -> bytes:
+        """What a verdict holds for: as long as this is the same, nobody needs to look again."""
+        return self.quiet_hash or self.content_hash
 
     @property
     def is_hook(self) -> bool:
@@ -74,6 +81,8 @@ class Judged:
 
     digest: str
     content_hash: bytes
+    """`Live.judged_hash` of the object. An operation, which compares it with the content itself, looks again at what
+    has had updates that mean nothing."""
 
 
 def reconcile(

@@ -1,4 +1,4 @@
-"""What becomes of assignments that come in: vouched for, complete, on disk, and otherwise refused.
+"""What becomes of assignments that come in: vouched for, complete, on disk, and otherwise refused. And of settings.
 
 What the disk has no room for is refused, so that the hub can say so, and tried again: the hub has said it once.
 """
@@ -6,6 +6,7 @@ What the disk has no room for is refused, so that the hub can say so, and tried 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Taker(Protocol):
 
     def accept(self, assignments: Iterable[Assignment], blobs: Mapping[str, bytes]) -> Sequence[Arrival]: ...
 
+    def take_settings(self, content: bytes, cluster_names: Sequence[str]) -> None: ...
+
 
 class Voucher(Protocol):
     """Who knows the hub's signatures."""
@@ -70,6 +73,7 @@ class Intake:
         self._taking = asyncio.Lock()
         self._unstored: dict[str, pb.Assignment] = {}
         """Application → the newest assignment that the disk had no room for."""
+        self._unstored_settings: pb.Settings | None = None
 
     async def take(self, message: pb.Assignments) -> None:
         """Take what the hub has sent. Raises LinkError when it is not what it claims to be."""
@@ -78,16 +82,35 @@ class Intake:
                 self._unstored.pop(assignment.application, None)
             await self._store(message)
 
+    async def take_settings(self, message: pb.Settings) -> None:
+        """Have the system-wide settings stored and put in force."""
+        async with self._taking:
+            self._store_settings(message)
+
+    def _store_settings(self, message: pb.Settings) -> None:
+        self._unstored_settings = None
+        if hashlib.sha256(message.content).digest() != message.digest:
+            log.error("the system-wide settings that came are not what their digest says; those held stay in force")
+            return
+        try:
+            self._taker.take_settings(message.content, list(message.cluster_names))
+        except StorageError as error:
+            log.error("the system-wide settings cannot be stored, those held stay in force: %s", error)
+            self._unstored_settings = message
+
     async def run(self) -> None:
         """Try again to store what the disk had no room for: the hub has said it, and will not say it again."""
         pause = STORE_FIRST_SECONDS
         while True:
             await asyncio.sleep(pause)
             async with self._taking:
+                if self._unstored_settings is not None:
+                    self._store_settings(self._unstored_settings)
                 waiting, self._unstored = self._unstored, {}
                 if waiting:
                     await self._store(pb.Assignments(items=waiting.values()))
-            pause = min(1.5 * pause, STORE_CAP_SECONDS) if self._unstored else STORE_FIRST_SECONDS
+            full = self._unstored or self._unstored_settings is not None
+            pause = min(1.5 * pause, STORE_CAP_SECONDS) if full else STORE_FIRST_SECONDS
 
     async def _store(self, message: pb.Assignments) -> None:
         assignments = [convert.assignment_from_proto(a) for a in message.items]

@@ -46,6 +46,8 @@ class Receiver(Taker, Shelf, Protocol):
 
     def inventory_digest(self) -> str: ...
 
+    def settings_digest(self) -> str: ...
+
     async def answer(self, query: Question, blobs: Mapping[str, bytes]) -> bytes: ...
 
 
@@ -182,6 +184,7 @@ class Link:
             status_digest=bytes.fromhex(self._outbox.status_digest()),
             trust_digest=bytes.fromhex(self._trust.trust_digest()),
             simulated=self._options.simulated,
+            settings_digest=bytes.fromhex(self._receiver.settings_digest()),
         )
 
     async def _write(self, call: Any, session: _Session) -> None:
@@ -216,6 +219,8 @@ class Link:
                 self._welcome(message.welcome, session)
             case "assignments":
                 await intake.take(message.assignments)
+            case "settings":
+                await intake.take_settings(message.settings)
             case "status_receipt":
                 if message.status_receipt.sequence >= session.sequence:
                     self._acknowledged()

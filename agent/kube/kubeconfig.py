@@ -22,6 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agent.errors import ConfigError
 from agent.kube.connection import Connection, ExecPlugin, Impersonation, Pem
+from agent.yamlvalues import YamlError, read_yaml
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -93,24 +94,11 @@ def _read_text(path: Path) -> str:
 
 
 def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
-    # Imported here, so that an agent in its cluster, which reads no kubeconfig, does not pay its memory.
-    import yaml
-
-    loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        depth = 0
-        # libyaml's constructor recurses in C and a deeply nested text would end the process; its event stream does not.
-        for event in yaml.parse(text, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:
-                raise ConfigError(f"{path}: nested deeper than {_MAX_DEPTH} levels; this is no kubeconfig")
-        document = loader(text).get_single_data()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: is not YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: is not YAML") from error
+        document = read_yaml(text, max_depth=_MAX_DEPTH)
+    except YamlError as error:
+        where = f"{path}:{error.line}" if error.line else str(path)
+        raise ConfigError(f"{where}: {error.problem}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):

@@ -57,7 +57,7 @@ class ApplicationLoop:
         self._context = context
         self._storage, self._live = context.storage, context.live
         self._outbox, self._clock = context.outbox, context.clock
-        self._standing = Standing(context.storage, context.live, context.clock, assignment)
+        self._standing = Standing(context.storage, context.live, context.clock, context.settings, assignment)
         self._inspection = Inspection(context, self._standing)
         self._automation = Automation(context.storage, context.clock, assignment)
         self._gate = Gate(context.clock, assignment)
@@ -118,6 +118,10 @@ class ApplicationLoop:
         else:
             # It may be wanted again, after something else was for a moment.
             runner.supersede("")
+
+    @property
+    def standing(self) -> Standing:
+        return self._standing
 
     def restore(self, operation: OperationState | None, synced: tuple[str, Revision] | None) -> None:
         """Take what the disk remembers, after a start of the agent."""

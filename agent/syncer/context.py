@@ -12,6 +12,7 @@ from agent.syncer.clock import Clock
 from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
 from agent.syncer.served import Served
+from agent.syncer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +24,6 @@ class Context:
     outbox: Outbox
     clock: Clock
     doubt: Doubt
+    settings: Settings
     assigned: Callable[[str], bool]
     """Whether an application of this tracking name is assigned to this cluster."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from agent.engine.health import Health, assess
+from agent.engine.health import Health
 from agent.engine.operation import Phase, Result
 from agent.engine.progress import outcome
 from agent.engine.resource import TRACKING_ANNOTATION, GroupKind, Object, ResourceKey, tracked_by, tracking_id
@@ -132,7 +132,7 @@ class Hooks:
                 found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
             if found is not None and found["metadata"].get("uid") == result.uid:
                 self._live.note(found)
-                return outcome(assess(found), hook=True)
+                return outcome(self._live.assess(found), hook=True)
         return _at_its_end(ended, health)
 
     async def clean(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:

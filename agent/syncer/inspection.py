@@ -101,7 +101,8 @@ class Inspection:
         manifest = manifest_of(content, target, assignment.tracking_name)
         try:
             validate = self._standing.options.validates(target.traits)
-            return await judge(self._client, kind, target, manifest, obj, self._standing.ignores, validate=validate)
+            ignores, options = self._standing.ignores, self._standing.compare_options
+            return await judge(self._client, kind, target, manifest, obj, ignores, options, validate=validate)
         except errors.KubeError as error:
             return error
 

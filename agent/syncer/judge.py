@@ -42,6 +42,7 @@ async def judge(
     manifest: Object,
     live: Object | None,
     ignore: IgnoreRules,
+    options: CompareOptions = DEFAULT_OPTIONS,
     *,
     validate: bool = True,
 ) -> Verdict:
@@ -57,7 +58,7 @@ async def judge(
     predicted = await predict(client, kind, manifest, validate=validate)
     if predicted["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"):
         live = await client.get(kind, target.key.namespace, target.key.name)
-    return compare_with(predicted, live, target, ignore)
+    return compare_with(predicted, live, target, ignore, options)
 
 
 async def predict(client: KubeClient, kind: Kind, manifest: Object, *, validate: bool) -> Object:

@@ -10,10 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from agent.engine.drift import content_hash
-from agent.engine.health import Health, assess, is_ignored
+from agent.engine.health import Health, Overrides, assess, is_ignored
 from agent.engine.reconcile import Live
 from agent.engine.resource import (
     MANAGED_LABEL,
@@ -67,12 +67,24 @@ def live_of(obj: Object) -> Live:
     )
 
 
+class Lens(Protocol):
+    """How the system-wide settings have the objects seen; `agent.syncer.settings` implements it."""
+
+    @property
+    def health(self) -> Overrides: ...
+
+    def excludes(self, kind: GroupKind) -> bool: ...
+
+    def update_hash(self, tracking_name: str, key: ResourceKey, obj: Object, content: bytes) -> bytes: ...
+
+
 class LiveState:
     """The managed objects of a cluster, kept up to date by watches."""
 
     def __init__(
         self,
         client: KubeClient,
+        lens: Lens,
         observer: Observer,
         on_listed: Callable[[GroupKind], None],
         on_watched: Callable[[GroupKind, KubeError | None], None],
@@ -80,11 +92,14 @@ class LiveState:
         """`on_listed` is called when all objects of a kind are known, for the first time or after they were not;
         `on_watched` when a kind's watch begins to fail, and, without an error, when it is well or given up."""
         self._client = client
+        self._lens = lens
         self._observer = observer
         self._on_listed = on_listed
         self._on_watched = on_watched
         self._reflectors: dict[GroupKind, Reflector] = {}
         self._tasks: dict[GroupKind, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Watches that were cancelled and are not quite over."""
         self.records: dict[ResourceKey, Record] = {}
         self._last_words: dict[str, Health | None] = {}
         self._by_application: dict[str, set[ResourceKey]] = {}
@@ -97,11 +112,37 @@ class LiveState:
         return frozenset(self._by_application.get(name, ()))
 
     def watch(self, kinds: Iterable[Kind]) -> None:
-        """Begin to watch kinds that are not watched yet. One version of a kind is watched: the first asked for."""
+        """Begin to watch kinds that are not watched yet. One version of a kind is watched: the first asked for. Kinds
+        that are left alone are not watched: of what is not seen nothing can be pruned."""
         for kind in kinds:
-            if kind.group_kind not in self._reflectors:
-                self._reflectors[kind.group_kind] = self._reflector(kind)
-                self._tasks[kind.group_kind] = asyncio.create_task(self._keep_watching(kind))
+            if kind.group_kind not in self._reflectors and not self._lens.excludes(kind.group_kind):
+                self._begin(kind)
+
+    def _begin(self, kind: Kind) -> None:
+        self._reflectors[kind.group_kind] = self._reflector(kind)
+        self._tasks[kind.group_kind] = asyncio.create_task(self._keep_watching(kind))
+
+    def refocus(self, judged_anew: Callable[[GroupKind], bool]) -> None:
+        """The settings have changed: forget the objects of kinds that are left alone from now on, and list those anew
+        that are to be judged anew. The objects are not kept, so they have to be read again."""
+        excluded = [k for k in self._reflectors if self._lens.excludes(k)]
+        for group_kind in excluded:
+            del self._reflectors[group_kind]
+            for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
+                # Nobody is told that they are gone: they are not.
+                self._forget(key)
+        ended = [self._tasks.pop(k) for k in excluded]
+        again = [r.kind for k, r in self._reflectors.items() if judged_anew(k)]
+        ended += [self._tasks.pop(kind.group_kind) for kind in again]
+        for kind in again:
+            self._doubt_version(kind.group_kind)
+            self._begin(kind)
+        for task in ended:
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        for group_kind in (*excluded, *(kind.group_kind for kind in again)):
+            self._on_watched(group_kind, None)
 
     async def _keep_watching(self, kind: Kind) -> None:
         """Watch a kind until cancelled. A fault met in taking something in must not end that for good: what is not seen
@@ -114,10 +155,14 @@ class LiveState:
             # Until it is listed again nobody counts on what is known, and then everything is told again.
             self._reflectors[kind.group_kind] = self._reflector(kind)
             self._on_watched(kind.group_kind, None)
-            for key, record in self.records.items():
-                if GroupKind(key.group, key.kind) == kind.group_kind:
-                    record.live = replace(record.live, resource_version="")
+            self._doubt_version(kind.group_kind)
             await asyncio.sleep(ANEW_SECONDS)
+
+    def _doubt_version(self, group_kind: GroupKind) -> None:
+        """Have everything of a kind told again by the next list."""
+        for key, record in self.records.items():
+            if GroupKind(key.group, key.kind) == group_kind:
+                record.live = replace(record.live, resource_version="")
 
     def _reflector(self, kind: Kind) -> Reflector:
         return Reflector(self._client, kind, SELECTOR, self, on_state=self._on_state)
@@ -158,7 +203,7 @@ class LiveState:
         return _obstacle(reflector) if reflector is not None else None
 
     async def stop(self) -> None:
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._ending]
         self._tasks.clear()
         self._reflectors.clear()
         await _end(tasks)
@@ -171,7 +216,7 @@ class LiveState:
         """
         known = self.records.get(key_of(obj))
         if known is not None and _told_before(known.live, obj["metadata"]):
-            return live_of(obj)
+            return self._live_of(obj)
         return self._store(obj).live
 
     # --- the reflector's handler
@@ -216,7 +261,7 @@ class LiveState:
         if not traits_of(obj).is_hook:
             return
         metadata = {name: value for name, value in obj["metadata"].items() if name != "deletionTimestamp"}
-        self._last_words[metadata.get("uid", "")] = assess({**obj, "metadata": metadata})
+        self._last_words[metadata.get("uid", "")] = self.assess({**obj, "metadata": metadata})
         if len(self._last_words) > LAST_WORDS:
             del self._last_words[next(iter(self._last_words))]
 
@@ -230,13 +275,22 @@ class LiveState:
         for name in {before, record.live.application} - {""}:
             self._observer(name, key, obj)
 
-    def _store(self, obj: Object) -> Record:
+    def assess(self, obj: Object) -> Health | None:
+        """Say how an object is, as the settings have it and else by the rules for its kind."""
+        return assess(obj, self._lens.health)
+
+    def _live_of(self, obj: Object) -> Live:
         live = live_of(obj)
+        quiet = self._lens.update_hash(live.application, live.key, obj, live.content_hash)
+        return live if quiet == live.content_hash else replace(live, quiet_hash=quiet)
+
+    def _store(self, obj: Object) -> Record:
+        live = self._live_of(obj)
         known = self.records.get(live.key)
         if known is not None and known.live.application != live.application:
             self._by_application.get(known.live.application, set()).discard(live.key)
         # A hook is in nobody's count; who runs it has to know how it stands.
-        record = Record(live, None if is_ignored(obj) and not live.is_hook else assess(obj))
+        record = Record(live, None if is_ignored(obj) and not live.is_hook else self.assess(obj))
         self.records[live.key] = record
         if live.application:
             self._by_application.setdefault(live.application, set()).add(live.key)

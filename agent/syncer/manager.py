@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
 from agent.syncer.questions import answer
 from agent.syncer.served import Served
+from agent.syncer.settings import Settings
 from agent.syncer.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,21 @@ class Syncer:
         self._storage = storage
         self._outbox = outbox
         self._clock = clock or SystemClock()
-        self.live = LiveState(client, self._changed, self._listed, self._watched)
+        self.settings = Settings(storage)
+        self.live = LiveState(client, self.settings, self._changed, self._listed, self._watched)
         served = Served(client, self.live, self._clock)
         self._doubt = Doubt(self._clock, lambda: served.fresh(0.0), self._wake_all)
-        self._context = Context(client, storage, self.live, served, outbox, self._clock, self._doubt, self._is_assigned)
+        self._context = Context(
+            client,
+            storage,
+            self.live,
+            served,
+            outbox,
+            self._clock,
+            self._doubt,
+            self.settings,
+            self._is_assigned,
+        )
         self._loops: dict[str, ApplicationLoop] = {}
         self._by_tracking: dict[str, str] = {}
         self._held: dict[str, Held] = {}
@@ -68,6 +80,7 @@ class Syncer:
 
     async def start(self) -> None:
         """Take up what is on disk: the agent works before, and without, any word of the hub."""
+        self.settings.restore()
         last = self._storage.last_operations()
         synced = self._storage.synced()
         for held in self._storage.inventory():
@@ -158,6 +171,33 @@ class Syncer:
             self._wake(assignment.application)
         return verdicts
 
+    # --- system-wide settings
+
+    def settings_digest(self) -> str:
+        return self.settings.digest
+
+    def take_settings(self, content: bytes, cluster_names: Sequence[str]) -> None:
+        """Store the system-wide settings, then put them in force. Raises StorageError, and then nothing was taken."""
+        found = self.settings.read(content, cluster_names)
+        if found is None:
+            return
+        before = self.settings.current
+        loops = [loop for loop in self._loops.values() if not loop.buried]
+        outdated = {loop.assignment.application: loop.standing.outdated(found) for loop in loops}
+        with self._storage.together():
+            self.settings.save(content, cluster_names)
+            for application, keys in outdated.items():
+                self._storage.save_judged(application, dict.fromkeys(keys))
+        self.settings.put_in_force(found, content)
+        for loop in loops:
+            loop.standing.resettle(before, outdated[loop.assignment.application])
+        kinds = {GroupKind(key.group, key.kind) for keys in outdated.values() for key in keys}
+        same = before.health is found.health
+        # With the health goes the hash that tells which updates mean nothing.
+        self.live.refocus(lambda kind: kind in kinds or (not same and (before.judges(kind) or found.judges(kind))))
+        self._wake_all()
+        log.info("system-wide settings are in force: %s", ", ".join(sorted(found.data)) or "the default ones")
+
     def _loop_for(self, assignment: Assignment) -> ApplicationLoop:
         application = assignment.application
         loop = self._loops.get(application)
@@ -180,8 +220,7 @@ class Syncer:
         if loop is None or loop.buried:
             raise QuestionFailed("not-assigned", f"{question.application} is not assigned to this cluster")
         try:
-            shelf = Shelf(self._storage, blobs)
-            return await answer(self._client, shelf, self.live, loop.assignment, question)
+            return await answer(self._context, Shelf(self._storage, blobs), loop.assignment, question)
         except errors.KubeError as error:
             raise QuestionFailed("cluster", f"the cluster's API: {error}") from error
 

@@ -357,7 +357,7 @@ class Runner:
         noted = self._live.note(obj)
         message = "created" if live is None else "configured"
         state = self._first_look(task, waits=len(self._waves) > 1)
-        self.ledger.settle(task, target.digest, noted.content_hash, message, state)
+        self.ledger.settle(task, target.digest, noted.judged_hash, message, state)
 
     async def _kinds(self, step: list[Task]) -> dict[ResourceKey, Kind]:
         """Return the kinds of a step's resources, those included that the operation itself has just brought."""

@@ -123,7 +123,7 @@ class Preflight:
         if live is not None and live.content_hash == hash_ and not live.deleting:
             record = self._live.records.get(task.key)
             state = first_look(record.health if record is not None else None, waits=self._waits)
-            self._ledger.settle(task, target.digest, hash_, UNCHANGED, state)
+            self._ledger.settle(task, target.digest, live.judged_hash, UNCHANGED, state)
         else:
             self._note(task, "would be created" if live is None else "would be changed")
 

@@ -95,7 +95,9 @@ class Preparation:
     async def resolve(self, assignment: Assignment, ref: ManifestSetRef | None = None) -> Targets:
         """Resolve what is assigned, or another manifest set. Raises IncompleteSet, KubeError."""
         discovery = await self._context.served.known()
-        return load_targets(self._context.storage, discovery, assignment, ref or assignment.manifest_set)
+        context = self._context
+        wanted = ref or assignment.manifest_set
+        return load_targets(context.storage, discovery, assignment, wanted, context.settings.excludes)
 
     # --- what is there
 

@@ -12,8 +12,6 @@ import orjson
 
 from agent.engine.assignment import Assignment
 from agent.engine.diff import unified_diff
-from agent.engine.health import assess
-from agent.engine.ignore import compile_ignores
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
@@ -22,6 +20,7 @@ from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracke
 from agent.hubclient.fetched import Question, QuestionFailed, read_parameters, read_set
 from agent.kube import errors
 from agent.kube.client import KubeClient
+from agent.syncer.context import Context
 from agent.syncer.judge import compare_with, predict
 from agent.syncer.live import LiveState
 from agent.syncer.shelf import Shelf
@@ -41,16 +40,15 @@ _CHILD_KINDS = (
 )
 
 
-async def answer(
-    client: KubeClient, shelf: Shelf, live: LiveState, assignment: Assignment, question: Question
-) -> bytes:
+async def answer(context: Context, shelf: Shelf, assignment: Assignment, question: Question) -> bytes:
     """Return the answer as JSON. Raises QuestionFailed, KubeError."""
+    client, live = context.client, context.live
     parameters = read_parameters(question)
     if question.kind == "tree":
         return orjson.dumps(await _tree(client, live, assignment))
-    targets = await _targets(client, shelf, assignment, parameters)
+    targets = await _targets(context, shelf, assignment, parameters)
     if question.kind == "diff":
-        return orjson.dumps(await _diff(client, shelf, live, assignment, targets))
+        return orjson.dumps(await _diff(context, shelf, assignment, targets))
     if question.kind == "live":
         return orjson.dumps(await _live(client, targets))
     raise QuestionFailed(
@@ -58,19 +56,19 @@ async def answer(
     )
 
 
-async def _targets(client: KubeClient, shelf: Shelf, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
+async def _targets(context: Context, shelf: Shelf, assignment: Assignment, parameters: dict[str, Any]) -> Targets:
     ref = read_set(parameters) or assignment.manifest_set
     try:
-        return load_targets(shelf, await client.discover(), assignment, ref)
+        return load_targets(shelf, await context.client.discover(), assignment, ref, context.settings.excludes)
     except IncompleteSet as error:
         raise QuestionFailed("not-here", str(error)) from error
 
 
-async def _diff(
-    client: KubeClient, shelf: Shelf, live: LiveState, assignment: Assignment, targets: Targets
-) -> dict[str, Any]:
+async def _diff(context: Context, shelf: Shelf, assignment: Assignment, targets: Targets) -> dict[str, Any]:
     """Return {"resources": [{key, change: create|update|prune|error, diff, message}]} for what differs."""
-    ignores = compile_ignores(assignment.ignore_differences)
+    client, live = context.client, context.live
+    compare = context.settings.current.compare
+    ignores = compare.rules(assignment.ignore_differences)
     options = read_options(assignment.policy.sync_options)
     gate = asyncio.Semaphore(PARALLEL)
 
@@ -91,11 +89,10 @@ async def _diff(
             return _row(key, "create", unified_diff(manifest, None, key, ignore=ignores.for_object(key)))
         except errors.KubeError as error:
             return _row(key, "error", message=f"{error.reason}: {error}")
-        if found is None:
-            return _row(key, "create", unified_diff(predicted, None, key, ignore=ignores.for_object(key)))
-        if compare_with(predicted, found, target, ignores).synced:
+        if found is not None and compare_with(predicted, found, target, ignores, compare.options).synced:
             return None
-        return _row(key, "update", unified_diff(predicted, found, key, ignore=ignores.for_object(key)))
+        diff = unified_diff(predicted, found, key, ignore=ignores.for_object(key), options=compare.options)
+        return _row(key, "create" if found is None else "update", diff)
 
     rows = await asyncio.gather(*map(one, targets.resources))
     name = assignment.tracking_name
@@ -152,7 +149,7 @@ async def _tree(client: KubeClient, live: LiveState, assignment: Assignment) -> 
             uid = obj["metadata"]["uid"]
             if uid in nodes:
                 continue
-            verdict = assess(obj)
+            verdict = live.assess(obj)
             key = key_of(obj)
             status, message = (verdict.status, verdict.message) if verdict else (None, "")
             nodes[uid] = _node(key, uid, parent, status, message, managed=tracked_by(obj) is not None)

@@ -6,9 +6,12 @@ Kept up to date change by change, so that telling the hub costs what is not fine
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
-from agent.engine.assignment import Assignment, Revision
+from agent.engine.assignment import Assignment, IgnoreDifference, Revision
 from agent.engine.codec import encode
+from agent.engine.compare_options import CompareOptions
+from agent.engine.compare_settings import CompareSettings
 from agent.engine.health import HealthStatus
 from agent.engine.ignore import IgnoreRules, compile_ignores
 from agent.engine.needs import provision
@@ -16,6 +19,7 @@ from agent.engine.operation import OperationState
 from agent.engine.options import SyncOptions, read_options
 from agent.engine.reconcile import Action, Judged, Live, surplus
 from agent.engine.resource import Object, ResourceKey
+from agent.engine.settings import SystemSettings
 from agent.engine.status import (
     ApplicationStatus,
     Condition,
@@ -30,19 +34,29 @@ from agent.storage import Storage
 from agent.syncer.clock import Clock
 from agent.syncer.judge import Verdict
 from agent.syncer.live import LiveState
+from agent.syncer.settings import Settings
 from agent.syncer.targets import Targets
+
+NAMED = 5
+"""How many things a condition names."""
+
+Ignored = tuple[IgnoreDifference, ...]
 
 
 class Standing:
     """One application's books. Pure bookkeeping but for the verdicts it keeps on disk."""
 
-    def __init__(self, storage: Storage, live: LiveState, clock: Clock, assignment: Assignment) -> None:
+    def __init__(
+        self, storage: Storage, live: LiveState, clock: Clock, settings: Settings, assignment: Assignment
+    ) -> None:
         self._storage = storage
         self._live = live
         self._clock = clock
+        self._settings = settings
         self.assignment = assignment
         self.targets: Targets | None = None
-        self.ignores: IgnoreRules = compile_ignores(assignment.ignore_differences)
+        self.ignores: IgnoreRules = settings.current.compare.rules(assignment.ignore_differences)
+        settings.register(assignment.tracking_name, assignment.ignore_differences)
         self.options: SyncOptions = read_options(assignment.policy.sync_options)
         self.judged: dict[ResourceKey, Judged] = storage.judged(assignment.application)
         self.drifted: dict[ResourceKey, Verdict] = {}
@@ -69,12 +83,54 @@ class Standing:
         if before.uid != assignment.uid:
             self.judged = self._storage.judged(assignment.application)
         if before.ignore_differences != assignment.ignore_differences:
-            self.ignores = compile_ignores(assignment.ignore_differences)
+            compare = self._settings.current.compare
+            stale = self._hidden_otherwise(compare, compare, before.ignore_differences)
+            self._settings.register(assignment.tracking_name, assignment.ignore_differences)
+            self.ignores = compare.rules(assignment.ignore_differences)
+            self.keep_judged(dict.fromkeys(stale))
             self.targets = None
         if _what(before) != _what(assignment):
             self.targets = None
             # What failed was to bring about something else.
             self.clear("SyncError")
+
+    # --- the system-wide settings
+
+    @property
+    def compare_options(self) -> CompareOptions:
+        return self._settings.current.compare.options
+
+    def outdated(self, settings: SystemSettings) -> list[ResourceKey]:
+        """Return what has to be judged anew once other system-wide settings are in force."""
+        return self._hidden_otherwise(self._settings.current.compare, settings.compare)
+
+    def resettle(self, before: SystemSettings, outdated: list[ResourceKey]) -> None:
+        """Other settings are in force; the verdicts on what is outdated by them are gone from the disk already."""
+        now = self._settings.current
+        if (before.compare, before.filter, before.problems) == (now.compare, now.filter, now.problems):
+            return
+        for key in outdated:
+            self.judged.pop(key, None)
+        self.ignores = self._settings.current.compare.rules(self.assignment.ignore_differences)
+        # Everything is looked at again, and what is excluded now or no longer is another set of targets.
+        self.targets = None
+        self._edition += 1
+
+    def _hidden_otherwise(
+        self, before: CompareSettings, after: CompareSettings, own_before: Ignored | None = None
+    ) -> list[ResourceKey]:
+        """Return the objects with a verdict that was made with other fields hidden."""
+        own = self.assignment.ignore_differences
+        own_before = own if own_before is None else own_before
+        if (before, own_before) == (after, own):
+            return []
+        if before.options != after.options:
+            return list(self.judged)
+        rules = [
+            (before.rules(own_before), after.rules(own)),
+            (before.update_rules(own_before), after.update_rules(own)),
+        ]
+        return [k for k in self.judged if any(_hidden(a, k) != _hidden(b, k) for a, b in rules)]
 
     def load(self, targets: Targets) -> None:
         """Begin to compare with these targets."""
@@ -82,17 +138,45 @@ class Standing:
         self.pending = {key: None for key in targets.resources if not self.settled(key)}
         self.drifted.clear()
         self.clear("ComparisonError")
-        self._note_ignores()
+        self._note_ignores(targets)
+        self._note_excluded(targets)
         self._states = None
         self._edition += 1
 
-    def _note_ignores(self) -> None:
-        unsupported = self.ignores.unsupported
-        if unsupported:
-            text = "; ".join(f"{u.expression}: {u.reason}" for u in unsupported[:5])
-            self.condition("InvalidSpecError", f"ignoreDifferences that cannot be served are not applied: {text}")
+    def _note_ignores(self, targets: Targets) -> None:
+        """Tell what is to be ignored and cannot be, and of the system-wide settings what else cannot be read."""
+        told = []
+        unserved = self._unserved_ignores(targets) if self.ignores.unsupported else {}
+        if unserved:
+            words = "; ".join(islice(unserved, NAMED))
+            told.append(f"ignoreDifferences that cannot be served are not applied: {words}")
+        problems = self._settings.current.problems
+        if problems:
+            told.append(f"system-wide settings that cannot be read have no effect: {'; '.join(problems[:NAMED])}")
+        if told:
+            self.condition("InvalidSpecError", "; ".join(told))
         else:
             self.clear("InvalidSpecError")
+
+    def _unserved_ignores(self, targets: Targets) -> dict[str, None]:
+        """Return, in words, what of the application's own entries is not served, and of the system-wide ones what is
+        about something of this application, or about nobody knows what."""
+        own = compile_ignores(self.assignment.ignore_differences).unsupported
+        about = [u for key in targets.resources for u in self.ignores.for_object(key).unsupported]
+        of_rules = {id(u) for rule in self.ignores.rules for u in rule.ignores.unsupported}
+        of_none = [u for u in self.ignores.unsupported if id(u) not in of_rules]
+        return dict.fromkeys(f"{u.expression}: {u.reason}" for u in (*own, *about, *of_none))
+
+    def _note_excluded(self, targets: Targets) -> None:
+        if not targets.excluded:
+            self.clear("ExcludedResourceWarning")
+            return
+        names = ", ".join(map(str, targets.excluded[:NAMED]))
+        more = f" and {len(targets.excluded) - NAMED} more" if len(targets.excluded) > NAMED else ""
+        self.condition(
+            "ExcludedResourceWarning",
+            f"{names}{more}: left alone, for the system-wide settings exclude resources of such kinds here",
+        )
 
     # --- one object
 
@@ -110,7 +194,7 @@ class Standing:
             and judged is not None
             and not record.live.deleting
             and judged.digest == target.digest
-            and judged.content_hash == record.live.content_hash
+            and judged.content_hash == record.live.judged_hash
         )
 
     def watched_hash(self, key: ResourceKey, verdict: Verdict) -> bytes:
@@ -118,7 +202,7 @@ class Standing:
         the kind than the one that is assigned."""
         record = self._live.records.get(key)
         if record is not None and record.live.resource_version == verdict.resource_version:
-            return record.live.content_hash
+            return record.live.judged_hash
         return verdict.content_hash
 
     def keep_judged(self, judged: Mapping[ResourceKey, Judged | None]) -> None:
@@ -297,6 +381,11 @@ class Standing:
         else:
             self.clear("SharedResourceWarning")
         return tuple(self._conditions[t] for t in sorted(self._conditions))
+
+
+def _hidden(rules: IgnoreRules, key: ResourceKey) -> tuple[object, ...]:
+    ignores = rules.for_object(key)
+    return ignores.pointers, ignores.expressions, ignores.managers
 
 
 def _what(assignment: Assignment) -> tuple[str, int, str]:

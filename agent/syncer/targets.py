@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 
@@ -40,15 +40,21 @@ class Targets:
     """Targets whose kind the cluster does not serve (yet)."""
     hooks: Mapping[ResourceKey, Target]
     """Objects that are hooks: they take no part in comparing. Their kinds are among `kinds`."""
+    excluded: tuple[ResourceKey, ...] = ()
+    """What is assigned and left alone, for the settings exclude its kind. It is among none of the others."""
 
 
 NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), MappingProxyType({}))
 
 
 def load_targets(
-    storage: Storage | Shelf, discovery: Discovery, assignment: Assignment, ref: ManifestSetRef
+    storage: Storage | Shelf,
+    discovery: Discovery,
+    assignment: Assignment,
+    ref: ManifestSetRef,
+    excludes: Callable[[GroupKind], bool],
 ) -> Targets:
-    """Resolve a ManifestSet from disk.
+    """Resolve a ManifestSet from disk. `excludes` says of which kinds objects are left alone.
 
     Raises IncompleteSet when the set or any of its blobs is not there whole: then nothing is applied or pruned.
     """
@@ -66,8 +72,12 @@ def load_targets(
     if found != len(digests):
         missing = len(digests) - found
         raise IncompleteSet(f"{missing} of the {len(digests)} manifests of set {ref.digest[:12]} are not on disk")
+    excluded = tuple(e.key for e in entries if excludes(GroupKind(e.key.group, e.key.kind)))
+    if excluded:
+        entries = tuple(e for e in entries if not excludes(GroupKind(e.key.group, e.key.kind)))
     scopes = _unserved_scopes(storage, entries, discovery, assignment.application, traits)
-    return resolve(entries, discovery, assignment.namespace, ref.digest, traits, scopes)
+    targets = resolve(entries, discovery, assignment.namespace, ref.digest, traits, scopes)
+    return replace(targets, excluded=excluded) if excluded else targets
 
 
 def resolve(

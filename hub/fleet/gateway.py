@@ -29,6 +29,7 @@ from hub.fleet.quotas import Call, Quotas
 from hub.fleet.registry import Registry
 from hub.fleet.reports import Reports
 from hub.fleet.session import Session
+from hub.fleet.settings import SettingsFeed
 from hub.pki.verify import PeerIdentity, PeerRefused
 from hub.store.contract import Store
 
@@ -67,6 +68,7 @@ class Gateway:
         liveness: Liveness,
         desk: Desk,
         incidents: Incidents,
+        settings: SettingsFeed,
     ) -> None:
         self._store = store
         self._door = doorkeeper
@@ -78,6 +80,7 @@ class Gateway:
         self._desk = desk
         self.draining = False
         self._incidents = incidents
+        self._settings = settings
         self._quotas = Quotas()
 
     # --- Connect
@@ -206,6 +209,7 @@ class Gateway:
         trust = self._door.trust()
         if trust.digest != hello.trust_digest:
             session.put_control("trust", pb.HubMessage(trust=trust))
+        self._settings.greet(session, hello, cluster)
         session.ready = True
         session.put_first("welcome", pb.HubMessage(welcome=welcome))
 

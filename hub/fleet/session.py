@@ -49,6 +49,10 @@ class Session:
     """Inventories asked for and not yet received."""
     agreed: bool = False
     """The inventory digests were equal, or everything sent since has been acknowledged."""
+    cluster_names: tuple[str, ...] = ()
+    """By which the system-wide settings may name the cluster."""
+    settings_digest: str = ""
+    """Of the system-wide settings that the agent holds or is sent; "" until it was greeted."""
     _mailbox: dict[str, Assignment] = field(default_factory=dict)
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _control: dict[str, pb.HubMessage] = field(default_factory=dict)

@@ -23,17 +23,6 @@ _KIND = re.compile(r"[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
 _LONGEST_NAME = 253
 _SHOWN = 100
 
-_EXCLUDED: dict[str, frozenset[str] | None] = {
-    "": frozenset({"Endpoints"}),
-    "discovery.k8s.io": frozenset({"EndpointSlice"}),
-    "coordination.k8s.io": frozenset({"Lease"}),
-    "authentication.k8s.io": None,
-    "authorization.k8s.io": None,
-    "certificates.k8s.io": frozenset({"CertificateSigningRequest"}),
-    "cert-manager.io": frozenset({"CertificateRequest"}),
-}
-"""Group → kinds that are made by controllers and never by people; None is all of them. Argo CD's own defaults."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -73,12 +62,6 @@ class Normalizer:
         key, version = _identity(found)
         if not found.value["metadata"].get("name"):
             key = self._unused(key)
-        if _is_excluded(key):
-            self._warn(
-                ConditionType.EXCLUDED_RESOURCE_WARNING,
-                f"{key} ({found.place}) is left out: objects of this kind are made by the cluster.",
-            )
-            return
         content = canonical_json(_cleaned(found.value))
         if len(content) > self.limits.resource_bytes:
             raise RenderError(
@@ -195,13 +178,6 @@ def _cleaned(value: dict[str, Any]) -> dict[str, Any]:
     if "creationTimestamp" in metadata and metadata["creationTimestamp"] is None:
         cleaned["metadata"] = {name: item for name, item in metadata.items() if name != "creationTimestamp"}
     return cleaned
-
-
-def _is_excluded(key: ResourceKey) -> bool:
-    if key.group not in _EXCLUDED:
-        return False
-    kinds = _EXCLUDED[key.group]
-    return kinds is None or key.kind in kinds
 
 
 def _no_text(found: Found, kind: str, name: str, value: Any) -> RenderError:

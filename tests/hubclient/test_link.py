@@ -21,6 +21,7 @@ from agent.hubclient.link import Link, LinkOptions, _Session
 from agent.hubclient.outbox import Outbox
 from agent.storage import Storage
 from escadre.v1 import agent_pb2 as pb
+from tests.faults.waiting import until
 
 TOMBSTONE = pb.Deletion(cascade=True, propagation="background")
 
@@ -33,6 +34,9 @@ class Trust:
     def gateway(self) -> str:
         return "hub.example:8444"
 
+    def trust_digest(self) -> str:
+        return ""
+
     def verify(self, digest: str, signature: str, key_id: str) -> bool:
         return True
 
@@ -43,6 +47,7 @@ class Receiver:
 
     taken: list[str] = field(default_factory=list)
     answers: Exception | None = None
+    settings: list[tuple[bytes, list[str]]] = field(default_factory=list)
     full: bool = False
     """Whether its disk is."""
 
@@ -51,6 +56,14 @@ class Receiver:
 
     def inventory_digest(self) -> str:
         return ""
+
+    def settings_digest(self) -> str:
+        return "ab" * 32
+
+    def take_settings(self, content: bytes, cluster_names: Sequence[str]) -> None:
+        if self.full:
+            raise StorageError("the disk is full")
+        self.settings.append((content, list(cluster_names)))
 
     def missing(self, assignments: Iterable[Assignment], offered: Mapping[str, bytes]) -> list[str]:
         return [a.manifest_set.digest for a in assignments if a.manifest_set.digest not in offered]
@@ -211,3 +224,32 @@ async def test_every_question_is_answered(desk: Desk, error: Exception, code: st
     await desk.link._answer(stub, query, desk.session)
     assert [(c.id, c.error) for c in stub.answered] == [("q", code)]
     assert "uid" not in stub.answered[0].message
+
+
+async def test_settings_are_taken_if_they_are_what_they_claim_to_be(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = b'{"resource.exclusions":"[]"}'
+    intake = desk.link._intake(Stub(), desk.session)
+    await intake.take_settings(pb.Settings(content=content, digest=sha(b"other"), cluster_names=["paris"]))
+    assert desk.receiver.settings == [] and "not what their digest says" in caplog.text
+    message = pb.HubMessage(settings=pb.Settings(content=content, digest=sha(content), cluster_names=["paris"]))
+    await desk.link._handle("settings", message, intake, desk.session)
+    assert desk.receiver.settings == [(content, ["paris"])]
+    assert (await desk.link._hello()).settings_digest == b"\xab" * 32
+
+
+async def test_settings_that_the_disk_has_no_room_for_are_taken_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "STORE_FIRST_SECONDS", 0.01)
+    desk.receiver.full = True
+    intake = desk.link._intake(Stub(), desk.session)
+    trying = asyncio.create_task(intake.run())
+    for content in (b"{}", b'{"a":"b"}'):
+        await intake.take_settings(pb.Settings(content=content, digest=sha(content)))
+    assert desk.receiver.settings == []
+    desk.receiver.full = False
+    await until(lambda: desk.receiver.settings, "the settings")
+    trying.cancel()
+    assert desk.receiver.settings == [(b'{"a":"b"}', [])], "the newest"

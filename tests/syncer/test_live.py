@@ -8,7 +8,9 @@ from agent.engine.resource import Object, key_of
 from agent.kube.client import Discovery, EventType, Kind, WatchEvent
 from agent.kube.simulated import SimulatedCluster
 from agent.syncer.live import LiveState
+from agent.syncer.settings import Settings
 
+NO_DISK: Any = None
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True)
 
 
@@ -33,7 +35,7 @@ def deployment(version: int, *, ready: bool, replicas: int = 1) -> Object:
 
 
 def state() -> LiveState:
-    return LiveState(SimulatedCluster(), lambda *_: None, lambda _: None, lambda *_: None)
+    return LiveState(SimulatedCluster(), Settings(NO_DISK), lambda *_: None, lambda _: None, lambda *_: None)
 
 
 def health_of(live: LiveState) -> str:
@@ -63,7 +65,9 @@ def test_an_answer_that_comes_first_is_known_at_once() -> None:
 async def test_objects_of_a_kind_that_is_served_no_more_are_told_as_gone() -> None:
     """Their watch has ended, and tells of nothing any more."""
     told: list[Any] = []
-    live = LiveState(SimulatedCluster(), lambda *change: told.append(change), lambda _: None, lambda *_: None)
+    live = LiveState(
+        SimulatedCluster(), Settings(NO_DISK), lambda *change: told.append(change), lambda _: None, lambda *_: None
+    )
     live.watch([DEPLOYMENT])
     live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(10, ready=True)))
     await live.forget_unserved(Discovery("v1", {}, {}))

@@ -21,7 +21,7 @@ class AgentMessage(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., inventory: _Optional[_Union[Inventory, _Mapping]] = ..., refusals: _Optional[_Union[Refusals, _Mapping]] = ..., status: _Optional[_Union[StatusReport, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class HubMessage(_message.Message):
-    __slots__ = ("welcome", "assignments", "status_receipt", "heartbeat", "query", "trust", "goodbye", "inventory_request", "status_request")
+    __slots__ = ("welcome", "assignments", "status_receipt", "heartbeat", "query", "trust", "goodbye", "inventory_request", "status_request", "settings")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     STATUS_RECEIPT_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class HubMessage(_message.Message):
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     INVENTORY_REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     assignments: Assignments
     status_receipt: StatusReceipt
@@ -40,10 +41,11 @@ class HubMessage(_message.Message):
     goodbye: Goodbye
     inventory_request: InventoryRequest
     status_request: StatusRequest
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., status_receipt: _Optional[_Union[StatusReceipt, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., trust: _Optional[_Union[TrustBundle, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., inventory_request: _Optional[_Union[InventoryRequest, _Mapping]] = ..., status_request: _Optional[_Union[StatusRequest, _Mapping]] = ...) -> None: ...
+    settings: Settings
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., status_receipt: _Optional[_Union[StatusReceipt, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., trust: _Optional[_Union[TrustBundle, _Mapping]] = ..., goodbye: _Optional[_Union[Goodbye, _Mapping]] = ..., inventory_request: _Optional[_Union[InventoryRequest, _Mapping]] = ..., status_request: _Optional[_Union[StatusRequest, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol", "agent_version", "boot_id", "capabilities", "inventory_digest", "status_digest", "trust_digest", "simulated")
+    __slots__ = ("protocol", "agent_version", "boot_id", "capabilities", "inventory_digest", "status_digest", "trust_digest", "simulated", "settings_digest")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +54,7 @@ class Hello(_message.Message):
     STATUS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     TRUST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     SIMULATED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     agent_version: str
     boot_id: str
@@ -60,7 +63,8 @@ class Hello(_message.Message):
     status_digest: bytes
     trust_digest: bytes
     simulated: bool
-    def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., inventory_digest: _Optional[bytes] = ..., status_digest: _Optional[bytes] = ..., trust_digest: _Optional[bytes] = ..., simulated: _Optional[bool] = ...) -> None: ...
+    settings_digest: bytes
+    def __init__(self, protocol: _Optional[int] = ..., agent_version: _Optional[str] = ..., boot_id: _Optional[str] = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ..., inventory_digest: _Optional[bytes] = ..., status_digest: _Optional[bytes] = ..., trust_digest: _Optional[bytes] = ..., simulated: _Optional[bool] = ..., settings_digest: _Optional[bytes] = ...) -> None: ...
 
 class Capabilities(_message.Message):
     __slots__ = ("kubernetes_version", "api_versions", "server", "digest", "cluster_kinds")
@@ -613,6 +617,16 @@ class AnswerChunk(_message.Message):
 class AnswerReceipt(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class Settings(_message.Message):
+    __slots__ = ("content", "digest", "cluster_names")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_NAMES_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    digest: bytes
+    cluster_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, content: _Optional[bytes] = ..., digest: _Optional[bytes] = ..., cluster_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TrustBundle(_message.Message):
     __slots__ = ("authorities", "signing_keys", "digest")
