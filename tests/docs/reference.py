@@ -86,6 +86,11 @@ def metrics() -> str:
     return _table(("Metric", "Type", "Labels", "It tells"), rows)
 
 
+def unserved_settings() -> str:
+    rows = [(f"`{key}`", text) for key, text in sorted(served.SETTINGS.items())]
+    return _table(("Key", "What is so instead"), rows)
+
+
 TABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "hub settings": ("docs/settings.md", hub_settings),
     "agent settings": ("docs/settings.md", agent_settings),
@@ -93,6 +98,7 @@ TABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "answer codes": ("docs/errors.md", answer_codes),
     "unserved application": ("docs/applications.md", unserved_application),
     "unserved project": ("docs/applications.md", unserved_project),
+    "unserved settings": ("docs/system-settings.md", unserved_settings),
     "metrics": ("docs/metrics.md", metrics),
 }
 """Name between the marks → page, and what makes the table."""

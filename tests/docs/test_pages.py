@@ -12,6 +12,7 @@ import pytest
 
 from hub.config import Settings
 from hub.formats.objects import parse_objects
+from hub.formats.settings import is_settings
 from hub.formats.yaml import load_documents
 from tests.docs.commands import problem
 from tests.docs.pages import ROOT, Block, Page, manual, read
@@ -101,7 +102,7 @@ def test_yaml_examples_are_taken_without_a_warning() -> None:
         name = where(page, block.line)
         documents = list(load_documents(block.text, name=name))
         kinds = [document.value.get("apiVersion") for document in documents]
-        if "argoproj.io/v1alpha1" in kinds:
+        if "argoproj.io/v1alpha1" in kinds or any(is_settings(document.value) for document in documents):
             warnings = [warning for parsed in parse_objects(block.text, name=name) for warning in parsed.warnings]
             assert not warnings, f"{name}: {warnings}"
             seen += 1
