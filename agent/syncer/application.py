@@ -43,6 +43,7 @@ from agent.syncer.targets import NO_TARGETS, Targets
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+DELETION_RETRY_CAP_SECONDS = 300.0
 LOOK_ON_SECONDS = 10.0
 """How long an operation has waited before what it has not come to yet is compared."""
 MOST_NAMED = 3
@@ -70,6 +71,9 @@ class ApplicationLoop:
         self._waits_since: float | None = None
         """When the operation under way began to wait; None while it has not."""
         self._done_operation = ""
+        self._deletion_failures = 0
+        self._deletion_after = 0.0
+        """When a deletion that failed may be tried again, by the monotonic clock."""
         self._unstored = False
         """Whether the disk did not take what the last turn had to write."""
         self.buried = False
@@ -98,6 +102,7 @@ class ApplicationLoop:
         self._standing.reassign(assignment)
         self._automation.reassign(assignment)
         self._gate.reassign(assignment)
+        self._deletion_failures, self._deletion_after = 0, 0.0
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
@@ -437,7 +442,15 @@ class ApplicationLoop:
         elif order.kind in ("sync", "rollback") and not order.automated:
             self._done_operation = order.id
         self._preparation.look_again()
-        return RETRY_SECONDS if order.ends else 0.0
+        return self._deletion_pause(state) if order.ends else 0.0
+
+    def _deletion_pause(self, state: OperationState) -> float:
+        """Return when a deletion looks again at what it left: after longer and longer where it failed, for its hooks
+        run again each time."""
+        self._deletion_failures = 0 if state.phase is Phase.SUCCEEDED else self._deletion_failures + 1
+        pause = min(RETRY_SECONDS * 2.0 ** max(0, self._deletion_failures - 1), DELETION_RETRY_CAP_SECONDS)
+        self._deletion_after = self._clock.monotonic() + (pause if self._deletion_failures else 0.0)
+        return pause
 
     def _take_verdicts(self, ledger: Ledger) -> None:
         """Take over what an operation that waits has found so far. It is written down once the operation has ended:
@@ -541,6 +554,9 @@ class ApplicationLoop:
         mine = surplus(name, (), self._live.of_application(name), ends=True)
         if all(p.action is Action.LEAVE for p in mine) and self._all_run(hooks):
             return None
+        pause = self._deletion_after - self._clock.monotonic()
+        if pause > 0:
+            return pause
         # What was synced is not in place from here on: should it be kept after all, it is synced again.
         self._automation.renew()
         return await self._run(assignment, hooks, deletion_order(assignment, standing.operation))

@@ -121,7 +121,7 @@ class Syncer:
         wanted: dict[str, None] = {}
         for assignment in assignments:
             if assignment.deletion is not None:
-                wanted.update(self._needed_to_delete(assignment))
+                wanted.update(self._needed_to_delete(assignment, offered))
                 continue
             refs = [assignment.manifest_set] + ([assignment.operation.manifest_set] if assignment.operation else [])
             for ref in refs:
@@ -135,10 +135,14 @@ class Syncer:
         candidates = [d for d in self._needs(ref.digest, ref.resources, offered) if d not in offered]
         return self._storage.missing_blobs(candidates) if candidates else []
 
-    def _needed_to_delete(self, assignment: Assignment) -> dict[str, None]:
-        """An agent that has lost its disk learns from the set which kinds it once applied."""
-        known = self._storage.kinds_of(assignment.application)
-        return {} if known or not assignment.manifest_set.digest else {assignment.manifest_set.digest: None}
+    def _needed_to_delete(self, assignment: Assignment, offered: Mapping[str, bytes]) -> dict[str, None]:
+        """The set says which hooks the end of an application runs and, to an agent that has lost its disk, which kinds
+        it once applied. Where the hub has it no more, the tombstone is carried out all the same."""
+        ref, deletion = assignment.manifest_set, assignment.deletion
+        cascades = deletion is not None and deletion.cascade
+        if not ref.digest or not (cascades or not self._storage.kinds_of(assignment.application)):
+            return {}
+        return self._needs(ref.digest, ref.resources, offered)
 
     def _needs(self, digest: str, resources: int, offered: Mapping[str, bytes]) -> dict[str, None]:
         content = offered.get(digest) or self._storage.blob(digest)

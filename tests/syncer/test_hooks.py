@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from agent.engine.assignment import Assignment
+from agent.engine.assignment import Assignment, Deletion, Revision
 from agent.engine.operation import OperationState
-from agent.engine.resource import Object, ResourceKey
+from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.kube.errors import KubeError, Rejected
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
-from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, manifest_set
 from tests.syncer.objects import crd, group_of, namespace, widget
 
 ONCE = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
@@ -578,6 +578,49 @@ async def test_a_deletion_whose_hook_fails_deletes_nothing_and_tries_again(
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
     await until_gone(hub, clock)
     assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_a_deletion_whose_hook_fails_is_tried_again_after_longer_and_longer(
+    hub: Hub, people: People, clock: TurnedClock
+) -> None:
+    assignment = hub.assign([config_map("a"), hook(job("before", fails=True), "PreDelete")])
+    await hub.synced()
+    hub.delete(assignment)
+
+    async def told() -> int:
+        return len([state for state in hub.finished if state.kind == "delete"])
+
+    for failures in (1, 2, 3):
+        await until(told, failures.__eq__)
+        await hub.idle()
+        clock.advance(5 * 2 ** (failures - 1) - 1)
+        await hub.idle()
+        assert await told() == failures, "it waits"
+        clock.advance(2)
+    assert await people.get(hub.key("ConfigMap", "a")) is not None
+
+
+async def test_the_hooks_of_a_deletion_are_fetched_where_they_are_not_held(hub: Hub) -> None:
+    """The cluster was away when the application was changed last, and then deleted."""
+    objects = [config_map("a"), hook(job("before"), "PreDelete")]
+    ref, blobs = manifest_set(objects)
+    hub.storage.add_kinds(hub.application(), [GroupKind("", "ConfigMap")])
+    gone = Assignment(
+        application=hub.application(),
+        uid="uid-app",
+        generation=2,
+        digest="0" * 64,
+        project="default",
+        namespace=hub.namespace,
+        manifest_set=ref,
+        revision=Revision(),
+        policy=MANUAL,
+        deletion=Deletion(cascade=True, propagation="background"),
+    )
+    assert hub.syncer.missing([gone], {}) == [ref.digest]
+    assert sorted(hub.syncer.missing([gone], {ref.digest: blobs[ref.digest]})) == sorted(set(blobs) - {ref.digest})
+    left = replace(gone, deletion=Deletion(cascade=False, propagation="background"))
+    assert hub.syncer.missing([left], {}) == [], "nothing of it is run"
 
 
 async def until_gone(hub: Hub, clock: TurnedClock) -> None:
