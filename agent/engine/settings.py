@@ -84,9 +84,3 @@ def tolerant(read: Callable[[Mapping[str, str]], T], data: Mapping[str, str], no
 def _about_health(data: Mapping[str, str]) -> dict[str, str]:
     starts = tuple(f"{PREFIX}.{sort}." for sort in _ABOUT_HEALTH)
     return {key: text for key, text in data.items() if key == PREFIX or key.startswith(starts)}
-
-
-def about_actions(data: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of the data that gives kinds actions."""
-    starts = tuple(f"{PREFIX}.{sort}." for sort in ("actions", "useOpenLibs"))
-    return {key: text for key, text in data.items() if key == PREFIX or key.startswith(starts)}

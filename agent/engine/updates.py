@@ -21,13 +21,18 @@ ALWAYS_LEFT_OUT: Final = frozenset({"resourceVersion", "generation", "managedFie
 
 _AUTOSCALING: Final = "autoscaling.alpha.kubernetes.io/"
 
+
+def _notes(*names: str) -> tuple[str, ...]:
+    """Return the pointers to annotations. Pointers, for these are looked at with every event of common kinds."""
+    return tuple("/metadata/annotations/" + name.replace("~", "~0").replace("/", "~1") for name in names)
+
+
 DEFAULT_UPDATES: Final = (
     IgnoreDifference(group="*", kind="*", json_pointers=("/status",)),
     IgnoreDifference(
         kind="ConfigMap",
-        jq_path_expressions=(
-            '.metadata.annotations["cluster-autoscaler.kubernetes.io/last-updated"]',
-            '.metadata.annotations["control-plane.alpha.kubernetes.io/leader"]',
+        json_pointers=_notes(
+            "cluster-autoscaler.kubernetes.io/last-updated", "control-plane.alpha.kubernetes.io/leader"
         ),
     ),
     IgnoreDifference(kind="Endpoints", json_pointers=("/metadata", "/subsets")),
@@ -37,18 +42,17 @@ DEFAULT_UPDATES: Final = (
     IgnoreDifference(
         group="apps",
         kind="ReplicaSet",
-        jq_path_expressions=(
-            '.metadata.annotations["deployment.kubernetes.io/desired-replicas"]',
-            '.metadata.annotations["deployment.kubernetes.io/max-replicas"]',
-            '.metadata.annotations["rollout.argoproj.io/desired-replicas"]',
+        json_pointers=_notes(
+            "deployment.kubernetes.io/desired-replicas",
+            "deployment.kubernetes.io/max-replicas",
+            "rollout.argoproj.io/desired-replicas",
         ),
     ),
     IgnoreDifference(
         group="autoscaling",
         kind="HorizontalPodAutoscaler",
-        jq_path_expressions=tuple(
-            f'.metadata.annotations["{_AUTOSCALING}{name}"]'
-            for name in ("behavior", "conditions", "current-metrics", "metrics")
+        json_pointers=_notes(
+            *(f"{_AUTOSCALING}{name}" for name in ("behavior", "conditions", "current-metrics", "metrics"))
         ),
     ),
 )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import orjson
 
 from agent.engine.assignment import IgnoreDifference
+from agent.engine.fields import Path
 from agent.engine.health.overrides import Overrides
 from agent.engine.ignore import IgnoreRules, ObjectIgnores
 from agent.engine.resource import GroupKind, Object, ResourceKey
@@ -26,7 +27,7 @@ CONTENT = "settings"
 CLUSTERS = "settings-clusters"
 """Under which names the disk has them."""
 
-_STATUS = (("status",),)
+_STATUS: Path = ("status",)
 
 
 class Settings:
@@ -60,7 +61,7 @@ class Settings:
         """Return what stays the same of an object over updates that mean nothing; `content` is its content hash."""
         ignores = self.update_ignores(tracking_name, key)
         # The status is no part of the content hash either.
-        return content if _only_status(ignores) else update_hash(obj, ignores)
+        return content if _hides_only_status(ignores, obj) else update_hash(obj, ignores)
 
     def update_ignores(self, tracking_name: str, key: ResourceKey) -> ObjectIgnores:
         own = self._own.get(tracking_name, ())
@@ -106,5 +107,19 @@ class Settings:
         self._updates.clear()
 
 
-def _only_status(ignores: ObjectIgnores) -> bool:
-    return ignores.pointers == _STATUS and not ignores.expressions and not ignores.managers
+def _hides_only_status(ignores: ObjectIgnores, obj: Object) -> bool:
+    """Tell, of most objects, that what may be hidden of them is not there, without taking them apart."""
+    if ignores.expressions or ignores.managers or _STATUS not in ignores.pointers:
+        return False
+    return not any(_reaches(obj, pointer) for pointer in ignores.pointers if pointer != _STATUS)
+
+
+def _reaches(value: object, pointer: Path) -> bool:
+    """Tell whether there is something at a place; what is no map on the way there counts as such."""
+    for step in pointer:
+        if not isinstance(value, dict):
+            return True
+        if step not in value:
+            return False
+        value = value[step]
+    return True

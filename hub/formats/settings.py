@@ -135,13 +135,13 @@ def _one_map(fields: Fields, key: str, text: str) -> None:
         child = Fields(said, fields.at(place), fields.problems)
         child.text("health.lua")
         child.flag("health.lua.useOpenLibs")
-        for field, check in (("actions", _actions_value), *((name, _ignored_value) for name in _IGNORED)):
+        for field in _IGNORED:
             given = child.get(field)
             if isinstance(given, str):
                 given = _loaded(child, field, given)
             if given is not None:
-                check(child, field, given)
-        child.unserved({"knownTypeFields": served.SETTINGS[f"{_CUSTOMIZATIONS}.knownTypeFields"]})
+                _ignored_value(child, field, given)
+        child.unserved({sort: served.SETTINGS[f"{_CUSTOMIZATIONS}.{sort}"] for sort in ("actions", "knownTypeFields")})
         child.finish()
 
 
@@ -215,26 +215,6 @@ def _ignored_value(fields: Fields, key: str, value: Any) -> None:
         child.finish()
 
 
-def _actions(fields: Fields, key: str, text: str) -> None:
-    _kind_of_key(fields, key)
-    value = _loaded(fields, key, text)
-    if value is not None:
-        _actions_value(fields, key, value)
-
-
-def _actions_value(fields: Fields, key: str, value: Any) -> None:
-    child = _mapping(fields, key, value)
-    if child is None:
-        return
-    child.text("discovery.lua")
-    child.flag("mergeBuiltinActions")
-    for definition in child.children("definitions"):
-        definition.required("name")
-        definition.required("action.lua")
-        definition.finish()
-    child.finish()
-
-
 def _kind_of_key(fields: Fields, key: str) -> None:
     _kind_problem(fields, key, key.split(".", 3)[3])
 
@@ -272,7 +252,6 @@ _CHECKS: Mapping[str, _Check] = {
     "resource.inclusions": _filters,
 }
 _SORTS: Mapping[str, _Check] = {
-    "actions": _actions,
     "health": _script,
     "ignoreDifferences": _ignored,
     "ignoreResourceUpdates": _ignored,

@@ -20,18 +20,12 @@ argoproj.io/Rollout:
   ignoreDifferences: |
     jsonPointers: [/spec/replicas]
   ignoreResourceUpdates: {jsonPointers: [/status]}
-  actions: |
-    discovery.lua: return {}
-    mergeBuiltinActions: true
-    definitions:
-    - {name: restart, action.lua: return obj}
 """,
     "resource.customizations.health.cert-manager.io_Certificate": "return {status = 'Healthy'}",
     "resource.customizations.health.Pod": "'Healthy'",
     "resource.customizations.useOpenLibs.cert-manager.io_Certificate": "true",
     "resource.customizations.ignoreDifferences.all": "managedFieldsManagers: [kube-controller-manager]",
     "resource.customizations.ignoreResourceUpdates.apps_Deployment": "jqPathExpressions: [.metadata.annotations.x]",
-    "resource.customizations.actions.apps_Deployment": "definitions: []",
     "resource.compareoptions": 'ignoreResourceStatusField: crd\nignoreAggregatedRoles: "true"\n',
     "resource.ignoreResourceUpdatesEnabled": "false",
     "resource.exclusions": "- apiGroups: ['*.cilium.io']\n  kinds: ['*']\n  clusters: ['*']\n",
@@ -108,13 +102,12 @@ def test_texts_that_say_nothing() -> None:
         ("resource.customizations", "- a", " is a list, but a mapping of <group>/<kind> is wanted"),
         ("resource.customizations", "apps/Deployment: x", "[apps/Deployment] is the text 'x'"),
         ("resource.customizations", "apps/: {}", "[apps/] names no kind"),
-        ("resource.customizations", "a/B: {actions: 'x: ['}", "[a/B].actions cannot be read"),
+        ("resource.customizations", "a/B: {ignoreDifferences: 'x: ['}", "[a/B].ignoreDifferences cannot be read"),
         ("resource.customizations", "a/B: {health.lua: 3}", "[a/B].health.lua is the number 3"),
         ("resource.customizations.health.", "x", " names no kind"),
         ("resource.customizations.health.a_b_C", "x", " names no kind"),
         ("resource.customizations.useOpenLibs.a_B", "x", " is the text 'x'"),
         ("resource.customizations.ignoreDifferences.a_B", "jsonPointers: /x", ".jsonPointers is the text"),
-        ("resource.customizations.actions.a_B", "definitions: [{name: x}]", ".definitions[0].action.lua is missing"),
     ],
 )
 def test_mistakes(key: str, text: Any, told: str) -> None:
@@ -125,6 +118,11 @@ def test_unknown_fields_inside_are_told() -> None:
     parsed = parse_data({"resource.compareoptions": "ignoreAggregatedRole: true"})
     assert parsed.warnings == [
         "data.resource.compareoptions.ignoreAggregatedRole is not a known field (did you mean ignoreAggregatedRoles?)"
+    ]
+    old = parse_data({"resource.customizations": "a/B: {actions: 'discovery.lua: x', knownTypeFields: [{type: x}]}"})
+    assert [w.partition(" is not served")[0] for w in old.warnings] == [
+        "data.resource.customizations[a/B].actions",
+        "data.resource.customizations[a/B].knownTypeFields",
     ]
     told = refusal("resource.exclusions", "- kind: [Pod]\n  apiGroups: ['']\n")
     assert told == "[0].kind is not a known field (did you mean kinds?)", "it would be about the whole group"

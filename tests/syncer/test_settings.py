@@ -7,12 +7,17 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.engine.assignment import IgnoreDifference, SyncPolicy
+from agent.engine.drift import content_hash
 from agent.engine.resource import GroupKind, ResourceKey
 from agent.engine.status import ApplicationStatus
+from agent.engine.updates import update_hash
 from agent.errors import StorageError
 from agent.hubclient.fetched import Question
 from agent.storage import Storage
@@ -22,6 +27,7 @@ from tests.syncer.harness import Hub, config_map, deployment
 
 HEALTH = "resource.customizations.health."
 IGNORE = "resource.customizations.ignoreDifferences."
+NO_DISK: Any = None
 NO_HEALING = SyncPolicy(automated=True, prune=True)
 UPDATES = "resource.customizations.ignoreResourceUpdates."
 
@@ -256,3 +262,18 @@ def test_a_deep_text_ends_nothing(tmp_path: Path) -> None:
     assert found is not None and "deeper" in found.problems[0]
     assert found.filter.excludes(GroupKind("", "Endpoints"))
     storage.close()
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["status", "data", "spec"]), st.sampled_from([{"a": "1"}, {"b": []}, [], "x", None])
+    ),
+    st.lists(st.sampled_from(["/status", "/data/a", "/data/b", "/spec", "/spec/0"]), max_size=3),
+)
+def test_the_short_way_to_a_hash_gives_the_long_ones(fields: dict[str, object], pointers: list[str]) -> None:
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, **fields}
+    settings = Settings(NO_DISK)
+    settings.register("app", (IgnoreDifference(kind="ConfigMap", json_pointers=tuple(pointers)),))
+    key = ResourceKey("", "ConfigMap", "", "one")
+    found = settings.update_hash("app", key, obj, content_hash(obj))
+    assert found == update_hash(obj, settings.update_ignores("app", key))
