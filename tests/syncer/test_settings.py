@@ -106,6 +106,22 @@ async def test_differences_that_are_ignored_everywhere(hub: Hub, cluster: Cluste
     assert [row["change"] for row in await diff_of(hub)] == ["update"]
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
+async def test_what_was_hidden_is_compared_again_even_by_an_agent_that_was_killed(
+    hub: Hub, people: People, killed: bool
+) -> None:
+    counting = {"resource.compareoptions": "ignoreDifferencesOnResourceUpdates: false"}
+    set_(hub, counting | {f"{IGNORE}ConfigMap": "jsonPointers: [/data/a]"})
+    hub.assign([config_map("one", {"a": "1"})], policy=NO_HEALING)
+    await hub.synced()
+    await people.edit(hub.key("ConfigMap", "one"), {"data": {"a": "2"}})
+    await seen(hub, people, hub.key("ConfigMap", "one"))
+    set_(hub, counting)
+    if killed:
+        await hub.restart()
+    await hub.wait(lambda s: s.sync == "OutOfSync")
+
+
 async def diff_of(hub: Hub) -> list[dict[str, str]]:
     found = json.loads(await hub.syncer.answer(Question("q", hub.application(), "diff", b"{}", 10.0), {}))
     rows: list[dict[str, str]] = found["resources"]
