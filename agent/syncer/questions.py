@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from agent.engine.assignment import Assignment
-from agent.engine.diff import unified_diff
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
@@ -70,6 +69,9 @@ async def _diff(context: Context, shelf: Shelf, assignment: Assignment, targets:
     compare = context.settings.current.compare
     ignores = compare.rules(assignment.ignore_differences)
     options = read_options(assignment.policy.sync_options)
+    # Loaded where somebody asks: an agent at rest is counted by what it holds.
+    from agent.engine.diff import unified_diff
+
     gate = asyncio.Semaphore(PARALLEL)
 
     async def one(key: ResourceKey) -> dict[str, Any] | None:

@@ -11,10 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from agent.engine.cel import CelError, Expression
 from agent.engine.customizations import Patterns, patterns
 from agent.engine.health.model import Health, HealthStatus, cut, unknown
-from agent.engine.lua import LuaError, Script
 from agent.engine.resource import Object
 
 _MAX_MESSAGE: Final = 1000
@@ -27,6 +25,9 @@ Judge = Callable[[Object], Health | None]
 
 def from_lua(source: str, *, open_libs: bool = False) -> Judge:
     """Make a health check of a Lua script, unchanged from Argo CD's `health.lua`."""
+    # Loaded where there is a script: most agents never see one, and each is counted by what it holds.
+    from agent.engine.lua import LuaError, Script
+
     script = Script(source, open_libs)
 
     def judge(obj: Object) -> Health | None:
@@ -40,6 +41,8 @@ def from_lua(source: str, *, open_libs: bool = False) -> Judge:
 
 def from_cel(source: str) -> Judge:
     """Make a health check of a CEL expression."""
+    from agent.engine.cel import CelError, Expression
+
     expression = Expression(source)
 
     def judge(obj: Object) -> Health | None:
