@@ -137,11 +137,10 @@ class Hooks:
 
     async def clean(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
         """Delete those that ended, each once, as their policies say. What cannot be deleted now is left: the next run
-        does it. How they ended is on disk before: an agent that was killed would take them for deleted by somebody."""
-        due = [task for task in tasks if task.id not in self._cleaned and self._is_to_go(task)]
-        if due:
-            self._ledger.write()
-        for task in due:
+        does it. How they ended is on disk by now: an agent that was killed would take them for deleted by somebody."""
+        for task in tasks:
+            if task.id in self._cleaned or not self._is_to_go(task):
+                continue
             self._cleaned.add(task.id)
             await self._discard(kinds.get(task.key), self.key(task), self._ledger.book[task.id].uid)
 
