@@ -134,6 +134,10 @@ class Ledger:
         """Note what a hook has written."""
         self._results[task.id] = replace(self._results[task.id], output=output)
 
+    def take_back(self, task: Task) -> None:
+        """Take a task for one that was not begun."""
+        self._results.pop(task.id, None)
+
     def leave(self, pair: Pair, message: str) -> None:
         """Note what is not to be pruned, and why."""
         self.record(Task(pair, SyncPhase.SYNC, 0), ResultStatus.PRUNE_SKIPPED, message)

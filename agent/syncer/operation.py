@@ -50,6 +50,8 @@ WAVE_SECONDS = 2.0
 LOOK_SECONDS = 5.0
 """Between two looks at what is waited for; its watch tells earlier."""
 
+_NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+
 
 class Runner:
     """One operation of one application. Not re-entrant."""
@@ -89,6 +91,8 @@ class Runner:
         """Why it has failed, and whether that may pass by itself."""
         self._approved_ms = assignment.approved_ms
         self._superseded = ""
+        self._away = ""
+        """What a server that is away says, of the wave that was just to be carried out."""
         self.terminated = False
         """Whether it ended because somebody asked for that."""
 
@@ -151,6 +155,10 @@ class Runner:
                 if delay is not None:
                     return delay
                 await self._carry(move)
+                if self._away:
+                    away, self._away = self._away, ""
+                    self.ledger.waiting(f"the cluster's API does not answer; it goes on when that does: {away}")
+                    return LOOK_SECONDS
                 continue
             await self._clean(plan)
             if self._ends_with(plan, move):
@@ -290,20 +298,21 @@ class Runner:
             tasks = [task for task in step if task.id in pending]
             if tasks:
                 await self._apply_step(tasks)
-                if self._has_failed(tasks):
+                if self._away or self._has_failed(tasks):
                     return
         for step in move.wave.prunes:
             tasks = [task for task in step if task.id in pending]
             if tasks:
                 self.ledger.step("pruning")
-                await self._each(tasks, self._prune)
-                if self._has_failed(tasks):
+                await self._each(tasks, self._prune, waits=True)
+                if self._away or self._has_failed(tasks):
                     return
         if self._waves and move.wave is not self._waves[-1]:
             self._rest_until = self._clock.monotonic() + WAVE_SECONDS
 
     def _has_failed(self, tasks: Iterable[Task]) -> bool:
-        return any(self.ledger.book[task.id].status is ResultStatus.SYNC_FAILED for task in tasks)
+        found = (self.ledger.book.get(task.id) for task in tasks)
+        return any(result is not None and result.status is ResultStatus.SYNC_FAILED for result in found)
 
     def _end_rehearsal(self, plan: Plan) -> None:
         for task in plan.tasks:
@@ -336,7 +345,7 @@ class Runner:
             else:
                 await self._apply_one(kind, task)
 
-        await self._each(step, apply)
+        await self._each(step, apply, waits=True)
         if any(task.hook for task in step):
             self.ledger.write()
         for task in step:
@@ -509,13 +518,19 @@ class Runner:
 
     # --- helpers
 
-    async def _each(self, tasks: Iterable[Task], action: Callable[[Task], Coroutine[Any, Any, None]]) -> None:
-        """Do one thing about many resources at once. One that fails is on record, and does not stop the others."""
+    async def _each(
+        self, tasks: Iterable[Task], action: Callable[[Task], Coroutine[Any, Any, None]], *, waits: bool = False
+    ) -> None:
+        """Do one thing about many resources at once. One that fails is on record, and does not stop the others. With
+        `waits`, what the API server was not there for is as if it had not been begun, and `_away` says so."""
+        unanswered: list[tuple[Task, errors.KubeError]] = []
 
         async def guarded(task: Task) -> None:
             self._patience.check()
             try:
                 await action(task)
+            except errors.Unreachable as error:
+                unanswered.append((task, error))
             except errors.KubeError as error:
                 self.ledger.fail(task, error)
 
@@ -533,6 +548,24 @@ class Runner:
             for result in outcomes:
                 if result is not None:
                     raise result
+        if unanswered and waits:
+            self._away = await self._why_away()
+        for task, error in unanswered:
+            if self._away:
+                self.ledger.take_back(task)
+            else:
+                self.ledger.fail(task, error)
+
+    async def _why_away(self) -> str:
+        """Ask the API server for something that is always there. "" when it answers: then it was one request alone that
+        got none, and that may be so for ever."""
+        try:
+            await self._client.get(_NAMESPACE, "", "kube-system")
+        except errors.Unreachable as error:
+            return error.message
+        except errors.KubeError:
+            return ""
+        return ""
 
     def _reading(self, kind: Kind, key: ResourceKey) -> Callable[[], Awaitable[Object | None]]:
         return lambda: self._client.get(kind, key.namespace, key.name)

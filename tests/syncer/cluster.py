@@ -57,6 +57,9 @@ class Tap:
         self.calls: list[Call] = []
         self.trouble: Trouble | None = None
         self.gate: Gate | None = None
+        self.lose: Callable[[Call], bool] | None = None
+        """Says of which writes the answer is lost, with everything that is asked from then on."""
+        self._lost = False
         self._discovery: Discovery | None = None
 
     @property
@@ -73,6 +76,8 @@ class Tap:
         call = Call(verb, kind.kind if kind else "", namespace, name, dry)
         if self.gate is not None:
             await self.gate(call)
+        if self._lost and self.lose is not None:
+            raise errors.Unreachable("the API server does not answer")
         error = self.trouble(call) if self.trouble is not None else None
         if error is not None:
             raise error
@@ -96,7 +101,11 @@ class Tap:
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:
         key = key_of(manifest)
         await self._pass("apply", kind, key.namespace, key.name, dry=options.dry_run)
-        return await self._client.apply(kind, manifest, options)
+        answer = await self._client.apply(kind, manifest, options)
+        if self.lose is not None and self.lose(Call("apply", kind.kind, key.namespace, key.name, options.dry_run)):
+            self._lost = True
+            raise errors.Unreachable("the connection was cut")
+        return answer
 
     async def replace(self, kind: Kind, manifest: Object, *, field_manager: str, dry_run: bool = False) -> Object:
         key = key_of(manifest)

@@ -390,6 +390,33 @@ async def test_a_namespace_that_a_hook_brings(hub: Hub, people: People, clock: T
     await hub.synced()
 
 
+async def test_a_hook_that_the_api_server_was_not_there_for_is_made_once_it_is(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """Its request had arrived, and the answer was lost with the server."""
+    cluster.client.lose = lambda call: call.writes and call.name == "gate"
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync")], policy=ONCE)
+    state = await waits_for_api(hub)
+    made = await people.get(key_of_widget(hub, "gate"))
+    cluster.client.lose = None
+    clock.advance(5)
+    again = await waits(hub, "gate")
+    assert again.id == state.id
+    now = await people.get(key_of_widget(hub, "gate"))
+    assert made is not None and now is not None and made["metadata"]["uid"] == now["metadata"]["uid"]
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    assert (await hub.synced()).operation.id == state.id  # type: ignore[union-attr]
+
+
+async def waits_for_api(hub: Hub) -> OperationState:
+    status = await hub.wait(
+        lambda s: s.operation is not None and "API does not answer; it goes on" in s.operation.message, timeout=30
+    )
+    assert status.operation is not None
+    return status.operation
+
+
 # --- their ends
 
 
