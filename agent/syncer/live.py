@@ -171,8 +171,12 @@ class LiveState:
         """End the watches of kinds the cluster serves no more, and tell their objects as gone: they went with the
         kind."""
         for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
+            reflector = self._reflectors.get(group_kind)
             keys = [key for key in self.records if GroupKind(key.group, key.kind) == group_kind]
-            if keys and await self._is_served(self._reflectors[group_kind].kind, keys[0]):
+            if reflector is not None and keys and await self._is_served(reflector.kind, keys[0]):
+                continue
+            if reflector is None or self._reflectors.get(group_kind) is not reflector:
+                # Settings that came meanwhile have ended its watch, or begun another.
                 continue
             del self._reflectors[group_kind]
             await _end([self._tasks.pop(group_kind)])

@@ -6,12 +6,14 @@ from typing import Any
 
 from agent.engine.resource import Object, key_of
 from agent.kube.client import Discovery, EventType, Kind, WatchEvent
+from agent.kube.errors import KindUnknown
 from agent.kube.simulated import SimulatedCluster
 from agent.syncer.live import LiveState
 from agent.syncer.settings import Settings
 
 NO_DISK: Any = None
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", True)
+WIDGET = Kind("example.org", "v1", "Widget", "widgets", True)
 
 
 def deployment(version: int, *, ready: bool, replicas: int = 1) -> Object:
@@ -68,8 +70,29 @@ async def test_objects_of_a_kind_that_is_served_no_more_are_told_as_gone() -> No
     live = LiveState(
         SimulatedCluster(), Settings(NO_DISK), lambda *change: told.append(change), lambda _: None, lambda *_: None
     )
+    widget = {**deployment(10, ready=True), "apiVersion": "example.org/v1", "kind": "Widget"}
+    widget["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "web:example.org/Widget:shop/web"}
+    live.watch([WIDGET])
+    live.on_event(WIDGET, WatchEvent(EventType.ADDED, widget))
+    await live.forget_unserved(Discovery("v1", {}, {}))
+    assert not live.records and told[-1] == ("web", key_of(widget), None)
+    await live.stop()
+
+
+async def test_settings_may_come_while_it_is_asked_whether_a_kind_is_served() -> None:
+    settings = Settings(NO_DISK)
+
+    class Slow(SimulatedCluster):
+        async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+            found = settings.read(b'{"resource.exclusions": "- kinds: [Deployment]"}', [])
+            assert found is not None
+            settings.put_in_force(found, b"")
+            live.refocus(lambda kind: False)
+            raise KindUnknown("the cluster serves no such kind")
+
+    live = LiveState(Slow(), settings, lambda *_: None, lambda _: None, lambda *_: None)
     live.watch([DEPLOYMENT])
     live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(10, ready=True)))
     await live.forget_unserved(Discovery("v1", {}, {}))
-    assert not live.records and told[-1] == ("web", key_of(deployment(10, ready=True)), None)
+    assert not live.records
     await live.stop()
