@@ -261,3 +261,32 @@ async def test_passwords_sessions_and_projects(fleet: Fleet, shell: Shell) -> No
     assert (await shell("app", "list")).code == 3
     await shell.good("login", f"127.0.0.1:{fleet.hub.api_port}", "--password-stdin", input="another fine password\n")
     await shell.good("app", "list")
+
+
+async def test_system_wide_settings_from_argocd_cm_to_the_clusters(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    await fleet.add_agent("one")
+    await shell.good("apply", "-f", write(tmp_path / "web.yaml", application("web", repository.url, "web")))
+    await fleet.synced("web", 1)
+    settings = {
+        "url": "https://argocd.example.com",
+        "resource.customizations.health.ConfigMap": 'return {status = "Suspended", message = obj.data.k}',
+        "resource.exclusions": "- apiGroups: [apps]\n  clusters: [one]\n",
+    }
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}, "data": settings}
+    file = write(tmp_path / "argocd-cm.yaml", config)
+    assert (await shell("apply", "-f", file, "--strict")).code == 2
+    outcome = await shell("apply", "-f", file)
+    assert outcome.out == "configmap/argocd-cm created\n"
+    assert outcome.err.startswith("warning: configmap/argocd-cm: data.url is not served")
+    await eventually(
+        shell,
+        ("app", "get", "web"),
+        lambda outcome: "Suspended" in outcome.out and "ExcludedResourceWarning" in outcome.out,
+    )
+    (tmp_path / "kept.yaml").write_text(await shell.good("settings", "get", "-o", "yaml"))
+    assert await shell.good("apply", "-f", str(tmp_path / "kept.yaml"), "--strict") == "configmap/argocd-cm unchanged\n"
+    assert await shell.good("settings", "rm", "-y") == "settings removed\n"
+    await fleet.synced("web", 1)
+    assert "default ones again" in await shell.good("events")
