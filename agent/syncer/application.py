@@ -467,7 +467,9 @@ class ApplicationLoop:
         before = standing.shared
         kept = {} if order.only is None else {k: o for k, o in before.items() if k not in order.only}
         standing.shared = kept | ledger.shared
-        standing.keep_judged(ledger.judged)
+        standing.believe(ledger.fresh_verdicts())
+        # What was judged anew while the operation waited is newer, and on disk already.
+        standing.keep_judged({key: v for key, v in ledger.judged.items() if standing.judged.get(key) == v})
         whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
         if state.uid != self.assignment.uid:
             pass  # It was another application's; this one has nothing to be told of it.

@@ -78,7 +78,8 @@ async def test_without_the_hub_it_heals_from_disk(road: Road) -> None:
     await road.value("settings", "1")
     await road.fleet.start()
     await road.connected()
-    drifts = await road.drifts(2)
+    # Two, or one of both edits: an agent killed before it had written down that the first was healed goes on with it.
+    drifts = await road.drifts(1)
     assert all(drift.hub_away for drift in drifts)
 
 

@@ -304,9 +304,27 @@ async def test_another_application_of_the_name_does_not_wait_for_the_first(
     objects = [wave(slow("first"), -1), config_map("b")]
     hub.operate(objects)
     await waits(hub, "first")
-    other = hub.assign([config_map("b")], uid="uid-other")
+    # A real cluster's garbage collector takes half a minute to learn of a new kind.
+    policy = replace(AUTOMATED, sync_options=("PrunePropagationPolicy=background",))
+    other = hub.assign([config_map("b")], uid="uid-other", policy=policy)
     await hub.synced_to(other)
     assert hub.finished[0].message == "terminated on request"
+
+
+async def test_what_was_compared_while_an_operation_waited_stays_compared(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """A controller has written to it meanwhile: it is as assigned, and no longer as it was applied."""
+    early = wave(config_map("early"), -2)
+    hub.assign([early, wave(slow("first"), -1), config_map("b")])
+    await until_waits(hub, clock, "first")
+    await people.edit(hub.key("ConfigMap", "early"), {"metadata": {"labels": {"seen-by": "a-controller"}}})
+    await hub.idle()
+    clock.advance(30)
+    await hub.idle()
+    await people.edit(key_of_widget(hub, "first"), WELL)
+    await turned(hub, clock)
+    await hub.synced()
 
 
 # --- confirmations
