@@ -27,8 +27,8 @@ BENCHES: dict[str, Bench] = {
         "1,000 agents, one application of 10 ConfigMaps on all of them, one commit that changes all ten:"
         " refresh → applied and on record in the hub",
         {"p50_s": ("<", 1), "p99_s": ("<", 2)},
-        "all of the fleet's work falls due at once, and two cores do it: such a commit costs the hub about 0.8 s of"
-        " processor, and a thousand agents with the API servers they simulate 2.2 s. The median is when half is done.",
+        "all of the fleet's work falls due at once, and two cores do it: such a commit costs the hub about 1.2 s of"
+        " processor, and a thousand agents with the API servers they simulate 3.4 s. The median is when half is done.",
     ),
     "restart": Bench(
         "the hub killed and started again under 1,000 agents × 100 applications: all connected and in agreement",
@@ -43,8 +43,8 @@ BENCHES: dict[str, Bench] = {
         " server's own rate of applies, 16 in flight, measured in the same run",
         {"ratio": ("≥", 0.5), "hub_agent_cpu_s": ("<", 30)},
         "every object that changed is two requests, a dry run before the first write and the apply, so about 0.54 is"
-        " all that could be had of a machine that did nothing else. The rest is processor: of the 15 s that two cores"
-        " have in that time, API server and etcd use 9, the hub (300 renders) 4, the agent 2.4.",
+        " all that could be had of a machine that did nothing else. The rest is processor: of the 22 s that two cores"
+        " have in that time, API server and etcd use 11, the hub (300 renders) 7, the agent 3.7.",
     ),
     "drift": Bench(
         "100 edits and deletions behind its back on the real control plane: visible in the hub; healed",
