@@ -76,8 +76,9 @@ BENCHES: dict[str, Bench] = {
     "hub-size": Bench(
         "a hub with 1,000 agents at rest for a minute",
         {"rss_mb": ("≤", 300), "cpu_percent": ("<", 5)},
-        "156 MB are the hub without any agent, 35 a render worker that has not ended yet where there was one; each"
-        " agent that is connected takes about 140 KB, for gRPC's connection with the state of its TLS, and for its session.",
+        "156 MB are the hub without any agent, 35 a render worker that has not ended yet where there was one;"
+        " each agent that is connected takes about 140 KB, for gRPC's connection with the state of its TLS, and for its"
+        " session.",
     ),
 }
 
