@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,6 +65,28 @@ class AgentProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+    async def closed_drifts(self, count: int) -> None:
+        """Wait until so many drifts are healed in its books, on its disk: what is healed on the cluster may not be."""
+        deadline = asyncio.get_running_loop().time() + 20
+        while self._closed_drifts() < count:
+            assert asyncio.get_running_loop().time() < deadline, f"not {count} healed on disk:\n{self.words()}"
+            await asyncio.sleep(0.05)
+
+    def _closed_drifts(self) -> int:
+        """Count in a copy, as it would be found if the agent were killed now: it alone may open its own file."""
+        with tempfile.TemporaryDirectory() as directory:
+            for file in self.data.glob("agent.db*"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(file, directory)
+            # What was copied while it was written cannot be read.
+            with (
+                contextlib.closing(sqlite3.connect(Path(directory) / "agent.db")) as copy,
+                contextlib.suppress(sqlite3.DatabaseError),
+            ):
+                (count,) = copy.execute("SELECT count(*) FROM drifts WHERE standing = 0").fetchone()
+                return int(count)
+        return 0
 
     def words(self) -> str:
         """Return what it has written."""

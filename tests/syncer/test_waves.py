@@ -8,7 +8,7 @@ from typing import Any
 from agent.engine.resource import Object
 from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Cluster, People
+from tests.syncer.cluster import Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import namespace
 from tests.syncer.test_hooks import (
@@ -312,16 +312,23 @@ async def test_another_application_of_the_name_does_not_wait_for_the_first(
 
 
 async def test_what_was_compared_while_an_operation_waited_stays_compared(
-    hub: Hub, people: People, slow: Any, clock: TurnedClock
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
 ) -> None:
     """A controller has written to it meanwhile: it is as assigned, and no longer as it was applied."""
     early = wave(config_map("early"), -2)
     hub.assign([early, wave(slow("first"), -1), config_map("b")])
     await until_waits(hub, clock, "first")
-    await people.edit(hub.key("ConfigMap", "early"), {"metadata": {"labels": {"seen-by": "a-controller"}}})
-    await hub.idle()
-    clock.advance(30)
-    await hub.idle()
+    key = hub.key("ConfigMap", "early")
+    cluster.client.calls.clear()
+    await people.edit(key, {"metadata": {"labels": {"seen-by": "a-controller"}}})
+
+    async def compared() -> list[str]:
+        clock.advance(5)
+        return cluster.client.named("apply", dry_run=True)
+
+    await until(compared, lambda names: "ConfigMap/early" in names)
+    status = await hub.wait(lambda s: not any(r.key == key for r in s.resources))
+    assert status.operation is not None and status.operation.phase == "Running", "compared while it waits"
     await people.edit(key_of_widget(hub, "first"), WELL)
     await turned(hub, clock)
     await hub.synced()
