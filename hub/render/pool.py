@@ -48,8 +48,9 @@ class WorkerPool:
         self._closed = False
 
     async def start(self) -> WorkerProcess:
-        """Start all workers, and return one to look at. Raises WorkerLost, OSError."""
-        self._idle += await asyncio.gather(*(self._new_worker() for _ in range(self._workers)))
+        """Start one worker, and return it to look at; the others start when there is work for them. Raises WorkerLost,
+        OSError."""
+        self._idle.append(await self._new_worker())
         self._rest_later()
         return self._idle[0]
 

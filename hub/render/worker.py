@@ -10,7 +10,6 @@ import gc
 import io
 import os
 import pickle
-import resource
 import sys
 import traceback
 from dataclasses import asdict
@@ -45,9 +44,9 @@ def main() -> None:
     _send(replies, encode_hello(asdict(isolation)))
     while content := _received(requests):
         try:
-            reply = encode_outcome(execute(pickle.loads(content), setup), _max_rss())  # noqa: S301
+            reply = encode_outcome(execute(pickle.loads(content), setup), _peak_rss())  # noqa: S301
         except RenderError as error:
-            reply = encode_error(error, _max_rss())
+            reply = encode_error(error, _peak_rss())
         except Exception:
             # Unforeseen: the hub logs the traceback, starts another worker, and fails this render alone.
             traceback.print_exc()
@@ -82,9 +81,18 @@ def _send(replies: int, pieces: list[bytes]) -> None:
             view = view[os.write(replies, view) :]
 
 
-def _max_rss() -> int:
-    """Bytes of the most memory this process has had resident."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _peak_rss() -> int:
+    """Bytes of the most memory this process has had resident; 0 where the kernel does not tell.
+
+    Not `getrusage`, whose figure a process inherits from the one that started it: under a large hub every worker would
+    seem too large.
+    """
+    try:
+        status = Path("/proc/self/status").read_bytes()
+    except OSError:
+        return 0
+    _, found, rest = status.partition(b"VmHWM:")
+    return int(rest.split(None, 1)[0]) * 1024 if found else 0
 
 
 if __name__ == "__main__":

@@ -286,6 +286,15 @@ async def test_workers_are_replaced_before_they_grow_old(kitchen: Kitchen, monke
     assert 3 <= len(pids) <= 5
 
 
+async def test_a_large_hub_makes_no_worker_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process inherits from the one that started it is no measure of its own."""
+    monkeypatch.setattr(pool_module, "_MAX_RSS", 150 * 1024 * 1024)
+    large = b"\1" * (200 * 1024 * 1024)
+    async with open_kitchen(tmp_path, RendererSettings(workers=1)) as kitchen:
+        assert len({(await answer(kitchen, "look_around", i))["pid"] for i in range(3)}) == 1
+    assert large
+
+
 async def test_workers_that_have_nothing_to_do_end_and_come_back(
     kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
