@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+import orjson
+
 from agent.errors import ConfigError
 from agent.kube.connection import Connection, ExecPlugin, Impersonation, Pem
 from agent.yamlvalues import YamlError, read_yaml
@@ -93,9 +95,9 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
 
 
-def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
+def _parse(path: Path, text: str) -> Mapping[str, Any]:
     try:
-        document = read_yaml(text, max_depth=_MAX_DEPTH)
+        document = _read_json(text) or read_yaml(text, max_depth=_MAX_DEPTH)
     except YamlError as error:
         where = f"{path}:{error.line}" if error.line else str(path)
         raise ConfigError(f"{where}: {error.problem}") from error
@@ -104,6 +106,16 @@ def _parse_yaml(path: Path, text: str) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: must be a mapping, with clusters, users and contexts")
     return document
+
+
+def _read_json(text: str) -> object:
+    """Return what a file in JSON holds, else None. A YAML reader would do, but takes a megabyte of memory for good."""
+    if not text.startswith("{"):
+        return None
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return None
 
 
 class _Section:
@@ -198,7 +210,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        root = _Section(path, "", _parse_yaml(path, _read_text(path)))
+        root = _Section(path, "", _parse(path, _read_text(path)))
         self.current_context = root.text("current-context")
         self.entries: dict[tuple[str, str], _Section] = {}
         for plural in _LISTS:

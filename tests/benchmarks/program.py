@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import orjson
+import yaml
 
 from tests.benchmarks.host import cpu_seconds, rss_mb
 from tests.controlplane.process import Process
 
 SAMPLE_SECONDS = 1.0
+_WITHOUT_DOCSTRINGS = "-OO"
 
 
 def start_hub(root: Path, port: int, agent_port: int) -> Process:
@@ -27,15 +34,28 @@ def start_hub(root: Path, port: int, agent_port: int) -> Process:
     return _start("hub", "serve", root, options)
 
 
+_ALL_OF_THE_AGENT = "import agent.__main__, agent.kube.cluster.client, agent.kube.kubeconfig"
+
+
 def start_agent(root: Path, directory: Path, kubeconfig: Path) -> Process:
-    """Run `escadre-agent run` on a data directory that holds an identity."""
-    return _start("agent", "run", root, {"data-dir": directory, "kubeconfig": kubeconfig})
+    """Run `escadre-agent run` on a data directory that holds an identity, as in its image: compiled beforehand and
+    without docstrings. The kubeconfig is given in JSON, for in a pod there is none, and so no YAML to read."""
+    subprocess.run([sys.executable, "-P", _WITHOUT_DOCSTRINGS, "-c", _ALL_OF_THE_AGENT], env=_compiling(), check=True)
+    in_json = root / "kubeconfig.json"
+    in_json.write_bytes(orjson.dumps(yaml.safe_load(kubeconfig.read_text())))
+    in_json.chmod(0o600)
+    options = {"data-dir": directory, "kubeconfig": in_json}
+    return _start("agent", "run", root, options, _WITHOUT_DOCSTRINGS)
 
 
-def _start(module: str, command: str, root: Path, options: dict[str, object]) -> Process:
+def _compiling() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _start(module: str, command: str, root: Path, options: Mapping[str, object], *python: str) -> Process:
     flags = [f"--{name}={value}" for name, value in options.items()]
     # -P: a directory of a bench may be called what a package is.
-    return Process(module, [sys.executable, "-P", "-m", module, command, *flags], root)
+    return Process(module, [sys.executable, "-P", *python, "-m", module, command, *flags], root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,15 @@ def test_reads_cluster_user_and_context(tmp_path: Path) -> None:
         token="t",
         namespace="team",
     )
+
+
+def test_one_in_json_is_read_without_a_reader_of_yaml(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", json.dumps(document({"token": "t"})))
+    script = f"import sys; from agent.kube.kubeconfig import load_kubeconfig as load; print(load({str(path)!r}).server)"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{script}; sys.exit('yaml' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "https://host:6443"
 
 
 def test_relative_paths_are_relative_to_their_file(tmp_path: Path) -> None:
