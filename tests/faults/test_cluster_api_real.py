@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import signal
@@ -23,12 +24,12 @@ from tests.controlplane.cluster import ControlPlane
 from tests.faults.pair import CLUSTER, ClusterPair
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository
-from tests.kube.planes import connect
+from tests.kube.planes import CUT_HANDSHAKES, connect
 from tests.syncer.cluster import Call, People, Tap
 from tests.syncer.harness import config_map
 from tests.syncer.objects import secret
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.slow]
+pytestmark = [pytest.mark.controlplane, pytest.mark.slow, *CUT_HANDSHAKES]
 
 REQUEST_SECONDS = 2.0
 """How long the agent waits for an answer here."""
@@ -116,6 +117,7 @@ async def fragile_pair(fragile: ControlPlane, fleet: Fleet, repository: Reposito
     fragile.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     async with on(fragile, fleet, repository, namespace, fragile.admin_token) as pair:
         yield pair
+    gc.collect()
 
 
 async def values(pair: ClusterPair, *names: str) -> list[str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -16,14 +17,14 @@ from agent.kube.cluster import ClusterClient
 from agent.syncer.doubt import DOUBT_SECONDS
 from tests.controlplane.cluster import ControlPlane
 from tests.kube.manifests import NAMESPACE, manifest
-from tests.kube.planes import connect
+from tests.kube.planes import CUT_HANDSHAKES, connect
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, Tap, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
 from tests.syncer.test_hooks import WELL, hook, key_of_widget, made, turned, until_waits, waits, wave
 from tests.syncer.test_hooks import slow as slow
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.slow]
+pytestmark = [pytest.mark.controlplane, pytest.mark.slow, *CUT_HANDSHAKES]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ async def cluster(fragile: ControlPlane) -> AsyncIterator[Cluster]:
     yield Cluster(Tap(agents), People(peoples, namespace), namespace)
     await agents.close()
     await peoples.close()
+    gc.collect()
 
 
 @pytest.fixture

@@ -141,8 +141,9 @@ async def test_an_autoscaler_that_edits_an_ignored_field_is_left_alone(
     await seen(hub, people, key)
     await hub.synced()
     assert hub.drifts == [] and cluster.client.writes == []
-    # A manager that takes a field over has it ignored from then on, which is a change as such.
-    most = len(ignore.managed_fields_managers)
+    # A manager that takes a field over has it ignored from then on, which is a change as such; and is looked at once
+    # more where the object's controller was quicker than the answer.
+    most = 2 * len(ignore.managed_fields_managers)
     assert len(await _dry_runs(cluster)) <= most, "an update of nothing but what is ignored costs no request"
 
 
