@@ -65,8 +65,12 @@ def _event(
         at=min(at, now) if at is not None else now,
         severity="warning" if verb[0] == "Failed" else "info",
         reason=OPERATION + verb[0],
-        message="".join(c if c.isprintable() else " " for c in text[:MESSAGE_LENGTH]),
+        message=_printable(text[:MESSAGE_LENGTH], " "),
         cluster=cluster,
         application=application,
-        actor="".join(c for c in state.initiated_by[:64] if c.isprintable()),
+        actor=_printable(state.initiated_by[:64], ""),
     )
+
+
+def _printable(text: str, instead: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else instead for c in text)

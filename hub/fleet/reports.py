@@ -93,6 +93,7 @@ class Reports:
         """Take one report in; what is not this cluster's to report is refused and recorded. Raises Malformed."""
         gathered = self._next
         foreign: dict[str, None] = {}
+        newest: dict[str, pb.OperationState] = {}
         for message in report.applications:
             if message.application not in session.assigned:
                 # That a tombstone was carried out is told again when the receipt was lost with a hub that was killed.
@@ -105,6 +106,7 @@ class Reports:
                 gathered.statuses.pop(pair, None)
             else:
                 gathered.statuses[pair] = convert.status_from_proto(message, session.cluster)
+                newest[message.application] = message.operation
                 gathered.acknowledged[pair] = (message.generation, "")
         for drift in report.drifts:
             if drift.application not in session.assigned:
@@ -117,8 +119,10 @@ class Reports:
                 if operation.kind != "delete":
                     foreign[operation.application] = None
             else:
-                state = convert.operation_from_proto(operation)
-                gathered.operations[(session.cluster, operation.application, operation.id)] = state
+                pair = (session.cluster, operation.application)
+                known = gathered.statuses[pair].operation if newest.get(pair[1]) == operation else None
+                # What has just ended is told twice: with a result for each resource that is much to read.
+                gathered.operations[(*pair, operation.id)] = known or convert.operation_from_proto(operation)
         if foreign:
             self._note_foreign(session, foreign)
         _, number = gathered.receipts.get(session, (0, 0))
