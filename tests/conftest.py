@@ -21,6 +21,7 @@ settings.load_profile("default")
 
 SLOW = (
     # Real Git, real SSH, and whole hubs with agents.
+    "tests/cli/test_diffs_with_hub.py",
     "tests/cli/test_with_hub.py",
     "tests/e2e",
     "tests/faults",
@@ -35,6 +36,11 @@ SLOW = (
     "tests/render/test_workers.py",
     "tests/store/test_leases.py",
     "tests/store/test_sqlite.py",
+    "tests/syncer/test_finalizers.py",
+    "tests/syncer/test_hooks.py",
+    "tests/syncer/test_interruptions.py",
+    "tests/syncer/test_waves.py",
+    "tests/syncer/test_windows.py",
     # Long searches, and measurements.
     "tests/api/test_fuzz.py",
     "tests/kube/simulated/test_apply_properties.py",

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hub.access.accounts import Accounts
@@ -16,6 +16,7 @@ from hub.errors import Conflict, Invalid, NotFound, StoreUnavailable, TooManyReq
 from tests.access.conftest import quick_hasher
 from tests.pki.memory_store import MemoryStore
 from tests.pki.support import Clock
+from tests.search import examples
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.1"
@@ -226,7 +227,7 @@ async def test_flood_of_logins_is_turned_away_not_queued(store: MemoryStore, clo
 
 
 @given(name=st.text(max_size=80), password=st.text(max_size=200), address=st.text(max_size=60))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, HealthCheck.function_scoped_fixture)
 def test_whatever_is_sent_the_documented_errors(name: str, password: str, address: str) -> None:
     async def attempt() -> None:
         clock = Clock()

@@ -14,14 +14,15 @@ from urllib.parse import quote
 import httpx2
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hub.store.sql import SqlStore
 from tests.api.kit import World, make_world, manifest
 from tests.pki.support import Clock
+from tests.search import examples
 
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = examples(60, *HealthCheck)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),

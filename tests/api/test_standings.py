@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hub.api import standings as module
@@ -18,6 +18,7 @@ from hub.domain.status import HealthStatus, Rollup, SyncStatus, roll_up
 from hub.store.sql import SqlStore
 from tests.api.kit import World, make_world
 from tests.pki.support import Clock
+from tests.search import examples
 
 APPLICATIONS = ("a", "b", "c")
 CLUSTERS = ("x", "y", "z")
@@ -128,7 +129,7 @@ def fleet(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     fleet.runner.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, *HealthCheck)
 @given(STEPS)
 def test_following_comes_to_what_reading_all_would(fleet: Fleet, steps: list[Any]) -> None:
     fleet.run(steps)

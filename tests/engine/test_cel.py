@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engine.cel import MAX_LENGTH, CelError, Expression
 from tests.engine.strategies import json_values
+from tests.search import examples
 
 CONDITIONS = [{"type": f"Type{i}", "status": "True", "message": "m" * 100} for i in range(20)]
 OBJ: dict[str, Any] = {"status": {"phase": "Ready", "conditions": CONDITIONS, "numbers": list(range(5000))}}
@@ -92,7 +93,7 @@ def test_objects_that_cannot_be_passed() -> None:
     assert refused("obj.text", {"text": "\ud800"})
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(json_values(), st.sampled_from(["obj", "'x'", "has(obj.a)", "obj.a.b", "[obj].map(o, o)"]))
 def test_any_object_gives_a_value_or_is_refused(value: Any, source: str) -> None:
     try:
@@ -101,7 +102,7 @@ def test_any_object_gives_a_value_or_is_refused(value: Any, source: str) -> None
         assert str(error)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.text(st.sampled_from("abjot.()[]{}=+-,'\"?:!&|<>0123 \n\\/rx"), max_size=60))
 def test_any_text_is_an_expression_or_is_refused(source: str) -> None:
     try:

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from hub.formats.application import dump_application, parse_application
 from hub.formats.dump import dump_yaml
@@ -13,8 +13,9 @@ from hub.formats.errors import FormatError
 from hub.formats.objects import parse_objects
 from hub.formats.yaml import load_document
 from tests.formats.strategies import APPLICATIONS, JSON, damaged
+from tests.search import examples
 
-few = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+few = examples(50, HealthCheck.too_slow)
 """An Application takes longer to make up than to read."""
 
 

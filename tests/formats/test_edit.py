@@ -4,13 +4,14 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.formats.application import parse_application
 from hub.formats.edit import ApplicationFlags, build_application, set_flags
 from hub.formats.errors import FormatError
 from tests.formats.strategies import APPLICATIONS
+from tests.search import examples
 
 PLAIN = ApplicationFlags(
     name="guestbook",
@@ -289,7 +290,7 @@ def test_objects_that_make_no_sense(manifest: dict[str, Any], flags: dict[str, A
         changed(manifest, **flags)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     APPLICATIONS, st.sampled_from([{"path": "zz"}, {"dest_name": "zz"}, {"sync_policy": "auto", "auto_prune": True}])
 )

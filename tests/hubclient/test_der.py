@@ -7,13 +7,14 @@ from functools import cache
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.hubclient.der import key_pin, pem_blocks, public_key_info
 from agent.hubclient.trust import TrustBundle
 from hub.pki import certificates
 from hub.pki.certificates import Validity, build_authority, new_private_key
+from tests.search import examples
 
 
 @cache
@@ -49,7 +50,7 @@ def test_anything_else_is_a_value_error(content: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_what_has_the_pin_has_the_key_for_openssl_too(data: st.DataObject) -> None:
     """However a certificate is tampered with: when the walk here finds the pinned key in it, OpenSSL either finds the
     same key there, or takes it for no certificate."""
@@ -110,7 +111,7 @@ def test_pem_of_anything_is_a_value_error_or_bytes(text: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=60), max_size=3), st.dictionaries(st.text(max_size=3), st.binary(max_size=33)))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_trust_of_anything_is_a_value_error(authorities: list[bytes], keys: dict[str, bytes]) -> None:
     with pytest.raises(ValueError):
         TrustBundle(tuple(authorities), keys).check()

@@ -7,13 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engine.resource import Object
 from agent.kube.client import EventType, Kind, KubeClient, ObjectList, WatchEvent
 from agent.kube.errors import Forbidden, Gone, KindUnknown, KubeError, Throttled, Unreachable
 from agent.kube.reflector import Pace, Reflector
+from tests.search import examples
 
 KIND = Kind("", "v1", "ConfigMap", "configmaps", True)
 FAST = Pace(first_pause=0.0, longest_pause=0.0, gone_pause=0.0, brief=0.0)
@@ -115,7 +116,7 @@ faults = st.lists(
 steps = st.lists(st.tuples(st.sampled_from(["put", "put", "remove", "forget"]), st.sampled_from("abcd")), max_size=30)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(faults, steps)
 def test_the_view_comes_to_be_the_cluster(faults: list[KubeError | int], steps: list[tuple[str, str]]) -> None:
     asyncio.run(follow(list(faults), steps))

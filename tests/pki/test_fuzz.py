@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.errors import HubError, Invalid, Unauthenticated
@@ -15,6 +15,7 @@ from hub.pki.certificates import read_certificate, read_request
 from hub.pki.join import JoinRefused
 from tests.pki.memory_store import MemoryStore
 from tests.pki.support import CALLER, AgentKey, Clock, HubTrust
+from tests.search import examples
 
 
 @cache
@@ -57,7 +58,7 @@ def near_requests(draw: st.DrawFn) -> bytes:
 
 
 @given(st.one_of(st.binary(max_size=400), near_certificates()))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_certificates(content: bytes) -> None:
     hub = samples()[0]
     try:
@@ -69,7 +70,7 @@ def test_certificates(content: bytes) -> None:
 
 
 @given(st.one_of(st.binary(max_size=400), near_certificates()), st.one_of(st.binary(max_size=400), near_requests()))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_recovery(certificate: bytes, request: bytes) -> None:
     hub = samples()[0]
     try:
@@ -80,7 +81,7 @@ def test_recovery(certificate: bytes, request: bytes) -> None:
 
 
 @given(st.one_of(st.binary(max_size=400), near_requests()))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_requests(content: bytes) -> None:
     try:
         key = read_request(content)
@@ -90,7 +91,7 @@ def test_requests(content: bytes) -> None:
 
 
 @given(st.one_of(st.text(max_size=80), st.from_regex(r"esc1\.[A-Za-z0-9]{1,8}\.[A-Za-z0-9_-]{43}", fullmatch=True)))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_tokens(text: str) -> None:
     hub, key, *_ = samples()
     with pytest.raises(JoinRefused):

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.engine.health import GROUP_RULES, RULES, Health, HealthStatus, assess, is_ignored, worst
 from agent.engine.health.wording import Tone, tone
 from agent.engine.resource import split_api_version
 from tests.engine.strategies import json_values
+from tests.search import examples
 
 DATA = Path(__file__).parent / "data"
 
@@ -107,7 +108,7 @@ VALUES = json_values() | st.sampled_from(["Running", "Failed", "Pending", 1, 2])
 SECTION = json_values() | st.dictionaries(FIELDS, VALUES, max_size=8)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     kind=st.sampled_from(KINDS),
     metadata=json_values() | st.fixed_dictionaries({}, optional={"generation": json_values(), "annotations": SECTION}),
