@@ -6,6 +6,9 @@ UV ?= uv
 PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url
 
+# Where it is set, every process that a test starts compiles anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check bench docs proto lock format setup test-setup clean
 
 # A hub, three agents and a Git repository on this machine, and what a commit does. ARGS=--help tells the options.

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -58,23 +59,34 @@ _ROUTERS = (
 
 def create_app(services: Services) -> FastAPI:
     """Return the ASGI application. It starts nothing by itself and needs no lifespan."""
+    return furnish(bare_app(services.settings.version), services)
+
+
+def bare_app(version: str) -> FastAPI:
+    """Return all routes, without anything behind them yet."""
     app = FastAPI(
         title="Escadre",
         summary="GitOps for a fleet",
         description=_description(),
-        version=services.settings.version,
+        version=version,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    app.state.api = _api(services)
     for router in _ROUTERS:
         app.include_router(router)
     for kind in (HubError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _on_error)
-    app.add_middleware(Guard, sessions=services.sessions, telemetry=services.telemetry)
+    return app
+
+
+def furnish(app: FastAPI, services: Services) -> FastAPI:
+    """Put services behind the routes, in place of those that may have been there before."""
+    app.state.api = _api(services)
+    app.user_middleware = [Middleware(Guard, sessions=services.sessions, telemetry=services.telemetry)]
+    app.middleware_stack = None
     return app
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,7 +24,7 @@ from hub.access.audit import Audit
 from hub.access.passwords import Passwords
 from hub.access.roles import ADMIN, READ_ONLY, BuiltInRoles
 from hub.access.sessions import Sessions
-from hub.api.app import create_app
+from hub.api.app import bare_app, furnish
 from hub.api.services import ApiSettings, Services
 from hub.domain.application import (
     Application,
@@ -246,7 +247,13 @@ async def make_world(store: SqlStore, clock: Clock, **settings: Any) -> World:
         settings=ApiSettings(**(given | settings)),
         clock=clock,
     )
-    return World(store, bus, clock, trust, services, create_app(services))
+    return World(store, bus, clock, trust, services, furnish(_routes(services.settings.version), services))
+
+
+@functools.cache
+def _routes(version: str) -> FastAPI:
+    """Made once: the first request to each route of a new one takes longer than most tests."""
+    return bare_app(version)
 
 
 def manifest(name: str = "shop", **spec: Any) -> dict[str, Any]:
