@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,11 +51,12 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    slow = tuple(config.rootpath / name for name in SLOW)
+    slow = {config.rootpath / name for name in SLOW}
+
+    @cache
+    def is_slow(path: Path) -> bool:
+        return not slow.isdisjoint((path, *path.parents))
+
     for item in items:
-        if any(_below(item.path, path) for path in slow):
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
-
-
-def _below(path: Path, parent: Path) -> bool:
-    return path == parent or parent in path.parents

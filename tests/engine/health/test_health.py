@@ -23,7 +23,7 @@ DATA = Path(__file__).parent / "data"
 def load_cases() -> list[Any]:
     cases = []
     for path in sorted(DATA.glob("*.yaml")):
-        table = yaml.safe_load(path.read_text())
+        table = yaml.load(path.read_text(), yaml.CSafeLoader)
         for case in table["cases"]:
             obj = {**table["object"], **case["object"]}
             cases.append(pytest.param(case, obj, id=f"{path.stem}: {case['name']}"))
