@@ -24,7 +24,7 @@ test: setup
 # Format, rules, types, import rules, generated code, unit tests: under a minute.
 check: setup
 	@$(PY) -m tests.lint
-	$(PY) -m pytest -n auto --dist worksteal -q -m "not controlplane and not postgres and not slow" --hypothesis-profile=quick $(ARGS)
+	$(PY) -m pytest -n 4 --dist worksteal -q -m "not controlplane and not postgres and not slow" --hypothesis-profile=quick $(ARGS)
 
 # Measures the hub and the agent, and writes the figures into docs/performance.md.
 bench: setup

@@ -33,6 +33,10 @@ SLOW = (
     "tests/source/test_git.py",
     "tests/source/test_servers.py",
     # Processes that are killed, run out of memory or hang, and time that has to pass.
+    "tests/api/test_watch.py",
+    "tests/cli/test_follow.py",
+    "tests/cli/test_interrupt.py",
+    "tests/hub/test_composition.py",
     "tests/hubclient/test_keys.py",
     "tests/render/test_workers.py",
     "tests/store/test_leases.py",
@@ -46,6 +50,7 @@ SLOW = (
     "tests/api/test_fuzz.py",
     "tests/kube/simulated/test_apply_properties.py",
     "tests/kube/simulated/test_footprint.py",
+    "tests/kube/simulated/test_persistence.py",
 )
 """Files and folders, from the root: `make check` leaves their tests to `make test`. One test is marked in its place."""
 
