@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from agent.engine.actions.settings import NO_CUSTOM_ACTIONS, CustomActions, custom_actions
 from agent.engine.compare_settings import CompareSettings, read_compare_settings
 from agent.engine.customizations import PREFIX, CustomizationError, ReadYaml
 from agent.engine.filters import ResourceFilter, read_filter
@@ -19,6 +20,7 @@ from agent.engine.resource import GroupKind
 T = TypeVar("T")
 
 _ABOUT_HEALTH: Final = ("health", "useOpenLibs")
+_ABOUT_ACTIONS: Final = ("actions", "useOpenLibs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class SystemSettings:
     health: Overrides = NO_OVERRIDES
     compare: CompareSettings = CompareSettings()
     filter: ResourceFilter = ResourceFilter()
+    actions: CustomActions = NO_CUSTOM_ACTIONS
     problems: tuple[str, ...] = ()
     """What of the data cannot be read."""
 
@@ -50,12 +53,16 @@ def read_settings(
     """
     compare = read_compare_settings(data, read_yaml)
     chosen, filter_problems = read_filter(data, clusters, read_yaml)
-    if before is not None and _about_health(before.data) == _about_health(data):
+    said = _about(_ABOUT_HEALTH, data)
+    if before is not None and _about(_ABOUT_HEALTH, before.data) == said:
         health, problems = before.health, [p for p in before.problems if p.startswith(_HEALTH_PROBLEM)]
     else:
-        health, found = tolerant(lambda part: health_overrides(part, read_yaml), _about_health(data), NO_OVERRIDES)
+        health, found = tolerant(lambda part: health_overrides(part, read_yaml), said, NO_OVERRIDES)
         problems = [f"{_HEALTH_PROBLEM}{problem}" for problem in found]
-    return SystemSettings(data, health, compare, chosen, (*problems, *compare.problems, *filter_problems))
+    said = _about(_ABOUT_ACTIONS, data)
+    actions, found = tolerant(lambda part: custom_actions(part, read_yaml), said, NO_CUSTOM_ACTIONS)
+    problems += [f"actions: {problem}" for problem in found]
+    return SystemSettings(data, health, compare, chosen, actions, (*problems, *compare.problems, *filter_problems))
 
 
 _HEALTH_PROBLEM: Final = "health checks: "
@@ -81,6 +88,6 @@ def tolerant(read: Callable[[Mapping[str, str]], T], data: Mapping[str, str], no
     return read(good), problems
 
 
-def _about_health(data: Mapping[str, str]) -> dict[str, str]:
-    starts = tuple(f"{PREFIX}.{sort}." for sort in _ABOUT_HEALTH)
+def _about(sorts: tuple[str, ...], data: Mapping[str, str]) -> dict[str, str]:
+    starts = tuple(f"{PREFIX}.{sort}." for sort in sorts)
     return {key: text for key, text in data.items() if key == PREFIX or key.startswith(starts)}

@@ -141,6 +141,18 @@ class KubeClient(Protocol):
         """Update the whole object, as PUT does. metadata.resourceVersion, where given, must match."""
         ...
 
+    async def patch(
+        self, kind: Kind, key: ResourceKey, patch: Object, *, field_manager: str, subresource: str = ""
+    ) -> Object:
+        """Lay a JSON merge patch over an object that is there; returns it as it is then. NotFound when there is none.
+
+        metadata.resourceVersion, where the patch has one, must match, or it is a Conflict; metadata.uid, too, or it is
+        Rejected. With the subresource "status" only metadata and status are taken, without it everything but the
+        status of a kind that keeps it apart; KindUnknown, or of a custom kind NotFound, where there is no such
+        subresource.
+        """
+        ...
+
     async def create(self, kind: Kind, manifest: Object, *, field_manager: str, dry_run: bool = False) -> Object:
         """Create an object; Conflict when it exists already."""
         ...

@@ -1,4 +1,4 @@
-"""Answering people's questions about one application from the cluster itself: diff, live objects, owners.
+"""Answering people's questions about one application from the cluster itself: diff, live objects, owners, actions.
 
 Secrets are masked here, before anything leaves the cluster. Every answer is bounded.
 """
@@ -15,7 +15,7 @@ from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
 from agent.engine.reconcile import Action, surplus
-from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, tracked_by
+from agent.engine.resource import Object, ResourceKey
 from agent.hubclient.fetched import Question, QuestionFailed, read_parameters, read_set
 from agent.kube import errors
 from agent.kube.client import KubeClient
@@ -24,19 +24,10 @@ from agent.syncer.judge import compare_with, predict
 from agent.syncer.live import LiveState
 from agent.syncer.shelf import Shelf
 from agent.syncer.targets import Targets, load_targets, manifest_of
+from agent.syncer.tree import Node, grow
 
 OBJECTS_LIMIT = 5000
-TREE_LIMIT = 5000
 PARALLEL = 16
-
-_CHILD_KINDS = (
-    GroupKind("apps", "ReplicaSet"),
-    GroupKind("batch", "Job"),
-    GroupKind("", "Pod"),
-    GroupKind("apps", "ControllerRevision"),
-    GroupKind("", "PersistentVolumeClaim"),
-    GroupKind("discovery.k8s.io", "EndpointSlice"),
-)
 
 
 async def answer(context: Context, shelf: Shelf, assignment: Assignment, question: Question) -> bytes:
@@ -45,6 +36,12 @@ async def answer(context: Context, shelf: Shelf, assignment: Assignment, questio
     parameters = read_parameters(question)
     if question.kind == "tree":
         return orjson.dumps(await _tree(client, live, assignment))
+    if question.kind in ("actions", "run-action"):
+        # Loaded where somebody asks: an agent at rest is counted by what it holds.
+        from agent.syncer.actions import list_actions, run_action
+
+        act = list_actions if question.kind == "actions" else run_action
+        return orjson.dumps(await act(context, assignment, parameters))
     targets = await _targets(context, shelf, assignment, parameters)
     if question.kind == "diff":
         return orjson.dumps(await _diff(context, shelf, assignment, targets))
@@ -130,58 +127,16 @@ def _presentable(obj: Object) -> Object:
 
 async def _tree(client: KubeClient, live: LiveState, assignment: Assignment) -> dict[str, Any]:
     """Return {"nodes": [{key, uid, parent, health, message, managed}]}: what is managed, and all that it owns."""
-    roots = live.of_application(assignment.tracking_name)
-    nodes: dict[str, dict[str, Any]] = {}
-    for root in roots:
-        record = live.records.get(root.key)
-        health = record.health if record is not None else None
-        nodes[root.uid] = _node(
-            root.key, root.uid, "", health.status if health else None, health.message if health else ""
-        )
-    namespaces = {r.key.namespace for r in roots if r.key.namespace}
-    candidates = await _children(client, namespaces)
-    grown = True
-    while grown and len(nodes) < TREE_LIMIT:
-        grown = False
-        for obj in list(candidates):
-            parent = _owner_among(obj, nodes)
-            if parent is None:
-                continue
-            candidates.remove(obj)
-            uid = obj["metadata"]["uid"]
-            if uid in nodes:
-                continue
-            verdict = live.assess(obj)
-            key = key_of(obj)
-            status, message = (verdict.status, verdict.message) if verdict else (None, "")
-            nodes[uid] = _node(key, uid, parent, status, message, managed=tracked_by(obj) is not None)
-            grown = True
-    return {"nodes": list(nodes.values())}
+    return {"nodes": [_node(node) for node in await grow(client, live, assignment)]}
 
 
-async def _children(client: KubeClient, namespaces: set[str]) -> list[Object]:
-    discovery = await client.discover()
-    found: list[Object] = []
-    for group_kind in _CHILD_KINDS:
-        kind = discovery.preferred.get(group_kind)
-        if kind is None:
-            continue
-        for namespace in sorted(namespaces):
-            try:
-                found += (await client.list(kind, namespace=namespace)).items
-            except (errors.Forbidden, errors.KindUnknown):
-                continue  # a tree without them is of use too
-            if len(found) > 10 * TREE_LIMIT:
-                raise QuestionFailed("too-large", f"more than {10 * TREE_LIMIT} objects in these namespaces")
-    return found
-
-
-def _owner_among(obj: Object, nodes: dict[str, dict[str, Any]]) -> str | None:
-    references = obj["metadata"].get("ownerReferences") or []
-    return next((r["uid"] for r in references if r.get("uid") in nodes), None)
-
-
-def _node(
-    key: ResourceKey, uid: str, parent: str, health: str | None, message: str, *, managed: bool = True
-) -> dict[str, Any]:
-    return {"key": list(key), "uid": uid, "parent": parent, "health": health, "message": message, "managed": managed}
+def _node(node: Node) -> dict[str, Any]:
+    health, message = (node.health.status, node.health.message) if node.health else (None, "")
+    return {
+        "key": list(node.key),
+        "uid": node.uid,
+        "parent": node.parent,
+        "health": health,
+        "message": message,
+        "managed": node.managed,
+    }

@@ -12,7 +12,7 @@ from tests.kube.contract_kinds import CustomKindContract, NamespaceContract
 from tests.kube.contract_reads import DiscoveryContract, ListContract, WatchContract
 from tests.kube.contract_types import TypedApplyContract
 from tests.kube.contract_workloads import WorkloadContract
-from tests.kube.contract_writes import CreateAndReplaceContract, DeleteContract
+from tests.kube.contract_writes import CreateAndReplaceContract, DeleteContract, PatchContract
 
 __all__ = [
     "ApplyContract",
@@ -22,6 +22,7 @@ __all__ = [
     "DiscoveryContract",
     "ListContract",
     "NamespaceContract",
+    "PatchContract",
     "TypedApplyContract",
     "WatchContract",
     "WorkloadContract",

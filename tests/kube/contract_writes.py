@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.kube.client import DeleteOptions, KubeClient
-from agent.kube.errors import Conflict, NotFound
+from agent.engine.resource import key_of
+from agent.kube.errors import Conflict, KindUnknown, NotFound, Rejected
 from tests.kube.contract_steps import (
     PERSON,
     owners,
@@ -72,6 +73,60 @@ class CreateAndReplaceContract:
         stale = {**deployment(namespace, replicas=0), "status": {"replicas": 99}}
         replaced = await kube.replace(DEPLOYMENT, stale, field_manager=PERSON)
         assert replaced["status"].get("replicas") != 99
+
+
+class PatchContract:
+    async def test_patch_changes_what_it_names(self, kube: KubeClient, namespace: str) -> None:
+        await kube.apply(CONFIG_MAP, config_map(namespace, data={"a": "1", "b": "2"}))
+        key = key_of(config_map(namespace))
+        patched = await kube.patch(CONFIG_MAP, key, {"data": {"a": "9", "b": None, "c": "3"}}, field_manager="doer")
+        assert patched["data"] == {"a": "9", "c": "3"}
+        assert await kube.get(CONFIG_MAP, namespace, "settings") == patched
+        assert owners(patched) >= {("doer", "Update")}
+
+    async def test_patch_with_the_same_leaves_the_ownership(self, kube: KubeClient, namespace: str) -> None:
+        applied = await kube.apply(CONFIG_MAP, config_map(namespace, data={"a": "1"}))
+        key = key_of(applied)
+        patched = await kube.patch(CONFIG_MAP, key, {"data": {"a": "1"}}, field_manager="doer")
+        assert patched == applied
+
+    async def test_patch_of_another_version_or_uid_changes_nothing(self, kube: KubeClient, namespace: str) -> None:
+        first = await kube.apply(CONFIG_MAP, config_map(namespace))
+        key = key_of(first)
+        guard = {"uid": first["metadata"]["uid"], "resourceVersion": version_of(first)}
+        await kube.patch(CONFIG_MAP, key, {"metadata": guard, "data": {"a": "2"}}, field_manager="doer")
+        with pytest.raises(Conflict):
+            await kube.patch(CONFIG_MAP, key, {"metadata": guard, "data": {"a": "3"}}, field_manager="doer")
+        with pytest.raises(Rejected):
+            other = {"metadata": {"uid": "00000000-0000-0000-0000-000000000000"}, "data": {"a": "3"}}
+            await kube.patch(CONFIG_MAP, key, other, field_manager="doer")
+        found = await kube.get(CONFIG_MAP, namespace, "settings")
+        assert found is not None and found["data"]["a"] == "2"
+
+    async def test_patch_needs_something_to_patch(self, kube: KubeClient, namespace: str) -> None:
+        with pytest.raises(NotFound):
+            await kube.patch(CONFIG_MAP, key_of(config_map(namespace)), {"data": {}}, field_manager="doer")
+
+    async def test_patch_with_an_unknown_field_is_rejected(self, kube: KubeClient, namespace: str) -> None:
+        applied = await kube.apply(DEPLOYMENT, deployment(namespace, replicas=0))
+        with pytest.raises(Rejected):
+            await kube.patch(DEPLOYMENT, key_of(applied), {"spec": {"replicaz": 3}}, field_manager="doer")
+
+    async def test_the_status_is_patched_apart(self, kube: KubeClient, namespace: str) -> None:
+        applied = await kube.apply(DEPLOYMENT, deployment(namespace, replicas=0))
+        key = key_of(applied)
+        both = {"spec": {"paused": True}, "status": {"collisionCount": 7}}
+        patched = await kube.patch(DEPLOYMENT, key, both, field_manager="doer")
+        assert patched["spec"]["paused"] is True and patched["status"].get("collisionCount") != 7
+        both["spec"]["paused"] = False
+        patched = await kube.patch(DEPLOYMENT, key, both, field_manager="doer", subresource="status")
+        assert patched["spec"]["paused"] is True and patched["status"]["collisionCount"] == 7
+
+    async def test_a_kind_without_such_a_status(self, kube: KubeClient, namespace: str) -> None:
+        applied = await kube.apply(CONFIG_MAP, config_map(namespace))
+        with pytest.raises(KindUnknown):
+            patch = {"status": {"a": 1}}
+            await kube.patch(CONFIG_MAP, key_of(applied), patch, field_manager="doer", subresource="status")
 
 
 class DeleteContract:

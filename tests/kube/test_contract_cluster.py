@@ -38,6 +38,10 @@ class TestCreateAndReplace(contract.CreateAndReplaceContract):
     pass
 
 
+class TestPatch(contract.PatchContract):
+    pass
+
+
 class TestDelete(contract.DeleteContract):
     pass
 

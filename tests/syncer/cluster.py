@@ -19,7 +19,7 @@ from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, Kube
 
 T = TypeVar("T")
 
-WRITES = frozenset({"apply", "delete", "create", "replace"})
+WRITES = frozenset({"apply", "delete", "create", "replace", "patch"})
 _APPLY = ApplyOptions()
 _DELETE = DeleteOptions()
 LIMIT = 20.0
@@ -116,6 +116,12 @@ class Tap:
         key = key_of(manifest)
         await self._pass("create", kind, key.namespace, key.name, dry=dry_run)
         return await self._client.create(kind, manifest, field_manager=field_manager, dry_run=dry_run)
+
+    async def patch(
+        self, kind: Kind, key: ResourceKey, patch: Object, *, field_manager: str, subresource: str = ""
+    ) -> Object:
+        await self._pass("patch", kind, key.namespace, key.name)
+        return await self._client.patch(kind, key, patch, field_manager=field_manager, subresource=subresource)
 
     async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = _DELETE) -> bool:
         await self._pass("delete", kind, namespace, name, dry=options.dry_run)

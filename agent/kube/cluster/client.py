@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from agent.engine.resource import Object
+from agent.engine.resource import Object, ResourceKey
 from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, ObjectList, WatchEvent
 from agent.kube.cluster import discovery, requests
 from agent.kube.cluster.errors import Target, from_reply, redact
@@ -219,6 +219,16 @@ class ClusterClient:
         target = requests.manifest_target("replace", kind, manifest)
         path = requests.object_path(target) + requests.write_query(field_manager, dry_run)
         return await self._write(target, "PUT", path, manifest, requests.JSON_TYPE)
+
+    async def patch(
+        self, kind: Kind, key: ResourceKey, patch: Object, *, field_manager: str, subresource: str = ""
+    ) -> Object:
+        target = Target("patch", kind, key.namespace, key.name)
+        part = f"/{subresource}" if subresource else ""
+        path = requests.object_path(target) + part + requests.write_query(field_manager, dry_run=False)
+        # What it is of tells, too, whether the values in it are secret.
+        patch = {"apiVersion": kind.api_version, "kind": kind.kind, **patch}
+        return await self._write(target, "PATCH", path, patch, requests.MERGE_TYPE)
 
     async def create(self, kind: Kind, manifest: Object, *, field_manager: str, dry_run: bool = False) -> Object:
         target = requests.manifest_target("create", kind, manifest)

@@ -2,8 +2,8 @@
 
 Every apply says `fieldValidation=Ignore`. Server-side apply refuses a field the schema does not know whatever is asked
 here (which is what Argo CD's `Validate=true` is for), so `Strict` would pay for a second decoding of every object and
-find only what is found anyway, and `Warn` would send its findings to nobody. `create` and `replace` would lose an
-unknown field in silence, so they say `Strict`, as `kubectl replace` does.
+find only what is found anyway, and `Warn` would send its findings to nobody. `create`, `replace` and `patch` would lose
+an unknown field in silence, so they say `Strict`, as `kubectl replace` does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from agent.kube.errors import Rejected
 
 APPLY_TYPE = "application/apply-patch+yaml"
 JSON_TYPE = "application/json"
+MERGE_TYPE = "application/merge-patch+json"
 
 _PROPAGATION = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
 

@@ -131,6 +131,16 @@ class SimulatedCluster:
         self._tasks.drain()
         return result
 
+    async def patch(
+        self, kind: Kind, key: ResourceKey, patch: Object, *, field_manager: str, subresource: str = ""
+    ) -> Object:
+        """Lay a JSON merge patch over an object, or over its status. Conflict when it names another version."""
+        if not self._ready:
+            await self._prepare(kind, {"metadata": {"namespace": key.namespace, "name": key.name}})
+        result = self._writer.merge(kind, key, patch, field_manager, subresource)
+        self._tasks.drain()
+        return result
+
     async def create(self, kind: Kind, manifest: Object, *, field_manager: str, dry_run: bool = False) -> Object:
         """Create an object; Conflict when it exists already."""
         if not self._ready:

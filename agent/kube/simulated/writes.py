@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from agent.engine.resource import GroupKind, Object
+from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.kube.client import ApplyOptions, Kind
-from agent.kube.errors import Conflict, NamespaceTerminating, NotFound, Rejected
+from agent.kube.errors import Conflict, KindUnknown, NamespaceTerminating, NotFound, Rejected
 from agent.kube.simulated import admission, ownership
 from agent.kube.simulated.conversion import convert, load
 from agent.kube.simulated.fields import SELF, BadElement, FieldSet, without_bare
@@ -150,6 +150,34 @@ class Writer:
         write = Write(table, resource, record, Manager(field_manager, UPDATE, kind.api_version), dry_run)
         return self._update(write, tree, before)
 
+    def merge(self, kind: Kind, key: ResourceKey, patch: Object, field_manager: str, subresource: str = "") -> Object:
+        """Lay a JSON merge patch over an object in the version of the request, or over its status.
+
+        Raises NotFound, Conflict when the patch is for another resourceVersion, Rejected when it is for another uid or
+        does not fit, KindUnknown where the status is no subresource.
+        """
+        resource = self._registry.resource(kind)
+        admission.encode(patch)
+        if subresource and (subresource != STATUS or not resource.status):
+            raise KindUnknown(f"the cluster serves no {kind.plural}/{subresource}")
+        table = self._storage.table(resource)
+        record = table.find(key.namespace if kind.namespaced else "", key.name)
+        if record is None:
+            raise NotFound(f'{resource.name} "{key.name}" not found')
+        before, tree = load(record, kind), load(record, kind)
+        merge_patch(tree, patch)
+        if tree["metadata"].get("resourceVersion") != before["metadata"]["resourceVersion"]:
+            raise _modified(resource, before)
+        _check_applied(resource, tree["metadata"], before, exists=True)
+        admission.address(resource.kind, tree)
+        admission.check_types(tree, resource, applied=True)
+        _keep_system_metadata(before, tree)
+        tree = _restrict(before, tree, resource, subresource)
+        if not subresource:
+            admission.read(resource, tree)
+        who = Manager(field_manager, UPDATE, kind.api_version, subresource)
+        return self._update(Write(table, resource, record, who), tree, before)
+
     def patch(self, table: Table, record: Record, patch: Object, manager: str) -> Object:
         """Lay a JSON merge patch over an object. Raises Rejected."""
         admission.encode(patch)
@@ -173,12 +201,7 @@ class Writer:
         before, tree = record.tree(), record.tree()
         change(tree)
         _keep_system_metadata(before, tree)
-        if subresource == STATUS:
-            tree = {**before, "status": tree.get("status", {}), "metadata": tree["metadata"]}
-        elif resource.status and tree.get("status") != before.get("status"):
-            tree.pop("status", None)
-            if "status" in before:
-                tree["status"] = copy_json(before["status"])
+        tree = _restrict(before, tree, resource, subresource)
         who = Manager(manager, UPDATE, resource.kind.api_version, subresource)
         self._update(Write(table, resource, record, who), tree, before)
         return table.find(record.namespace, record.name) or record
@@ -341,6 +364,17 @@ def _take_over(tree: Object, manifest: Object, resource: Resource) -> None:
                     metadata[field] = copy_json(item)
         elif key not in ("apiVersion", "kind") and not (key == "status" and resource.status):
             tree[key] = copy_json(value)
+
+
+def _restrict(before: Object, tree: Object, resource: Resource, subresource: str) -> Object:
+    """Undo what a change did to the part of the object that it is not about: the status, or everything else."""
+    if subresource == STATUS:
+        return {**before, "status": tree.get("status", {}), "metadata": tree["metadata"]}
+    if resource.status and tree.get("status") != before.get("status"):
+        tree.pop("status", None)
+        if "status" in before:
+            tree["status"] = copy_json(before["status"])
+    return tree
 
 
 def _keep_system_metadata(before: Object, tree: Object) -> None:
