@@ -20,6 +20,7 @@ from hub.api.guard import PREFIX, Guard
 from hub.api.metrics import Metrics
 from hub.api.overview import Overviews
 from hub.api.routes import (
+    actions,
     agents,
     applications,
     clusters,
@@ -49,6 +50,7 @@ _ROUTERS = (
     applications.router,
     operations.router,
     resources.router,
+    actions.router,
     clusters.router,
     projects.router,
     windows.router,

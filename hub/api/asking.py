@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from hub.api.models.resource import ClusterDiff, ClusterTree, DiffItem, Problem,
 from hub.api.turns import Turns
 from hub.domain.cluster import Cluster, Liveness
 from hub.domain.manifest import ManifestSetRef
-from hub.errors import HubError, Invalid, StoreUnavailable
+from hub.errors import HubError, Invalid, StoreUnavailable, Unavailable
 from hub.fleet.desk import Desk, Question
 
 MOST_CLUSTERS = 200
@@ -40,7 +41,12 @@ class Asker:
         self._turns = Turns(_WAITING, 0, "requests wait for clusters")
 
     async def ask(
-        self, application: str, kind: str, clusters: Sequence[Cluster], about: About | None = None
+        self,
+        application: str,
+        kind: str,
+        clusters: Sequence[Cluster],
+        about: About | None = None,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Answer]:
         """Return one answer or problem for each cluster, in their order; `about` what is assigned to them, if nothing
         else is given.
@@ -52,7 +58,9 @@ class Asker:
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [
-                        group.create_task(self._ask(application, kind, cluster, about[cluster.uid] if about else None))
+                        group.create_task(
+                            self._ask(application, kind, cluster, about[cluster.uid] if about else None, parameters)
+                        )
                         for cluster in clusters
                     ]
             except* StoreUnavailable as failures:
@@ -60,26 +68,47 @@ class Asker:
         return [task.result() for task in tasks]
 
     async def _ask(
-        self, application: str, kind: str, cluster: Cluster, about: ManifestSetRef | Problem | None
+        self,
+        application: str,
+        kind: str,
+        cluster: Cluster,
+        about: ManifestSetRef | Problem | None,
+        parameters: Mapping[str, Any],
     ) -> Answer:
         if isinstance(about, Problem):
             return Answer(cluster.name, {}, about)
-        if cluster.connection.liveness is not Liveness.CONNECTED:
-            message = f"the agent of {cluster.name} is not connected"
-            return Answer(cluster.name, {}, Problem(code="cluster-unreachable", message=message))
-        parameters = _parameters(about) if about is not None else {}
-        question = Question(cluster.uid, application, kind, parameters, ANSWER_SECONDS)
+        given = {**parameters, **(_parameters(about) if about is not None else {})}
         try:
-            async with self._slots:
-                content = await self._desk.ask(question)
-            value = await asyncio.to_thread(orjson.loads, content)
+            return Answer(cluster.name, await self._value(application, kind, cluster, given, ANSWER_SECONDS))
         except StoreUnavailable:
             raise
         except HubError as error:
             return Answer(cluster.name, {}, Problem(code=error.code, message=error.message))
+
+    async def ask_one(
+        self, application: str, kind: str, cluster: Cluster, parameters: Mapping[str, Any], seconds: float
+    ) -> dict[str, Any]:
+        """Return one cluster's answer. Raises HubError with the code of its problem, TooManyRequests,
+        StoreUnavailable."""
+        async with self._turns.turn():
+            return await self._value(application, kind, cluster, parameters, seconds)
+
+    async def _value(
+        self, application: str, kind: str, cluster: Cluster, parameters: Mapping[str, Any], seconds: float
+    ) -> dict[str, Any]:
+        if cluster.connection.liveness is not Liveness.CONNECTED:
+            raise Unavailable(f"the agent of {cluster.name} is not connected", code="cluster-unreachable")
+        async with self._slots:
+            content = await self._desk.ask(Question(cluster.uid, application, kind, parameters, seconds))
+        try:
+            value = await asyncio.to_thread(orjson.loads, content)
         except orjson.JSONDecodeError:
-            return _malformed(cluster.name)
-        return Answer(cluster.name, value) if isinstance(value, dict) else _malformed(cluster.name)
+            value = None
+        if isinstance(value, dict):
+            return value
+        problem = malformed(cluster.name).problem
+        assert problem is not None
+        raise Unavailable(problem.message, code=problem.code)
 
 
 def check_number(clusters: Sequence[Cluster]) -> None:
@@ -106,11 +135,13 @@ def diff_of(answer: Answer) -> ClusterDiff:
     """Read an agent's answer, which is outside text: rows that are none become a problem."""
     try:
         rows = [
-            DiffItem(**_key(row["key"]), change=str(row["change"]), diff=str(row["diff"]), message=str(row["message"]))
+            DiffItem(
+                **key_fields(row["key"]), change=str(row["change"]), diff=str(row["diff"]), message=str(row["message"])
+            )
             for row in answer.value.get("resources", ())
         ]
     except (KeyError, TypeError, ValueError):
-        return ClusterDiff(cluster=answer.cluster, error=_malformed(answer.cluster).problem, resources=[])
+        return ClusterDiff(cluster=answer.cluster, error=malformed(answer.cluster).problem, resources=[])
     return ClusterDiff(cluster=answer.cluster, error=answer.problem, resources=rows)
 
 
@@ -119,7 +150,7 @@ def tree_of(answer: Answer) -> ClusterTree:
     try:
         nodes = [
             TreeNode(
-                **_key(node["key"]),
+                **key_fields(node["key"]),
                 uid=str(node["uid"]),
                 parent=str(node["parent"] or ""),
                 health=str(node["health"] or ""),
@@ -129,15 +160,15 @@ def tree_of(answer: Answer) -> ClusterTree:
             for node in answer.value.get("nodes", ())
         ]
     except (KeyError, TypeError, ValueError):
-        return ClusterTree(cluster=answer.cluster, error=_malformed(answer.cluster).problem, nodes=[])
+        return ClusterTree(cluster=answer.cluster, error=malformed(answer.cluster).problem, nodes=[])
     return ClusterTree(cluster=answer.cluster, error=answer.problem, nodes=nodes)
 
 
-def _key(parts: Any) -> dict[str, str]:
+def key_fields(parts: Any) -> dict[str, str]:
     group, kind, namespace, name = parts
     return {"group": str(group), "kind": str(kind), "namespace": str(namespace), "name": str(name)}
 
 
-def _malformed(cluster: str) -> Answer:
+def malformed(cluster: str) -> Answer:
     message = f"the agent of {cluster} gave an answer that is not understood; it may be newer than the hub"
     return Answer(cluster, {}, Problem(code="malformed-answer", message=message))

@@ -49,12 +49,16 @@ CATALOGUE: Mapping[str, Meaning] = {
     "not-found": Meaning(404, "there is no such object or path", "check the name; list what there is"),
     "method-not-allowed": Meaning(405, "the path does not take this method", "see /api/v1/openapi.json"),
     "request-timeout": Meaning(408, "the request's body did not arrive in time", "send it again"),
+    "agent-too-old": Meaning(409, "the cluster's agent does not know how to do this", "upgrade the agent"),
     "conflict": Meaning(409, "it contradicts what there is now", "look at the object, then decide"),
     "too-large": Meaning(413, "the body is larger than is taken here", "split it"),
     "unsupported-media-type": Meaning(
         415,
         "the body's Content-Type is not taken here",
         "send application/json, application/yaml or application/gzip, as the path says",
+    ),
+    "action-refused": Meaning(
+        422, "the action does not exist, cannot be run on the object, or was refused", "see the message"
     ),
     "bad-body": Meaning(422, "the body or a parameter is not what the path takes", "correct what the message names"),
     "bad-certificate": Meaning(422, "the certificate sent cannot be read", "send the one the hub issued, as PEM"),
@@ -72,8 +76,14 @@ CATALOGUE: Mapping[str, Meaning] = {
     "authority-expired": Meaning(500, "the fleet's authority has expired", "rotate it: `escadre-hub ca prepare`"),
     "internal": Meaning(500, "an error inside the hub", "look for the request's id in the hub's log"),
     "unsupported": Meaning(501, "the hub does not do this", "see the message"),
+    "cluster-unreachable": Meaning(
+        503, "the cluster's agent is not connected; nothing was done", "look why: `escadre cluster get`"
+    ),
     "store-unavailable": Meaning(503, "the database does not answer, or its disk is full", "try again later"),
     "unavailable": Meaning(503, "something the answer needs is away", "try again later"),
+    "outcome-unknown": Meaning(
+        504, "the cluster did not say in time whether it has done it", "look at the object before you ask again"
+    ),
 }
 """Code → HTTP status, what it means, what to do."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from escadre.v1 import agent_pb2 as pb
 from hub.errors import HubError, NotFound, TooLarge, Unavailable
@@ -32,8 +33,8 @@ class Question:
     """The cluster's uid."""
     application: str
     kind: str
-    """diff | live | tree"""
-    parameters: dict[str, str | int]
+    """diff | live | tree | actions | run-action"""
+    parameters: Mapping[str, Any]
     seconds: float = 30.0
 
 
@@ -74,7 +75,7 @@ class Desk:
                 "cluster": question.cluster,
                 "application": question.application,
                 "kind": question.kind,
-                "parameters": question.parameters,
+                "parameters": dict(question.parameters),
                 "seconds": question.seconds,
             },
             question.seconds + GRACE_SECONDS,

@@ -67,7 +67,6 @@ SETTINGS = {
     "oidc.config": "people log in to the hub with its own accounts",
     "repositories": "repositories are not registered here",
     "repository.credentials": "repositories are not registered here",
-    "resource.customizations.actions": "actions on resources are not run yet",
     "resource.customizations.knownTypeFields": "the API server itself says how a value is written",
     "resource.respectRBAC": "the agent watches the kinds that are assigned to it, and no others",
     "timeout.reconciliation": "how often Git is looked at is set with `escadre-hub serve --poll-seconds`",

@@ -30,6 +30,7 @@ _LIMITS = Limits(bytes=DATA_BYTES, documents=1, depth=50, nodes=100_000)
 _METADATA = ("name", "namespace", "labels", "annotations")
 _FLAGS = ("true", "false")
 _FILTER = ("apiGroups", "kinds", "clusters")
+_ACTIONS = ("discovery.lua", "definitions", "mergeBuiltinActions")
 _STATUS_FIELDS = ("all", "crd", "none", "off", "false")
 _Check = Callable[[Fields, str, str], None]
 
@@ -141,7 +142,12 @@ def _one_map(fields: Fields, key: str, text: str) -> None:
                 given = _loaded(child, field, given)
             if given is not None:
                 _ignored_value(child, field, given)
-        child.unserved({sort: served.SETTINGS[f"{_CUSTOMIZATIONS}.{sort}"] for sort in ("actions", "knownTypeFields")})
+        given = child.get("actions")
+        if isinstance(given, str):
+            given = _loaded(child, "actions", given)
+        if given is not None:
+            _actions_value(child, "actions", given)
+        child.unserved({sort: served.SETTINGS[f"{_CUSTOMIZATIONS}.{sort}"] for sort in ("knownTypeFields",)})
         child.finish()
 
 
@@ -215,6 +221,31 @@ def _ignored_value(fields: Fields, key: str, value: Any) -> None:
         child.finish()
 
 
+def _actions(fields: Fields, key: str, text: str) -> None:
+    _kind_of_key(fields, key)
+    value = _loaded(fields, key, text)
+    if value is not None:
+        _actions_value(fields, key, value)
+
+
+def _actions_value(fields: Fields, place: str, value: Any) -> None:
+    """The same words as agents read: how the actions of a kind are found, and what each does, in Lua."""
+    child = _mapping(fields, place, value)
+    if child is None:
+        return
+    if child.get("discovery.lua") is not None:
+        child.required("discovery.lua")
+    child.flag("mergeBuiltinActions")
+    for definition in child.children("definitions"):
+        definition.required("name")
+        definition.required("action.lua")
+        definition.finish()
+    for name in child.value:
+        if name not in _ACTIONS:
+            # An agent takes none of the kind's actions where it does not know all that is said of them.
+            child.fail(shown(name), f"is not a known field{did_you_mean(name, _ACTIONS)}")
+
+
 def _kind_of_key(fields: Fields, key: str) -> None:
     _kind_problem(fields, key, key.split(".", 3)[3])
 
@@ -252,6 +283,7 @@ _CHECKS: Mapping[str, _Check] = {
     "resource.inclusions": _filters,
 }
 _SORTS: Mapping[str, _Check] = {
+    "actions": _actions,
     "health": _script,
     "ignoreDifferences": _ignored,
     "ignoreResourceUpdates": _ignored,

@@ -212,6 +212,9 @@ class Agents:
     async def _answer(self, question: Mapping[str, Any]) -> None:
         self.asked.append(question)
         value = self.answers.get(question["cluster"])
+        if isinstance(value, list):
+            # One after the other.
+            value = value.pop(0)
         if value is None:
             return
         if isinstance(value, tuple):

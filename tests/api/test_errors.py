@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hub.api import asking
 from hub.api.errors import CATALOGUE, IN_ANSWERS, error_response, public_code, response_of
 from hub.errors import HubError, StoreUnavailable, Unsupported
 from hub.store.sql import SqlStore
-from tests.api.kit import ADMIN_PASSWORD, World, make_world
+from tests.api.kit import ADMIN_PASSWORD, Agents, World, make_world
 from tests.pki.support import AgentKey, Clock
 
 Case = Callable[[World, httpx2.AsyncClient, pytest.MonkeyPatch], Awaitable[httpx2.Response]]
@@ -150,6 +151,39 @@ async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> h
     key = ec.generate_private_key(ec.SECP384R1())
     csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     return await enrol(world, csr=csr.public_bytes(serialization.Encoding.PEM).decode())
+
+
+async def run_action(world: World, admin: httpx2.AsyncClient, *answer: str, cluster: str = "paris") -> httpx2.Response:
+    """Ask for an action on an object of a cluster, whose agent refuses it so."""
+    agents, ready = Agents(world), asyncio.Event()
+    agents.answers["uid-paris"] = answer
+    task = asyncio.create_task(agents.run(ready))
+    await ready.wait()
+    wish = {"kind": "Pod", "namespace": "shop", "name": "x", "action": "y", "cluster": cluster}
+    reply = await admin.post(f"{SHOP}/actions", json=wish)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return reply
+
+
+@produces("action-refused")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await run_action(world, admin, "action-refused", "a Pod has no action 'y'")
+
+
+@produces("agent-too-old")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await run_action(world, admin, "unknown-question", "what?")
+
+
+@produces("cluster-unreachable")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await run_action(world, admin, cluster="oslo")
+
+
+@produces("outcome-unknown")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await run_action(world, admin, "timeout", "the cluster took over 12 s")
 
 
 @produces("bad-password")

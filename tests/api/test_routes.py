@@ -23,6 +23,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "syncApplication": {"json": {}},
     "rollBackApplication": {"json": {}},
     "terminateOperation": {"json": {}},
+    "runAction": {"json": {"group": "apps", "kind": "Deployment", "name": "web", "action": "restart"}},
     "addCluster": {"json": {"name": "rome"}},
     "changeCluster": {"json": {"labels": {"a": "b"}}},
     "addWindow": {"json": {"kind": "deny", "schedule": "0 8 * * 5", "duration": "8h", "applications": ["*"]}},

@@ -20,7 +20,13 @@ argoproj.io/Rollout:
   ignoreDifferences: |
     jsonPointers: [/spec/replicas]
   ignoreResourceUpdates: {jsonPointers: [/status]}
+  actions: |
+    discovery.lua: return {}
+    mergeBuiltinActions: true
+apps/Deployment:
+  actions: {definitions: [{name: act, action.lua: return obj}]}
 """,
+    "resource.customizations.actions.apps_DaemonSet": "discovery.lua: 'return {}'\ndefinitions: []\n",
     "resource.customizations.health.cert-manager.io_Certificate": "return {status = 'Healthy'}",
     "resource.customizations.health.Pod": "'Healthy'",
     "resource.customizations.useOpenLibs.cert-manager.io_Certificate": "true",
@@ -108,6 +114,19 @@ def test_texts_that_say_nothing() -> None:
         ("resource.customizations.health.a_b_C", "x", " names no kind"),
         ("resource.customizations.useOpenLibs.a_B", "x", " is the text 'x'"),
         ("resource.customizations.ignoreDifferences.a_B", "jsonPointers: /x", ".jsonPointers is the text"),
+        ("resource.customizations.actions.a_b_C", "{}", " names no kind"),
+        ("resource.customizations.actions.a_B", "- x", " is a list, but a mapping is wanted"),
+        ("resource.customizations.actions.a_B", "discovery.lua: 3", ".discovery.lua is the number 3"),
+        ("resource.customizations.actions.a_B", "discovery.lua: ''", ".discovery.lua is missing"),
+        ("resource.customizations.actions.a_B", "mergeBuiltinActions: 'yes'", ".mergeBuiltinActions is the text 'yes'"),
+        ("resource.customizations.actions.a_B", "definitions: x", ".definitions is the text 'x'"),
+        ("resource.customizations.actions.a_B", "definitions: [{name: x}]", ".definitions[0].action.lua is missing"),
+        (
+            "resource.customizations.actions.a_B",
+            "mergeBuiltInActions: true",
+            ".mergeBuiltInActions is not a known field (d",
+        ),
+        ("resource.customizations", "a/B: {actions: 'x: ['}", "[a/B].actions cannot be read"),
     ],
 )
 def test_mistakes(key: str, text: Any, told: str) -> None:
@@ -121,7 +140,6 @@ def test_unknown_fields_inside_are_told() -> None:
     ]
     old = parse_data({"resource.customizations": "a/B: {actions: 'discovery.lua: x', knownTypeFields: [{type: x}]}"})
     assert [w.partition(" is not served")[0] for w in old.warnings] == [
-        "data.resource.customizations[a/B].actions",
         "data.resource.customizations[a/B].knownTypeFields",
     ]
     told = refusal("resource.exclusions", "- kind: [Pod]\n  apiGroups: ['']\n")

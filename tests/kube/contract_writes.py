@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agent.engine.resource import Object, key_of
 from agent.kube.client import DeleteOptions, KubeClient
-from agent.engine.resource import key_of
 from agent.kube.errors import Conflict, KindUnknown, NotFound, Rejected
 from tests.kube.contract_steps import (
     PERSON,
@@ -115,10 +115,10 @@ class PatchContract:
     async def test_the_status_is_patched_apart(self, kube: KubeClient, namespace: str) -> None:
         applied = await kube.apply(DEPLOYMENT, deployment(namespace, replicas=0))
         key = key_of(applied)
-        both = {"spec": {"paused": True}, "status": {"collisionCount": 7}}
+        both: Object = {"spec": {"paused": True}, "status": {"collisionCount": 7}}
         patched = await kube.patch(DEPLOYMENT, key, both, field_manager="doer")
         assert patched["spec"]["paused"] is True and patched["status"].get("collisionCount") != 7
-        both["spec"]["paused"] = False
+        both = {**both, "spec": {"paused": False}}
         patched = await kube.patch(DEPLOYMENT, key, both, field_manager="doer", subresource="status")
         assert patched["spec"]["paused"] is True and patched["status"]["collisionCount"] == 7
 
