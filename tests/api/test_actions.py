@@ -149,8 +149,9 @@ async def test_what_the_project_does_not_permit_is_not_done(
     world: World, admin: httpx2.AsyncClient, agents: Agents
 ) -> None:
     await world.shop()
-    rules = {"namespace_resource_blacklist": (GroupKindRule("batch", "Job"),)}
-    await world.store.put_project(Project("default", "", ("*",), (ProjectDestination("*", "*", "*"),), **rules))
+    anywhere, denied = (ProjectDestination("*", "*", "*"),), (GroupKindRule("batch", "Job"),)
+    project = Project("default", "", ("*",), destinations=anywhere, namespace_resource_blacklist=denied)
+    await world.store.put_project(project)
     agents.answers["uid-paris"] = [NOT_YET, CREATED]
     reply = await admin.post(ACTIONS, json=CREATE)
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "action-refused")

@@ -14,12 +14,13 @@ import pytest
 import structlog
 import yaml
 
-from agent.engine.resource import ResourceKey
+from agent.engine.resource import GroupKind, ResourceKey
 from agent.kube.simulated import SimulatedCluster
 from hub.server import Hub
 from tests.cli.conftest import Outcome, Terminal
 from tests.fleet.kit import Fleet, Repository, application
 from tests.syncer.harness import config_map, deployment
+from tests.syncer.objects import cron_job
 
 
 class Shell:
@@ -290,3 +291,47 @@ async def test_system_wide_settings_from_argocd_cm_to_the_clusters(
     assert await shell.good("settings", "rm", "-y") == "settings removed\n"
     await fleet.synced("web", 1)
     assert "default ones again" in await shell.good("events")
+
+
+async def test_resource_actions_from_the_settings_to_the_objects(
+    fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path
+) -> None:
+    clusters = [await fleet.add_agent(name, {"region": "eu"}) for name in ("one", "two")]
+    await eventually(shell, ("cluster", "list"), lambda outcome: outcome.out.count(" Connected ") == 2)
+    repository.write("web/cron.yaml", cron_job("tick"))
+    repository.commit("A job now and then")
+    await shell.good("apply", "-f", write(tmp_path / "web.yaml", application("web", repository.url, "web")))
+    await fleet.synced("web", 2)
+
+    out = await shell.good("app", "actions", "list", "web", "--cluster", "one", "-o", "name")
+    assert "one apps/Deployment default/web restart" in out and "one batch/CronJob default/tick create-job" in out
+    restart = ("app", "actions", "run", "web", "restart", "--kind", "Deployment")
+    assert (await shell(*restart)).code == 2
+    assert (await shell.good(*restart, "--all")).count("Succeeded: patched apps/Deployment default/web") == 2
+    for cluster in clusters:
+        live = cluster.find(ResourceKey("apps", "Deployment", "default", "web"))
+        assert live is not None
+        assert "kubectl.kubernetes.io/restartedAt" in live["spec"]["template"]["metadata"]["annotations"]
+
+    out = await shell.good("app", "actions", "run", "web", "create-job", "--kind", "CronJob", "--cluster", "two")
+    assert "created batch/Job default/tick-" in out
+    one, two = (cluster.select(GroupKind("batch", "Job")) for cluster in clusters)
+    assert (len(one), len(two)) == (0, 1)
+
+    outcome = await shell("app", "actions", "run", "web", "scale", "--kind", "Deployment", "--cluster", "one")
+    assert outcome.code == 1 and "the parameter scale is ''" in outcome.err
+    act = {
+        "discovery.lua": "return {mark = {}}",
+        "definitions": [{"name": "mark", "action.lua": "obj.data.mark = 'yes'; return obj"}],
+    }
+    settings = {"resource.customizations.actions.ConfigMap": json.dumps(act)}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}, "data": settings}
+    await shell.good("apply", "-f", write(tmp_path / "argocd-cm.yaml", config), "--strict")
+    listing = ("app", "actions", "list", "web", "--kind", "ConfigMap", "--cluster", "one", "-o", "name")
+    await eventually(shell, listing, lambda outcome: outcome.out == "one ConfigMap default/settings mark\n")
+    await shell.good("app", "actions", "run", "web", "mark", "--kind", "ConfigMap", "--cluster", "one")
+    events = json.loads(await shell.good("app", "events", "web", "-o", "json"))["items"]
+    told = [
+        (e["reason"], e["actor"], e["cluster"]) for e in events if "mark on ConfigMap/default/settings" in e["message"]
+    ]
+    assert told == [("ActionSucceeded", "admin", "one"), ("ActionRequested", "admin", "one")]

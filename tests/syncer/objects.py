@@ -43,3 +43,10 @@ def widget(test: str, name: str, **spec: Any) -> Object:
 
 def secret(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+
+
+def cron_job(name: str) -> Object:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "app:1"}]}
+    template = {"metadata": {"labels": {"made": "by-hand"}}, "spec": {"template": {"spec": pod}}}
+    spec = {"schedule": "0 0 1 1 *", "jobTemplate": template}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}

@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from agent.engine.assignment import SyncPolicy
-from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, Object
+from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION
 from agent.hubclient.fetched import Question, QuestionFailed
 from agent.kube.errors import Forbidden, Unreachable
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import Hub, config_map, deployment
-from tests.syncer.objects import crd, group_of, secret, widget
+from tests.syncer.objects import crd, cron_job, group_of, secret, widget
 
 ACTIONS = "resource.customizations.actions."
 NO_HEALING = SyncPolicy(automated=True, prune=True)
@@ -56,13 +56,6 @@ async def refused(hub: Hub, key: Any, action: str, **more: Any) -> QuestionFaile
     with pytest.raises(QuestionFailed) as failed:
         await act(hub, key, action, **more)
     return failed.value
-
-
-def cron_job(name: str) -> Object:
-    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "app:1"}]}
-    template = {"metadata": {"labels": {"made": "by-hand"}}, "spec": {"template": {"spec": pod}}}
-    spec = {"schedule": "0 0 1 1 *", "jobTemplate": template}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
 
 
 # --- listing

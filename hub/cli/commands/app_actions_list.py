@@ -56,14 +56,7 @@ def command(
     if output in ("json", "yaml"):
         print_value(output, {"items": items})
     else:
-        rows = list(_rows(items))
-        print_items(
-            output,
-            rows,
-            COLUMNS,
-            name=lambda r: f"{place_text(r['cluster'], r)} {r['action']['name']}",
-            none="No actions.",
-        )
+        print_items(output, list(_rows(items)), COLUMNS, name=_name, none="No actions.")
     _warn(items)
     if items and all(item["error"] for item in items):
         raise Failed(f"no cluster of {app} could say what there is")
@@ -84,9 +77,12 @@ def _warn(items: Sequence[Item]) -> None:
             click.echo(f"warning: {item['cluster']} has more: select fewer, with --kind for one", err=True)
         for resource in item["resources"]:
             if resource["error"]:
-                click.echo(
-                    f"warning: {clean(place_text(item['cluster'], resource))}: {clean(resource['error'])}", err=True
-                )
+                place = place_text(item["cluster"], resource)
+                click.echo(f"warning: {clean(place)}: {clean(resource['error'])}", err=True)
+
+
+def _name(row: Item) -> str:
+    return f"{place_text(row['cluster'], row)} {row['action']['name']}"
 
 
 def _parameter(given: Item) -> str:
