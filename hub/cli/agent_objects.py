@@ -238,8 +238,9 @@ _NOTES = {
     "join.yaml": "# Fill in HUB:PORT, sha256:PIN and TOKEN as `escadre cluster add NAME -o json` prints them.\n",
     "cluster-role.yaml": (
         "# The agent delivers whatever Git holds, so it may do as much with every kind. To narrow it, name the groups\n"
-        "# and resources that your applications hold; keep get, list and watch where it is to see what they own. The\n"
-        "# second rule is needed only where Git holds Roles or ClusterRoles.\n"
+        "# and resources that your applications hold; keep get, list and watch where it is to see what they own, and\n"
+        "# patch on RESOURCE/status where resource actions write a status. The second rule is needed only where Git\n"
+        "# holds Roles or ClusterRoles.\n"
     ),
 }
 

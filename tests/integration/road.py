@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.domain.cluster import Liveness
+from hub.api.acting import Act, carry_out
+from hub.api.asking import Asker
+from hub.domain.application import ApplicationId
+from hub.domain.cluster import Cluster, Liveness
+from hub.domain.manifest import ResourceKey
 from hub.domain.status import ApplicationStatus, DriftReport
+from hub.fleet.desk import Desk
 from tests.controlplane.access import ApiError, ClusterAccess
 from tests.fleet.kit import Fleet, Repository, application
 from tests.integration.agent_process import AgentProcess
@@ -78,6 +83,37 @@ class Road:
             return [report for report in found if report.healed_at]
 
         return await until(reports, lambda found: len(found) >= healed)
+
+    # --- actions, as the hub's API runs them
+
+    async def act(self, group: str, kind: str, name: str, action: str) -> list[str]:
+        """Run an action on an object. Returns what was changed, "{}" in the place of the test's namespace."""
+        store = self.fleet.hub.store
+        application, cluster = await store.get_application(ApplicationId("argocd", self.name)), await self._cluster()
+        assert application is not None
+        key = ResourceKey(group, kind, self.namespace, name)
+        act = Act(application, cluster, self.namespace, key, action, {}, "test")
+        result = await carry_out(self._asker(), await store.get_project("default"), act)
+        changed = [(c.operation, ResourceKey(c.group, c.kind, c.namespace, c.name)) for c in result.changed]
+        return [f"{operation} {key}".replace(f"/{self.namespace}/", "/{}/") for operation, key in changed]
+
+    async def listed(self, group: str, kind: str, action: str) -> None:
+        """Wait until an object of a kind has an action."""
+
+        async def actions() -> str:
+            selected = {"group": group, "kind": kind}
+            asker, cluster = self._asker(), await self._cluster()
+            return str(await asker.ask_one(f"argocd/{self.name}", "actions", cluster, selected, 10))
+
+        await until(actions, lambda found: f"'{action}'" in found)
+
+    def _asker(self) -> Asker:
+        return Asker(Desk(self.fleet.hub.store, self.fleet.hub.bus, None))
+
+    async def _cluster(self) -> Cluster:
+        found = await self.fleet.hub.store.find_cluster("prod")
+        assert found is not None
+        return found
 
     # --- the cluster, as its administrator
 

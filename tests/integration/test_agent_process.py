@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hub.domain.settings import SETTING, SystemSettings
 from tests.integration.agent_process import AgentProcess
 from tests.integration.road import Road
 from tests.syncer.harness import config_map, deployment
-from tests.syncer.objects import crd, group_of, namespace, secret, widget
+from tests.syncer.objects import crd, cron_job, group_of, namespace, secret, widget
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.slow]
 
@@ -116,6 +118,29 @@ async def test_its_rights_are_enough_for_every_kind(road: Road) -> None:
         f"/apis/scheduling.k8s.io/v1/priorityclasses/{road.namespace}",
     ):
         assert not await asyncio.to_thread(road.plane.exists, path), path
+
+
+async def test_its_rights_are_enough_for_actions(road: Road) -> None:
+    """A Deployment's template, a Job of a CronJob, and the status of a custom kind by a script of the settings."""
+    definition = crd(road.namespace)
+    definition["spec"]["versions"][0]["subresources"] = {"status": {}}
+    group = group_of(road.namespace)
+    objects = (definition, widget(road.namespace, "w"), deployment("web"), cron_job("tick"))
+    await road.synced(await road.open(*objects))
+    script = "obj.status = {abort = true}; return obj"
+    act = {"discovery.lua": "return {abort = {}}", "definitions": [{"name": "abort", "action.lua": script}]}
+    settings = SystemSettings({f"resource.customizations.actions.{group}_Widget": json.dumps(act)})
+    await road.fleet.hub.store.put_setting(SETTING, settings.encode())
+    await road.fleet.hub.bus.publish("settings")
+
+    assert await road.act("apps", "Deployment", "web", "restart") == ["patch Deployment.apps/{}/web"]
+    (made,) = await road.act("batch", "CronJob", "tick", "create-job")
+    assert made.startswith("create Job.batch/{}/tick-")
+    await road.listed(group, "Widget", "abort")
+    assert await road.act(group, "Widget", "w", "abort") == [f"patch Widget.{group}/{{}}/w"]
+    path = f"/apis/{group}/v1/namespaces/{road.namespace}/widgets/w"
+    live = await asyncio.to_thread(road.plane.request, "GET", path)
+    assert live["status"] == {"abort": True}
 
 
 async def test_at_rest_with_a_hundred_objects_it_is_small(
