@@ -38,12 +38,12 @@ from agent.syncer.tree import CHILD_KINDS, Node, grow
 
 log = logging.getLogger(__name__)
 
-FIELD_MANAGER: Final = "escadre-action"
+ACTION_MANAGER: Final = "escadre-action"
 """Not the agent's own: a drift report is to tell what an action changed from what a sync applied."""
 OBJECTS_LIMIT: Final = 1000
 """Objects that are read for one list."""
-CHANGES_LIMIT: Final = 50
-"""Objects that one action may create."""
+CHANGES_LIMIT: Final = 20
+"""Objects that one action may change: the names of those it creates go to the hub and back."""
 ATTEMPTS: Final = 5
 PARALLEL: Final = 16
 _TEXT_LIMIT: Final = 1000
@@ -252,26 +252,28 @@ def _new_key(creation: tuple[Kind, Object]) -> ResourceKey:
 
 
 async def _rehearse(client: KubeClient, plan: Plan) -> None:
-    """Ask whether all that is to be created can be, before anything is done. Raises QuestionFailed, Retryable."""
+    """Ask whether all that is to be created can be, before anything is done. Raises QuestionFailed, KubeError."""
     for kind, obj in plan.creations:
         try:
-            await client.create(kind, obj, field_manager=FIELD_MANAGER, dry_run=True)
+            await client.create(kind, obj, field_manager=ACTION_MANAGER, dry_run=True)
         except (errors.Conflict, errors.Permanent) as error:
             raise QuestionFailed("action-refused", _shown(error, obj, "nothing was done")) from None
 
 
 async def _carry_out(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: Plan) -> list[dict[str, Any]]:
-    """Write everything. Raises QuestionFailed, Retryable, _Changed."""
+    """Write everything. Raises QuestionFailed, KubeError, _Changed."""
     changed = []
     if plan.patch:
         await _patch(client, kind, obj, wish, plan.patch)
         changed.append({"operation": "patch", "key": list(wish.key)})
     for made_kind, made in plan.creations:
+        done = f"changed before that: {len(changed)}" if changed else "nothing was done"
         try:
-            created = await client.create(made_kind, made, field_manager=FIELD_MANAGER)
-        except errors.KubeError as error:
-            done = f"{len(changed)} objects were changed before that" if changed else "nothing was done"
+            created = await client.create(made_kind, made, field_manager=ACTION_MANAGER)
+        except (errors.Conflict, errors.Permanent) as error:
             raise QuestionFailed("action-refused", _shown(error, made, done)) from None
+        except errors.KubeError as error:
+            raise QuestionFailed("cluster", f"the cluster's API: {_shown(error, made, done)}") from None
         key = _new_key((made_kind, {**made, "metadata": {**made["metadata"], "name": created["metadata"]["name"]}}))
         changed.append({"operation": "create", "key": list(key)})
     return changed
@@ -287,7 +289,7 @@ async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, patch:
         if "status" in patch:
             try:
                 status = {"metadata": guard, "status": patch["status"]}
-                await client.patch(kind, wish.key, status, field_manager=FIELD_MANAGER, subresource="status")
+                await client.patch(kind, wish.key, status, field_manager=ACTION_MANAGER, subresource="status")
             except (errors.KindUnknown, errors.NotFound):
                 # The status is kept with the rest; or the object is gone, as the next answer will say.
                 rest = patch
@@ -298,7 +300,7 @@ async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, patch:
                 written = "its status was changed before that"
                 guard = {"uid": metadata["uid"]}
         rest = {**rest, "metadata": {**rest.get("metadata", {}), **guard}}
-        await client.patch(kind, wish.key, rest, field_manager=FIELD_MANAGER)
+        await client.patch(kind, wish.key, rest, field_manager=ACTION_MANAGER)
     except errors.Conflict as error:
         if not written:
             raise _Changed from None

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.engine.actions.resource import BUILT_IN
 from hub.api.errors import CATALOGUE
 from hub.api.metrics import Telemetry
 from hub.cli.docs import walk
@@ -31,6 +32,14 @@ _TOLD = re.compile(r"`((?:escadre|escadre-hub|escadre-agent) [a-z][^`{}]*)`")
 def test_tables_are_what_the_code_says(name: str) -> None:
     _, make = TABLES[name]
     assert current(name) == make(), "run `make docs`"
+
+
+def test_every_built_in_action_is_in_its_page() -> None:
+    told = {code for _, code in page("docs/actions.md").code()}
+    assert {name for actions in BUILT_IN.values() for name in actions} <= told
+    text = page("docs/actions.md").text
+    missing = [kind for kind in BUILT_IN if "fluxcd" not in kind.group and kind.kind not in text]
+    assert not missing, "Flux's are told together"
 
 
 def test_every_command_is_in_its_page() -> None:

@@ -430,3 +430,42 @@ async def test_an_action_does_not_hold_up_a_sync(hub: Hub, cluster: Cluster) -> 
     go.set()
     assert (await task)["changed"]
     await until(lambda: ask(hub, "tree"), bool)
+
+
+async def test_an_answer_that_is_lost_leaves_the_outcome_open(hub: Hub, cluster: Cluster) -> None:
+    hub.assign([cron_job("tick")])
+    await hub.synced()
+    key = hub.key("CronJob", "tick", "batch")
+    answer = await act(hub, key, "create-job")
+
+    def lose(call: Call) -> Unreachable | None:
+        return Unreachable("no answer within 30 s") if call.verb == "create" and not call.dry_run else None
+
+    cluster.client.trouble = lose
+    failed = await refused(hub, key, "create-job", permitted=answer["needs"], at=answer["at"])
+    assert failed.code == "cluster" and "no answer within 30 s" in failed.message
+
+
+async def test_an_action_changes_so_many_objects_and_no_more(hub: Hub, cluster: Cluster) -> None:
+    hub.assign([config_map("a")])
+    await hub.synced()
+    script = """
+    made = {}
+    for n = 1, 21 do
+      resource = {apiVersion = "v1", kind = "ConfigMap", metadata = {name = "n" .. n}}
+      made[n] = {operation = "create", resource = resource}
+    end
+    return made
+    """
+    set_(hub, {f"{ACTIONS}ConfigMap": lua(script)})
+    failed = await refused(hub, hub.key("ConfigMap", "a"), "act")
+    assert failed.code == "action-refused" and "more than 20 objects" in failed.message
+
+
+async def test_scripts_that_cannot_be_read_are_told_and_take_no_others_with_them(hub: Hub) -> None:
+    hub.assign([config_map("a"), deployment("web")])
+    await hub.synced()
+    set_(hub, {f"{ACTIONS}ConfigMap": "definitions: x", f"{ACTIONS}apps_Deployment": lua("return obj")})
+    (problem,) = hub.syncer.settings.current.problems
+    assert problem.startswith("actions: resource.customizations.actions.ConfigMap: definitions is no list")
+    assert await listed(hub) == {"Deployment/web": {"act"}}
