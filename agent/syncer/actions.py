@@ -133,6 +133,8 @@ class Plan:
 
     patch: Object
     creations: Sequence[tuple[Kind, Object]]
+    secret: bool
+    """What is written may hold values of a Secret, and what refuses it quote them."""
 
 
 async def run_action(context: Context, assignment: Assignment, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +200,9 @@ async def _plan(context: Context, kind: Kind, obj: Object, wish: Wish, custom: C
         raise QuestionFailed("action-refused", f"{wish.action} on {wish.key}: it {much}: nothing was done")
     discovery = await context.client.discover()
     made = [c.object for c in changes if c.operation is Operation.CREATE]
-    return Plan(patches[0] if patches else {}, [_creation(context, discovery, obj, item, wish) for item in made])
+    creations = [_creation(context, discovery, obj, item, wish) for item in made]
+    secret = any(map(is_secret, (obj, *made)))
+    return Plan(patches[0] if patches else {}, creations, secret)
 
 
 def _run_on_secret(obj: Object, wish: Wish, custom: CustomActions) -> list[Change]:
@@ -225,7 +229,8 @@ def _creation(context: Context, discovery: Discovery, source: Object, made: Obje
     kind = discovery.find(*split_api_version(api_version), kind_name)
     if kind is None or context.settings.excludes(kind.group_kind):
         why = "the cluster does not serve" if kind is None else "the system-wide settings exclude"
-        raise QuestionFailed("action-refused", f"{words}: it creates a {kind_name} ({api_version}), which {why}")
+        what = "an object" if is_secret(source) else f"a {kind_name} ({api_version})"
+        raise QuestionFailed("action-refused", f"{words}: it creates {what}, which {why}")
     # A copy of an object is no object of the application's.
     kept = {
         name: {k: v for k, v in value.items() if k not in (MANAGED_LABEL, TRACKING_ANNOTATION)}
@@ -257,31 +262,31 @@ async def _rehearse(client: KubeClient, plan: Plan) -> None:
         try:
             await client.create(kind, obj, field_manager=ACTION_MANAGER, dry_run=True)
         except (errors.Conflict, errors.Permanent) as error:
-            raise QuestionFailed("action-refused", _shown(error, obj, "nothing was done")) from None
+            raise QuestionFailed("action-refused", _shown(error, plan, "nothing was done")) from None
 
 
 async def _carry_out(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: Plan) -> list[dict[str, Any]]:
     """Write everything. Raises QuestionFailed, KubeError, _Changed."""
     changed = []
     if plan.patch:
-        await _patch(client, kind, obj, wish, plan.patch)
+        await _patch(client, kind, obj, wish, plan)
         changed.append({"operation": "patch", "key": list(wish.key)})
     for made_kind, made in plan.creations:
         done = f"changed before that: {len(changed)}" if changed else "nothing was done"
         try:
             created = await client.create(made_kind, made, field_manager=ACTION_MANAGER)
         except (errors.Conflict, errors.Permanent) as error:
-            raise QuestionFailed("action-refused", _shown(error, made, done)) from None
+            raise QuestionFailed("action-refused", _shown(error, plan, done)) from None
         except errors.KubeError as error:
-            raise QuestionFailed("cluster", f"the cluster's API: {_shown(error, made, done)}") from None
+            raise QuestionFailed("cluster", f"the cluster's API: {_shown(error, plan, done)}") from None
         key = _new_key((made_kind, {**made, "metadata": {**made["metadata"], "name": created["metadata"]["name"]}}))
         changed.append({"operation": "create", "key": list(key)})
     return changed
 
 
-async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, patch: Object) -> None:
+async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: Plan) -> None:
     """Write what is changed of the object, its status first and apart where the kind keeps that apart."""
-    metadata = obj["metadata"]
+    metadata, patch = obj["metadata"], plan.patch
     guard = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     rest = {name: value for name, value in patch.items() if name != "status"}
     written = ""
@@ -304,16 +309,16 @@ async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, patch:
     except errors.Conflict as error:
         if not written:
             raise _Changed from None
-        raise QuestionFailed("action-refused", _shown(error, obj, written)) from None
+        raise QuestionFailed("action-refused", _shown(error, plan, written)) from None
     except errors.NotFound:
         raise QuestionFailed("object-not-found", f"{wish.key} is not there any more") from None
     except errors.Permanent as error:
-        raise QuestionFailed("action-refused", _shown(error, obj, written or "nothing was done")) from None
+        raise QuestionFailed("action-refused", _shown(error, plan, written or "nothing was done")) from None
 
 
-def _shown(error: errors.KubeError, obj: Object, done: str) -> str:
-    """Return an API server's refusal in words; one about a Secret may quote what it holds."""
-    words = "the API server refused it" if is_secret(obj) else error.message
+def _shown(error: errors.KubeError, plan: Plan, done: str) -> str:
+    """Return an API server's refusal in words; those about a Secret's values are not told."""
+    words = "the API server refused it" if plan.secret else error.message
     return f"{words}{error.hint}; {done}"
 
 
