@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent.engine.actions.settings import NO_CUSTOM_ACTIONS, CustomActions, custom_actions
 from agent.engine.compare_settings import CompareSettings, read_compare_settings
-from agent.engine.customizations import PREFIX, CustomizationError, ReadYaml
+from agent.engine.customizations import PREFIX, CustomizationError, ReadYaml, patterns
 from agent.engine.filters import ResourceFilter, read_filter
 from agent.engine.health.overrides import NO_OVERRIDES, Overrides
 from agent.engine.health.settings import health_overrides
 from agent.engine.resource import GroupKind
 
+if TYPE_CHECKING:
+    from agent.engine.actions.settings import CustomActions
+
 T = TypeVar("T")
 
 _ABOUT_HEALTH: Final = ("health", "useOpenLibs")
 _ABOUT_ACTIONS: Final = ("actions", "useOpenLibs")
+_NO_ACTIONS: Final[CustomActions] = patterns([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class SystemSettings:
     health: Overrides = NO_OVERRIDES
     compare: CompareSettings = CompareSettings()
     filter: ResourceFilter = ResourceFilter()
-    actions: CustomActions = NO_CUSTOM_ACTIONS
+    actions: CustomActions = _NO_ACTIONS
     problems: tuple[str, ...] = ()
     """What of the data cannot be read."""
 
@@ -59,13 +62,21 @@ def read_settings(
     else:
         health, found = tolerant(lambda part: health_overrides(part, read_yaml), said, NO_OVERRIDES)
         problems = [f"{_HEALTH_PROBLEM}{problem}" for problem in found]
-    said = _about(_ABOUT_ACTIONS, data)
-    actions, found = tolerant(lambda part: custom_actions(part, read_yaml), said, NO_CUSTOM_ACTIONS)
+    actions, found = _actions(_about(_ABOUT_ACTIONS, data), read_yaml)
     problems += [f"actions: {problem}" for problem in found]
     return SystemSettings(data, health, compare, chosen, actions, (*problems, *compare.problems, *filter_problems))
 
 
 _HEALTH_PROBLEM: Final = "health checks: "
+
+
+def _actions(data: Mapping[str, str], read_yaml: ReadYaml) -> tuple[CustomActions, list[str]]:
+    if not data:
+        return _NO_ACTIONS, []
+    # Loaded where there are any: an agent at rest is counted by what it holds.
+    from agent.engine.actions.settings import custom_actions
+
+    return tolerant(lambda part: custom_actions(part, read_yaml), data, _NO_ACTIONS)
 
 
 def tolerant(read: Callable[[Mapping[str, str]], T], data: Mapping[str, str], nothing: T) -> tuple[T, list[str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from typing import Any
 
 import orjson
@@ -484,3 +486,10 @@ async def test_scripts_that_cannot_be_read_are_told_and_take_no_others_with_them
     (problem,) = hub.syncer.settings.current.problems
     assert problem.startswith("actions: resource.customizations.actions.ConfigMap: definitions is no list")
     assert await listed(hub) == {"Deployment/web": {"act"}}
+
+
+def test_an_agent_that_nobody_asks_does_not_load_them() -> None:
+    read = "from agent.engine.settings import read_settings; read_settings({'resource.exclusions': '[]'}, (), eval)"
+    script = f"import sys, agent.agent; {read}; print([name for name in sys.modules if 'actions' in name])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
