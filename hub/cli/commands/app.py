@@ -20,7 +20,7 @@ command = LazyGroup(
         "rollback": (_P + "rollback", "Go back to what was deployed before."),
         "manifests": (_P + "manifests", "Print the rendered manifests."),
         "resources": (_P + "resources", "List an application's resources and their status."),
-        "actions": (_P + "actions", "What can be done to an application's objects: restart, scale and so on."),
+        "actions": (_P + "actions", "Restart, scale and so on: act on live objects."),
         "refresh": (_P + "refresh", "Look for new commits now."),
         "drift": (_P + "drift", "Show what was changed on clusters, and by whom."),
         "events": (_P + "events", "Show what happened to an application."),
