@@ -6,6 +6,7 @@ A question goes over the bus to whichever gateway holds the agent's stream; `hub
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -16,6 +17,7 @@ from escadre.v1 import agent_pb2 as pb
 from hub.errors import HubError, NotFound, TooLarge, Unavailable
 from hub.fleet.post import Post
 from hub.fleet.registry import Registry
+from hub.fleet.session import Session
 from hub.store.bus import Bus
 from hub.store.contract import Store
 
@@ -109,8 +111,24 @@ class Desk:
             timeout_seconds=seconds,
         )
         self._put[id] = session.cluster
-        asyncio.get_running_loop().call_later(seconds + GRACE_SECONDS, self._put.pop, id, None)
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds + GRACE_SECONDS, self._put.pop, id, None)
+        loop.call_later(seconds, self._withdraw, session, id)
         session.put_control(f"query {id}", pb.HubMessage(query=query))
+
+    def _withdraw(self, session: Session, id: str) -> None:
+        """Take back a question that an agent has not taken in its time: it may ask for something to be done, and is not
+        to come when nobody waits for it any more."""
+        if session.take_back(f"query {id}"):
+            refusal = asyncio.create_task(self._not_asked(id))
+            self._tasks.add(refusal)
+            refusal.add_done_callback(self._tasks.discard)
+
+    async def _not_asked(self, id: str) -> None:
+        message = "the connection to the cluster's agent stands still: it was not asked"
+        # Who asked gives up by itself, too.
+        with contextlib.suppress(HubError):
+            await self._post.refuse(id, "cluster-unreachable", message)
 
     async def take_answer(self, cluster: str, chunks: AsyncIterator[pb.AnswerChunk]) -> None:
         """Take an agent's answer. One to a question that was not put to this cluster is dropped. Raises TooLarge;

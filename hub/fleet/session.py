@@ -88,6 +88,10 @@ class Session:
         self._control[key] = message
         self._wake.set()
 
+    def take_back(self, key: str) -> bool:
+        """Do not send a control message after all. Returns whether it was still here."""
+        return self._control.pop(key, None) is not None
+
     def put_first(self, key: str, message: pb.HubMessage) -> None:
         """Send a control message before all others that wait."""
         if self.closing:

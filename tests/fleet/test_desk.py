@@ -88,6 +88,14 @@ async def test_a_question_reaches_its_agent_and_the_answer_who_asked(hall: Hall)
     assert not hall.registry.of_cluster("u2")._control  # type: ignore[union-attr]
 
 
+async def test_a_question_that_was_not_taken_in_its_time_is_taken_back(hall: Hall) -> None:
+    """An agent whose connection stands still does not do later what it was asked for now."""
+    with pytest.raises(Unavailable, match="it was not asked") as caught:
+        await hall.asking.ask(question(kind="run-action", seconds=0.05))
+    assert caught.value.code == "cluster-unreachable"
+    assert not hall.agents["u1"]._control
+
+
 async def test_many_questions_at_once_get_each_their_own_answer(hall: Hall) -> None:
     asking = [asyncio.create_task(hall.asking.ask(question(application=f"argocd/a{n}"))) for n in range(20)]
     queries: list[pb.Query] = []
@@ -145,11 +153,12 @@ async def test_an_answer_beyond_the_limit_is_refused(hall: Hall, monkeypatch: py
 
 async def test_an_agent_that_says_nothing_is_given_up(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.01)
-    for cluster in ("u1", "nobody's"):
-        with pytest.raises(Unavailable, match="did not answer") as caught:
-            await hall.asking.ask(question(cluster=cluster, seconds=0.05))
-        assert caught.value.code == "cluster-silent"
+    asking = asyncio.create_task(hall.asking.ask(question(seconds=0.05)))
     query = await hall.asked()
+    for silent in (asking, hall.asking.ask(question(cluster="nobody's", seconds=0.05))):
+        with pytest.raises(Unavailable, match="did not answer") as caught:
+            await silent
+        assert caught.value.code == "cluster-silent"
     await asyncio.sleep(0.1)
     await hall.gateway.take_answer("u1", words(query.id, b"late"))
     assert not hall.watched.calls["put_blobs"]
