@@ -77,7 +77,9 @@ CATALOGUE: Mapping[str, Meaning] = {
     "internal": Meaning(500, "an error inside the hub", "look for the request's id in the hub's log"),
     "unsupported": Meaning(501, "the hub does not do this", "see the message"),
     "cluster-unreachable": Meaning(
-        503, "the cluster's agent is not connected; nothing was done", "look why: `escadre cluster get`"
+        503,
+        "the cluster's agent is not connected, or takes nothing; nothing was done",
+        "look why: `escadre cluster get`",
     ),
     "store-unavailable": Meaning(503, "the database does not answer, or its disk is full", "try again later"),
     "unavailable": Meaning(503, "something the answer needs is away", "try again later"),
@@ -88,7 +90,7 @@ CATALOGUE: Mapping[str, Meaning] = {
 """Code → HTTP status, what it means, what to do."""
 
 IN_ANSWERS: Mapping[str, str] = {
-    "cluster-unreachable": "the cluster's agent is not connected",
+    "cluster-unreachable": "the cluster's agent is not connected, or takes nothing",
     "cluster-silent": "the cluster's agent did not answer in time",
     "not-assigned": "the agent has no such application (yet)",
     "not-here": "the agent does not have all of the manifests yet",

@@ -17,7 +17,7 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "what was asked for is done; `app diff` found no difference",
-    Exit.FAILED: "an operation failed, or `app diff` found a difference",
+    Exit.FAILED: "an operation or an action failed, or `app diff` found a difference",
     Exit.USAGE: "the command line or a file is wrong, or the hub refused what was asked (no such object, a conflict)",
     Exit.HUB: "the hub cannot be reached, is not trusted, wants a login, or does not allow it",
     Exit.TIMEOUT: "`--timeout` has passed",
