@@ -246,13 +246,20 @@ def test_a_cluster(hub: FakeHub, run: Terminal) -> None:
 
 
 def test_a_project(hub: FakeHub, run: Terminal) -> None:
-    hub.on("GET", "/projects/shop", samples.project())
+    windows = [
+        {"kind": "deny", "schedule": "0 22 * * 5", "duration": "8h", "timeZone": "Europe/Paris"},
+        {"kind": "allow", "schedule": "* * * * *", "duration": "1h"},
+    ]
+    manifest = {"kind": "AppProject", "spec": {"syncWindows": windows}}
+    hub.on("GET", "/projects/shop", samples.project(manifest=manifest))
     assert run("project", "get", "shop").out == page("""
         Name:          shop
         Description:   The shop
         Applications:  3
         Destination:   edge-*/web
         Source:        https://git.example/*
+        Sync window:   deny 0 22 * * 5 Europe/Paris for 8h
+        Sync window:   allow * * * * * for 1h
         """)
 
 

@@ -32,6 +32,12 @@ def command(session: Session, name: str, output: str) -> None:
     print_item(output, project, lambda: lines(project), name=project["name"])
 
 
+def window_text(window: Mapping[str, Any]) -> str:
+    """Return a window of a manifest as one line; `project windows list` tells more of it."""
+    zone = f" {window['timeZone']}" if window.get("timeZone") else ""
+    return f"{window.get('kind', '')} {window.get('schedule', '')}{zone} for {window.get('duration', '')}"
+
+
 def lines(project: Mapping[str, Any]) -> list[str]:
     pairs = [
         ("Name", project["name"]),
@@ -39,5 +45,10 @@ def lines(project: Mapping[str, Any]) -> list[str]:
         ("Applications", str(project["applications"])),
         *(("Destination", destination_text(destination)) for destination in project["destinations"]),
         *(("Source", source) for source in project["source_repos"]),
+        *(("Sync window", window_text(window)) for window in _spec(project).get("syncWindows") or ()),
     ]
     return fields((name, clean(value)) for name, value in pairs)
+
+
+def _spec(project: Mapping[str, Any]) -> Mapping[str, Any]:
+    return project["manifest"].get("spec") or {}
