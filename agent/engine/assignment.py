@@ -119,6 +119,29 @@ class SyncWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class KindRule:
+    """Objects by globs of their group, kind and name; the empty group is the core group."""
+
+    group: str
+    kind: str
+    name: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanedResources:
+    """What a project wants to know of objects that no application manages; `agent.engine.orphans` decides by it."""
+
+    warn: bool = True
+    """Whether there is a condition that tells of them; they can be asked for anyway."""
+    ignore: tuple[KindRule, ...] = ()
+    permitted: tuple[KindRule, ...] | None = None
+    """What the project lets its applications have in namespaces; None for everything. A kind that begins with `!`
+    stands for all others."""
+    denied: tuple[KindRule, ...] = ()
+    """What it does not, even so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     application: str
     """"<namespace>/<name>"."""
@@ -137,6 +160,8 @@ class Assignment:
     """When somebody last confirmed that objects which ask for a confirmation may be deleted; 0 for never."""
     windows: tuple[SyncWindow, ...] = ()
     """Those that hold here: outside them, nothing is synced."""
+    orphans: OrphanedResources | None = None
+    """None: objects that no application manages are not looked for."""
 
     @property
     def tracking_name(self) -> str:

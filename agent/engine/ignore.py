@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from itertools import product
 from typing import Final
 
 from agent.engine.assignment import IgnoreDifference
 from agent.engine.fields import NOWHERE, Path, PathTree, parse_pointer
+from agent.engine.globs import glob_matches, glob_patterns
 from agent.engine.jqparse import UnsupportedExpression, parse_path
 from agent.engine.jqpath import Node, find_paths
 from agent.engine.managed_fields import Entry, owned_paths, read_entries
@@ -28,9 +27,6 @@ __all__ = [
     "UnsupportedExpression",
     "compile_ignores",
 ]
-
-MAX_ALTERNATIVES: Final = 64
-MAX_PATTERN: Final = 256
 
 _CORE_KINDS: Final = frozenset(
     {
@@ -101,14 +97,10 @@ class _Rule:
     ignores: ObjectIgnores
 
     def matches_kind(self, key: ResourceKey) -> bool:
-        return _matches(key.kind, self.kinds) and _matches(key.group, self.groups)
+        return glob_matches(self.kinds, key.kind) and glob_matches(self.groups, key.group)
 
     def matches_name(self, key: ResourceKey) -> bool:
-        return _matches(key.name, self.names) and _matches(key.namespace, self.namespaces)
-
-
-def _matches(text: str, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(fnmatchcase(text, pattern) for pattern in patterns)
+        return glob_matches(self.names, key.name) and glob_matches(self.namespaces, key.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,26 +188,11 @@ def _implied_group(kind: str) -> str:
 
 def _any_or(pattern: str) -> tuple[str, ...]:
     """Return what a name may be; nothing to choose from means anything."""
-    return _alternatives(pattern) if pattern else ()
+    return _alternatives(pattern or "*")
 
 
 def _alternatives(pattern: str) -> tuple[str, ...]:
-    """Write out `{a,b}`, which fnmatch does not know: "{x,y}.io" is "x.io" or "y.io"."""
-    if len(pattern) > MAX_PATTERN:
-        raise UnsupportedExpression(pattern, f"a pattern has at most {MAX_PATTERN} characters")
-    pieces: list[list[str]] = []
-    rest = pattern
-    while rest:
-        plain, brace, rest = rest.partition("{")
-        pieces.append([plain])
-        if brace:
-            inside, closed, rest = rest.partition("}")
-            if not closed or "{" in inside:
-                raise UnsupportedExpression(pattern, 'in a pattern every "{" has its "}", and none stands in another')
-            pieces.append(inside.split(","))
-    count = 1
-    for piece in pieces:
-        count *= len(piece)
-    if count > MAX_ALTERNATIVES:
-        raise UnsupportedExpression(pattern, f"it stands for more than {MAX_ALTERNATIVES} patterns")
-    return tuple("".join(choice) for choice in product(*pieces))
+    try:
+        return glob_patterns(pattern)
+    except ValueError as error:
+        raise UnsupportedExpression(pattern, str(error)) from None

@@ -10,8 +10,10 @@ from agent.engine.assignment import (
     Deletion,
     Held,
     IgnoreDifference,
+    KindRule,
     ManifestSetRef,
     OperationRequest,
+    OrphanedResources,
     Retry,
     Revision,
     SourceRevision,
@@ -74,7 +76,21 @@ def assignment_from_proto(message: pb.Assignment) -> Assignment:
         deletion=_deletion_from_proto(message.deletion) if message.HasField("deletion") else None,
         approved_ms=message.approved_ms,
         windows=tuple(_window_from_proto(w) for w in message.windows),
+        orphans=_orphans_from_proto(message.orphans) if message.HasField("orphans") else None,
     )
+
+
+def _orphans_from_proto(orphans: pb.OrphanedResources) -> OrphanedResources:
+    return OrphanedResources(
+        warn=orphans.warn,
+        ignore=_rules_from_proto(orphans.ignore),
+        permitted=_rules_from_proto(orphans.permitted) if orphans.restricted else None,
+        denied=_rules_from_proto(orphans.denied),
+    )
+
+
+def _rules_from_proto(rules: Iterable[pb.KindRule]) -> tuple[KindRule, ...]:
+    return tuple(KindRule(rule.group, rule.kind, rule.name) for rule in rules)
 
 
 def _window_from_proto(window: pb.SyncWindow) -> SyncWindow:

@@ -6,7 +6,7 @@ suite in tests/kube/contract.py, and callers cannot tell them apart.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -62,6 +62,11 @@ class Discovery:
 class ObjectList:
     items: list[Object]
     resource_version: str
+
+
+Reduce = Callable[[Object], Object | None]
+"""Takes an object of which only apiVersion, kind and metadata are there, and returns what is to be kept of it; None for
+nothing."""
 
 
 class EventType(StrEnum):
@@ -126,8 +131,14 @@ class KubeClient(Protocol):
         """Return the object, or None when there is none."""
         ...
 
-    async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
-        """Return all objects of a kind (all pages), in one namespace or in all, that match a label selector."""
+    async def list(
+        self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500, reduce: Reduce | None = None
+    ) -> ObjectList:
+        """Return all objects of a kind (all pages), in one namespace or in all, that match a label selector.
+
+        With `reduce` only their metadata is asked for, and of each page what it leaves is kept: a cluster has more
+        objects than an agent has memory.
+        """
         ...
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = ...) -> Object:
@@ -169,10 +180,12 @@ class KubeClient(Protocol):
         selector: str = "",
         resource_version: str,
         timeout_seconds: float = 300,
+        metadata: bool = False,
     ) -> AsyncIterator[WatchEvent]:
         """Yield changes since a resourceVersion, with bookmarks, until the server ends the watch.
 
-        Raises Gone when the version is too old: list again.
+        With `metadata` of each object only apiVersion, kind and metadata are there. Raises Gone when the version is
+        too old: list again.
         """
         ...
 

@@ -24,7 +24,7 @@ from random import SystemRandom
 from typing import Protocol
 
 from agent.engine.resource import Object
-from agent.kube.client import EventType, Kind, KubeClient, WatchEvent
+from agent.kube.client import EventType, Kind, KubeClient, Reduce, WatchEvent
 from agent.kube.errors import Gone, KindUnknown, KubeError, NotFound, Throttled, Unreachable
 
 _log = logging.getLogger(__name__)
@@ -76,14 +76,17 @@ class Reflector:
         selector: str,
         handler: Handler,
         *,
+        reduce: Reduce | None = None,
         pace: Pace = _PACE,
         on_state: Callable[[Kind, KubeError | None], None] = lambda kind, error: None,
     ) -> None:
-        """`on_state` is called with the error when attempts begin to fail, and with None when all is well again."""
+        """`on_state` is called with the error when attempts begin to fail, and with None when all is well again. With
+        `reduce` only metadata is read, and of lists what that leaves is kept."""
         self.kind = kind
         self._client = client
         self._selector = selector
         self._handler = handler
+        self._reduce = reduce
         self._pace = pace
         self._on_state = on_state
         self._version: str | None = None
@@ -137,7 +140,7 @@ class Reflector:
                 await asyncio.sleep(asked + _jittered(self._doubled(self._failures - 1)))
 
     async def _list(self) -> None:
-        listed = await self._client.list(self.kind, selector=self._selector)
+        listed = await self._client.list(self.kind, selector=self._selector, reduce=self._reduce)
         if not listed.resource_version:
             raise Unreachable(f"list {self.kind}: the answer has no resourceVersion to watch from")
         self._handler.on_replace(self.kind, listed.items)
@@ -149,7 +152,11 @@ class Reflector:
         seconds = self._pace.watch * _random.uniform(0.9, 1.1)
         started = time.monotonic()
         stream = self._client.watch(
-            self.kind, selector=self._selector, resource_version=version, timeout_seconds=seconds
+            self.kind,
+            selector=self._selector,
+            resource_version=version,
+            timeout_seconds=seconds,
+            metadata=self._reduce is not None,
         )
         heard = False
         try:

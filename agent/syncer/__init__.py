@@ -3,10 +3,12 @@
 Syncer (manager)      every application on this cluster, woken one by one, and the intake of assignments
 ├── LiveState         what is there: one watch a kind, only managed objects, only what judging needs
 ├── Served            what the cluster serves
+├── OrphanWatch       what else is in the namespaces of applications, where a project asks for what belongs to none
 └── ApplicationLoop   one application: operate, judge, heal, tell
     ├── Standing      its books: how it stands, object by object, and rolled up
     ├── Preparation   has what is assigned resolved (Targets), and all that is there listed
     ├── Automation    when an automated sync is due
+    ├── Orphaned      tells what is in its namespace and belongs to no application
     ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
     └── Runner        one operation (Order): dry run of everything (Preflight), then wave by wave (engine.progress);
         │             its state on disk before each step (Ledger). It gives way whenever it waits

@@ -36,6 +36,7 @@ from agent.syncer.orders import (
     unbegun,
     withdrawn,
 )
+from agent.syncer.orphaned import Orphaned
 from agent.syncer.preparation import Preparation
 from agent.syncer.standing import Standing
 from agent.syncer.targets import NO_TARGETS, Targets
@@ -64,6 +65,7 @@ class ApplicationLoop:
         self._gate = Gate(context.clock, assignment)
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
+        self._orphaned = Orphaned(context.orphans, context.assigned, self._standing)
         self._runner: Runner | None = None
         """The operation under way. It may wait for hours, and others have their turn meanwhile."""
         self._parameters = ""
@@ -179,6 +181,7 @@ class ApplicationLoop:
         return self._standing.status()
 
     def _tell(self, *, soon: bool = True) -> None:
+        self._orphaned.note()
         if self._standing.news() or self.buried:
             self._outbox.changed(self.assignment.application, self.status, soon=soon)
 

@@ -11,6 +11,7 @@ from agent.storage import Storage
 from agent.syncer.clock import Clock
 from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
+from agent.syncer.orphans import OrphanWatch
 from agent.syncer.served import Served
 from agent.syncer.settings import Settings
 
@@ -25,5 +26,6 @@ class Context:
     clock: Clock
     doubt: Doubt
     settings: Settings
+    orphans: OrphanWatch
     assigned: Callable[[str], bool]
     """Whether an application of this tracking name is assigned to this cluster."""

@@ -31,6 +31,7 @@ from agent.syncer.clock import Clock, SystemClock, Timer
 from agent.syncer.context import Context
 from agent.syncer.doubt import Doubt
 from agent.syncer.live import LiveState
+from agent.syncer.orphans import OrphanWatch
 from agent.syncer.questions import answer
 from agent.syncer.served import Served
 from agent.syncer.settings import Settings
@@ -54,6 +55,9 @@ class Syncer:
         self.settings = Settings(storage)
         self.live = LiveState(client, self.settings, self._changed, self._listed, self._watched)
         served = Served(client, self.live, self._clock)
+        self._orphans = OrphanWatch(
+            client, served, self.settings.excludes, self._is_assigned, self._clock, self._orphans_changed
+        )
         self._doubt = Doubt(self._clock, lambda: served.fresh(0.0), self._wake_all)
         self._context = Context(
             client,
@@ -64,6 +68,7 @@ class Syncer:
             self._clock,
             self._doubt,
             self.settings,
+            self._orphans,
             self._is_assigned,
         )
         self._loops: dict[str, ApplicationLoop] = {}
@@ -91,6 +96,7 @@ class Syncer:
             restored = (pair[0], decode(Revision, pair[1])) if pair else None
             loop.restore(last.get(assignment.application), restored)
             self._wake(assignment.application)
+        self._look_for_orphans()
         self._collector = asyncio.create_task(self._collect())
 
     async def stop(self) -> None:
@@ -101,6 +107,7 @@ class Syncer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._orphans.stop()
         await self.live.stop()
         self._doubt.stop()
 
@@ -173,6 +180,7 @@ class Syncer:
             # The status names the generation, and so says that it was taken, even if there is nothing else to say.
             self._outbox.changed(assignment.application, loop.status, soon=False)
             self._wake(assignment.application)
+        self._look_for_orphans()
         return verdicts
 
     # --- system-wide settings
@@ -199,6 +207,7 @@ class Syncer:
         same = before.health is found.health
         # With the health goes the hash that tells which updates mean nothing.
         self.live.refocus(lambda kind: kind in kinds or (not same and (before.judges(kind) or found.judges(kind))))
+        self._orphans.refocus()
         self._wake_all()
         log.info("system-wide settings are in force: %s", ", ".join(sorted(found.data)) or "the default ones")
 
@@ -211,7 +220,14 @@ class Syncer:
         loop = ApplicationLoop(self._context, assignment)
         self._loops[application] = loop
         self._by_tracking[assignment.tracking_name] = application
+        self._orphans.recount()
         return loop
+
+    def _look_for_orphans(self) -> None:
+        """Have the namespaces looked into of applications whose project asks for it."""
+        assignments = (loop.assignment for loop in self._loops.values() if not loop.buried)
+        asking = (a for a in assignments if a.orphans is not None and a.deletion is None and a.namespace)
+        self._orphans.want(frozenset(a.namespace for a in asking))
 
     def assignment(self, application: str) -> Assignment | None:
         loop = self._loops.get(application)
@@ -256,6 +272,12 @@ class Syncer:
             for application, loop in self._loops.items():
                 if loop.heeds(group_kind):
                     self._wake(application)
+
+    def _orphans_changed(self, namespace: str) -> None:
+        for application, loop in self._loops.items():
+            assignment = loop.assignment
+            if assignment.orphans is not None and assignment.namespace == namespace and not loop.buried:
+                self._wake(application)
 
     def _wake_all(self) -> None:
         for application in self._loops:
@@ -312,6 +334,9 @@ class Syncer:
         held = self._held[application]
         self._held[application] = Held(held.application, held.uid, held.generation, held.digest, True)
         self._again.discard(application)
+        # What it left behind belongs to nobody now.
+        self._look_for_orphans()
+        self._orphans.recount()
 
     def _later(self, application: str, delay: float) -> None:
         if delay <= 0:

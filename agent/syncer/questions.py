@@ -14,6 +14,7 @@ from agent.engine.assignment import Assignment
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.mask import mask_secret
 from agent.engine.options import read_options
+from agent.engine.orphans import OrphanRules, orphans_among
 from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import Object, ResourceKey
 from agent.hubclient.fetched import Question, QuestionFailed, read_parameters, read_set
@@ -42,6 +43,8 @@ async def answer(context: Context, shelf: Shelf, assignment: Assignment, questio
 
         act = list_actions if question.kind == "actions" else run_action
         return orjson.dumps(await act(context, assignment, parameters))
+    if question.kind == "orphans":
+        return orjson.dumps(await _orphans(context, shelf, assignment))
     targets = await _targets(context, shelf, assignment, parameters)
     if question.kind == "diff":
         return orjson.dumps(await _diff(context, shelf, assignment, targets))
@@ -58,6 +61,25 @@ async def _targets(context: Context, shelf: Shelf, assignment: Assignment, param
         return load_targets(shelf, await context.client.discover(), assignment, ref, context.settings.excludes)
     except IncompleteSet as error:
         raise QuestionFailed("not-here", str(error)) from error
+
+
+async def _orphans(context: Context, shelf: Shelf, assignment: Assignment) -> dict[str, Any]:
+    """Return {"resources": [key], "more": how many there are beyond these, "unseen": [what could not be looked at]}."""
+    wanted, namespace, watch = assignment.orphans, assignment.namespace, context.orphans
+    if wanted is None:
+        raise QuestionFailed(
+            "not-looked-for",
+            f"the project {assignment.project} does not ask for orphaned resources: set spec.orphanedResources there",
+        )
+    if not namespace:
+        return {"resources": [], "more": 0, "unseen": []}
+    if not watch.known(namespace):
+        raise QuestionFailed("not-listed", f"the objects in namespace {namespace} are still being listed: ask again")
+    targets = await _targets(context, shelf, assignment, {})
+    own = {*targets.resources, *targets.hooks}
+    found = orphans_among(watch.seen(namespace), OrphanRules(wanted), context.assigned, own)
+    rows = [list(key) for key in found[:OBJECTS_LIMIT]]
+    return {"resources": rows, "more": len(found) - len(rows), "unseen": watch.unseen()}
 
 
 async def _diff(context: Context, shelf: Shelf, assignment: Assignment, targets: Targets) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import Any
 import orjson
 
 from hub.api.about import About
-from hub.api.models.resource import ClusterDiff, ClusterTree, DiffItem, Problem, TreeNode
+from hub.api.models.resource import (
+    ClusterDiff,
+    ClusterOrphans,
+    ClusterTree,
+    DiffItem,
+    ObjectName,
+    Problem,
+    TreeNode,
+)
 from hub.api.turns import Turns
 from hub.domain.cluster import Cluster, Liveness
 from hub.domain.manifest import ManifestSetRef
@@ -162,6 +170,18 @@ def tree_of(answer: Answer) -> ClusterTree:
     except (KeyError, TypeError, ValueError):
         return ClusterTree(cluster=answer.cluster, error=malformed(answer.cluster).problem, nodes=[])
     return ClusterTree(cluster=answer.cluster, error=answer.problem, nodes=nodes)
+
+
+def orphans_of(answer: Answer) -> ClusterOrphans:
+    """As `diff_of`."""
+    cluster, value = answer.cluster, answer.value
+    try:
+        resources = [ObjectName(**key_fields(key)) for key in value.get("resources", ())]
+        more, unseen = max(0, int(value.get("more", 0))), [str(words) for words in value.get("unseen", ())]
+    except (TypeError, ValueError):
+        problem = malformed(cluster).problem
+        return ClusterOrphans(cluster=cluster, error=problem, resources=[], more=0, unseen=[])
+    return ClusterOrphans(cluster=cluster, error=answer.problem, resources=resources, more=more, unseen=unseen)
 
 
 def key_fields(parts: Any) -> dict[str, str]:

@@ -94,6 +94,8 @@ IN_ANSWERS: Mapping[str, str] = {
     "cluster-silent": "the cluster's agent did not answer in time",
     "not-assigned": "the agent has no such application (yet)",
     "not-here": "the agent does not have all of the manifests yet",
+    "not-looked-for": "the application's project does not ask for orphaned resources",
+    "not-listed": "the agent has not seen all of the objects yet: ask again in a moment",
     "not-rendered": "the revision or the files cannot be rendered for the cluster",
     "not-permitted": "the application's project does not let this onto the cluster",
     "not-deployed": "the cluster's history has no such entry",

@@ -39,8 +39,13 @@ def _line(line: str) -> str:
     return click.style(line, fg=colour) if colour and has_colour(sys.stdout) else line
 
 
+def unanswered_clusters(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the clusters without an answer, each with the reason."""
+    return [f"{item['cluster']} ({item['error']['message']})" for item in items if item["error"]]
+
+
 def unanswered(items: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = [f"{item['cluster']} ({item['error']['message']})" for item in items if item["error"]]
+    found = unanswered_clusters(items)
     for item in items:
         found += [f"{item['cluster']} about {resource_text(r)}" for r in item["resources"] if r["change"] == "error"]
     return found

@@ -13,6 +13,7 @@ from typing import Any
 from hub.domain.application import Deletion, IgnoreDifference, SyncPolicy
 from hub.domain.manifest import ManifestSetRef, canonical_json, digest_of
 from hub.domain.operation import OperationRequest
+from hub.domain.project import OrphanRules
 from hub.domain.revision import Revision
 from hub.domain.window import SyncWindow
 
@@ -37,6 +38,8 @@ class AssignmentContent:
     """When deletions that ask for a confirmation were last confirmed."""
     windows: tuple[SyncWindow, ...] = ()
     """Those of the project that it comes under here, as `hub.domain.window.windows_for` gives them."""
+    orphans: OrphanRules | None = None
+    """By what orphaned resources are looked for in its namespace, if they are."""
 
     def digest(self) -> str:
         """Return the hex SHA-256 that two equal contents share.
@@ -56,6 +59,8 @@ class AssignmentContent:
         if not self.windows:
             # What has none keeps the digest it had before there were any: nothing is assigned anew for that.
             value.pop("windows")
+        if self.orphans is None:
+            value.pop("orphans")
         return digest_of(canonical_json(_plain(value)))
 
 

@@ -16,6 +16,7 @@ from hub.domain.operation import (
     OperationResult,
     OperationState,
 )
+from hub.domain.project import GroupKindRule, OrphanRules
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.status import (
     ApplicationStatus,
@@ -80,6 +81,8 @@ def assignment_to_proto(assignment: Assignment) -> pb.Assignment:
         approved_ms=millis(content.approved_at),
         windows=[_window_to_proto(w) for w in content.windows],
     )
+    if content.orphans is not None:
+        message.orphans.CopyFrom(_orphans_to_proto(content.orphans))
     if content.operation is not None:
         message.operation.CopyFrom(_request_to_proto(content.operation))
     if content.deletion is not None:
@@ -165,6 +168,20 @@ def _window_to_proto(window: SyncWindow) -> pb.SyncWindow:
         sync_overrun=window.sync_overrun,
         description=window.description,
     )
+
+
+def _orphans_to_proto(rules: OrphanRules) -> pb.OrphanedResources:
+    return pb.OrphanedResources(
+        warn=rules.warn,
+        ignore=map(_rule_to_proto, rules.ignore),
+        restricted=rules.permitted is not None,
+        permitted=map(_rule_to_proto, rules.permitted or ()),
+        denied=map(_rule_to_proto, rules.denied),
+    )
+
+
+def _rule_to_proto(rule: GroupKindRule) -> pb.KindRule:
+    return pb.KindRule(group=rule.group, kind=rule.kind, name=rule.name)
 
 
 def _key_to_proto(key: ResourceKey) -> pb.ResourceKey:

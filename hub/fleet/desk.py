@@ -35,7 +35,7 @@ class Question:
     """The cluster's uid."""
     application: str
     kind: str
-    """diff | live | tree | actions | run-action"""
+    """diff | live | orphans | tree | actions | run-action"""
     parameters: Mapping[str, Any]
     seconds: float = 30.0
 

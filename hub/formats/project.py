@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.domain.project import GroupKindRule, Project, ProjectDestination
+from hub.domain.project import GroupKindRule, OrphanedResources, Project, ProjectDestination
 from hub.formats import served
 from hub.formats.fields import Fields, Parsed, Problems
 from hub.formats.limits import Document
@@ -20,6 +20,10 @@ from hub.formats.metadata import (
 from hub.formats.window import read_windows, write_window
 
 KIND = "AppProject"
+MOST_IGNORED = 200
+"""Rules of `orphanedResources.ignore`: agents keep them for every application of the project."""
+LONGEST_GLOB = 256
+"""Characters, of what agents match."""
 
 
 def parse_project(document: Document | Mapping[str, Any], *, strict: bool = False) -> Parsed[Project]:
@@ -60,6 +64,7 @@ def _read(value: Mapping[str, Any], problems: Problems) -> Project:
         ),
         namespace_resource_blacklist=_read_rules(spec, "namespaceResourceBlacklist"),
         sync_windows=read_windows(spec),
+        orphaned_resources=_read_orphaned(spec),
         manifest=as_written(value),
     )
     spec.unserved(served.PROJECT_SPEC)
@@ -86,6 +91,32 @@ def _read_rule(fields: Fields) -> GroupKindRule:
     return rule
 
 
+def _read_orphaned(spec: Fields) -> OrphanedResources | None:
+    fields = spec.child("orphanedResources")
+    if fields is None:
+        return None
+    # Argo CD warns unless it is told not to.
+    warn = fields.flag("warn", True)
+    ignored = fields.children("ignore")
+    fields.finish()
+    if len(ignored) > MOST_IGNORED:
+        fields.fail("ignore", f"has {len(ignored)} rules: {MOST_IGNORED} are the most")
+        ignored = []
+    return OrphanedResources(warn, tuple(map(_read_ignored, ignored)))
+
+
+def _read_ignored(fields: Fields) -> GroupKindRule:
+    """Read a rule of what is no orphan; what it does not give is any, but for the group: that is the core group."""
+    group, kind, name = (fields.text(key) for key in ("group", "kind", "name"))
+    fields.finish()
+    for key, pattern in (("group", group), ("kind", kind), ("name", name)):
+        if len(pattern) > LONGEST_GLOB:
+            fields.fail(key, f"has {len(pattern)} characters: {LONGEST_GLOB} are the most")
+    if not group and not kind and not name:
+        fields.note("", "ignores everything of the core group: give a kind, or a name")
+    return GroupKindRule(group, kind or "*", name or "*")
+
+
 def _rules(project: Project) -> tuple[object, ...]:
     """Return what the project says, without how it was written."""
     return (
@@ -97,6 +128,7 @@ def _rules(project: Project) -> tuple[object, ...]:
         project.namespace_resource_whitelist,
         project.namespace_resource_blacklist,
         project.sync_windows,
+        project.orphaned_resources,
     )
 
 
@@ -113,7 +145,16 @@ def _write_spec(project: Project) -> dict[str, Any]:
     result = {key: value for key, value in found.items() if value}
     if project.namespace_resource_whitelist is not None:
         result["namespaceResourceWhitelist"] = _write_rules(project.namespace_resource_whitelist)
+    if project.orphaned_resources is not None:
+        result["orphanedResources"] = _write_orphaned(project.orphaned_resources)
     return result
+
+
+def _write_orphaned(orphaned: OrphanedResources) -> dict[str, Any]:
+    found: dict[str, Any] = {"warn": orphaned.warn}
+    if orphaned.ignore:
+        found["ignore"] = _write_rules(orphaned.ignore)
+    return found
 
 
 def _write_destination(destination: ProjectDestination) -> dict[str, str]:

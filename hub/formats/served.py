@@ -45,7 +45,6 @@ DIRECTORY = {
 
 PROJECT_SPEC = {
     "destinationServiceAccounts": "an agent applies everything with its own service account",
-    "orphanedResources": "objects that no application manages are not looked for",
     "permitOnlyProjectScopedClusters": "clusters are not scoped to projects; name them in destinations",
     "roles": "project roles are not granted; accounts get their roles from the hub",
     "signatureKeys": "commit signatures are not verified",

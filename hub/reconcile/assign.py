@@ -16,7 +16,7 @@ from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.manifest import digest_of
 from hub.domain.operation import HistoryEntry, OperationRequest
 from hub.domain.permit import permit_destination, permit_resources, permit_sources
-from hub.domain.project import Project
+from hub.domain.project import Project, orphan_rules
 from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
@@ -116,7 +116,7 @@ class Assigner:
         if look.described:
             await self._store.put_blobs(look.described)
         conclusions = self._concluded(look, targeting, contents, "; ".join(targeting.problems))
-        contents += _windows_alone(look, project, targeting, contents)
+        contents += _project_alone(look, project, targeting, contents)
         contents += self._left_over(look, targeting)
         return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh, conclusions)
 
@@ -205,7 +205,7 @@ class Assigner:
             if made is None:
                 standing = await self._standing(look, project, target, history)
                 if standing is not None:
-                    standing = replace(standing, windows=_windows(application, project, target))
+                    standing = _under(standing, application, project, target)
                     contents.append((target.cluster.uid, standing))
                 continue
             if self._denied(look, project, target, made):
@@ -266,6 +266,7 @@ class Assigner:
             approved_at=application.deletion_approved_at,
             sources=_name(look, target.sources),
             windows=_windows(application, project, target),
+            orphans=orphan_rules(project),
         )
 
     async def _operation(
@@ -394,20 +395,25 @@ def _windows(application: Application, project: Project, target: Target) -> tupl
     return windows_for(project.sync_windows, application.id.name, target.cluster, target.namespace)
 
 
-def _windows_alone(
+def _under(content: AssignmentContent, application: Application, project: Project, target: Target) -> AssignmentContent:
+    """Return an assignment with what the project says of it now."""
+    return replace(content, windows=_windows(application, project, target), orphans=orphan_rules(project))
+
+
+def _project_alone(
     look: _Look, project: Project, targeting: Targeting, contents: Iterable[tuple[str, AssignmentContent]]
 ) -> list[tuple[str, AssignmentContent]]:
-    """Return what stays assigned as it was, with the project's windows of now where they are others: nothing else can
-    be made of it, but when it may be synced does not depend on Git."""
+    """Return what stays assigned as it was, with what the project says of it now where that is something else: nothing
+    more can be made of it, but when it may be synced, and what else is looked for, does not depend on Git."""
     made = {uid for uid, _ in contents}
     result = []
     for target in targeting.targets:
         existing = look.existing.get(target.cluster.uid)
         if existing is None or existing.held or existing.content.deletion is not None or target.cluster.uid in made:
             continue
-        windows = _windows(look.application, project, target)
-        if windows != existing.content.windows:
-            result.append((target.cluster.uid, replace(existing.content, windows=windows)))
+        content = _under(existing.content, look.application, project, target)
+        if content != existing.content:
+            result.append((target.cluster.uid, content))
     return result
 
 

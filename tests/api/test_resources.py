@@ -162,6 +162,34 @@ async def test_a_tree(world: World, admin: httpx2.AsyncClient, agents: Agents) -
     assert (paris["nodes"][0]["name"], paris["nodes"][0]["health"], paris["nodes"][0]["uid"]) == ("web", "", "u1")
 
 
+async def test_orphans(world: World, admin: httpx2.AsyncClient, agents: Agents) -> None:
+    await world.shop()
+    key = ["", "ConfigMap", "shop", "left"]
+    agents.answers["uid-paris"] = {"resources": [key], "more": 2, "unseen": ["Secret (v1): forbidden"]}
+    items = {i["cluster"]: i for i in (await admin.get(f"{SHOP}/orphans")).json()["items"]}
+    assert items["paris"] == {
+        "cluster": "paris",
+        "error": None,
+        "resources": [{"group": "", "kind": "ConfigMap", "namespace": "shop", "name": "left"}],
+        "more": 2,
+        "unseen": ["Secret (v1): forbidden"],
+    }
+    assert (items["oslo"]["error"]["code"], items["oslo"]["resources"]) == ("cluster-unreachable", [])
+    agents.answers["uid-paris"] = ("not-looked-for", "the project does not ask")
+    [paris] = (await admin.get(f"{SHOP}/orphans", params={"cluster": "paris"})).json()["items"]
+    assert paris["error"] == {"code": "not-looked-for", "message": "the project does not ask"}
+
+
+@pytest.mark.parametrize(
+    "answer", [{"resources": [{}]}, {"resources": [["a"]]}, {"resources": None}, {"more": "x"}, {"unseen": 1}]
+)
+async def test_orphans_that_are_none(world: World, admin: httpx2.AsyncClient, agents: Agents, answer: Any) -> None:
+    await world.shop()
+    agents.answers["uid-paris"] = answer
+    [paris] = (await admin.get(f"{SHOP}/orphans", params={"cluster": "paris"})).json()["items"]
+    assert (paris["error"]["code"], paris["resources"]) == ("malformed-answer", [])
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"", b"[]", b"{", {"resources": [{}]}, {"resources": 1}, {"resources": [{"key": ["a"]}]}, {"resources": None}],
@@ -186,7 +214,7 @@ async def test_an_agent_that_is_silent(
 async def test_questions_about_clusters_it_is_not_on(world: World, admin: httpx2.AsyncClient) -> None:
     await world.shop()
     await world.cluster("rome")
-    for what in ("diff", "tree", "resources", "manifests"):
+    for what in ("diff", "tree", "orphans", "resources", "manifests"):
         assert (await admin.get(f"{SHOP}/{what}", params={"cluster": "rome"})).status_code == 404
 
 

@@ -14,7 +14,7 @@ from hub.api.models.cluster import ClusterItem, JoinReply
 from hub.api.models.event import EventItem
 from hub.api.models.operation import HistoryItem, OperationItem, OperationRequestItem
 from hub.api.models.project import ProjectDetail
-from hub.api.models.resource import ClusterDiff, ClusterTree, DriftItem, ResourceItem
+from hub.api.models.resource import ClusterDiff, ClusterOrphans, ClusterTree, DriftItem, ResourceItem
 from hub.api.models.settings import SettingsReply
 
 UID = "00000000-0000-4000-8000-000000000001"
@@ -283,6 +283,13 @@ def diff(**values: Any) -> dict[str, Any]:
 def tree(name: str, *nodes: dict[str, Any], error: str = "") -> dict[str, Any]:
     problem = {"code": "cluster-unreachable", "message": error} if error else None
     return _checked(ClusterTree, {"cluster": name, "error": problem, "nodes": list(nodes)})
+
+
+def orphans(name: str, *keys: tuple[str, str, str, str], error: str = "", **values: Any) -> dict[str, Any]:
+    problem = {"code": "cluster-unreachable", "message": error} if error else None
+    resources = [dict(zip(("group", "kind", "namespace", "name"), key, strict=True)) for key in keys]
+    given = {"cluster": name, "error": problem, "resources": resources, "more": 0, "unseen": []}
+    return _checked(ClusterOrphans, given | values)
 
 
 def node(uid: str, kind: str, name: str, parent: str = "", **values: Any) -> dict[str, Any]:

@@ -117,6 +117,41 @@ def test_resources(hub: FakeHub, run: Terminal) -> None:
     assert json.loads(run("app", "resources", "web", "-o", "json").out)["truncated"] is True
 
 
+def test_orphaned_resources(hub: FakeHub, run: Terminal) -> None:
+    found = samples.orphans("edge-1", ("", "ConfigMap", "web", "left"), ("apps", "Deployment", "web", "old"))
+    hub.on("GET", "/applications/web/orphans", {"items": [found, samples.orphans("edge-2")]})
+    outcome = run("app", "resources", "web", "--orphaned")
+    assert lines(outcome.out) == [
+        "CLUSTER   GROUP   KIND         NAMESPACE   NAME",
+        "edge-1            ConfigMap    web         left",
+        "edge-1    apps    Deployment   web         old",
+    ]
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads(run("app", "resources", "web", "--orphaned", "-o", "json").out)["items"][0] == found
+    assert lines(run("app", "resources", "web", "--orphaned", "-o", "name").out)[0] == "edge-1 ConfigMap web/left"
+
+
+def test_no_orphaned_resources(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", "/applications/web/orphans", {"items": [samples.orphans("edge-1")]})
+    outcome = run("app", "resources", "web", "--orphaned", "--cluster", "edge-1")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "No orphaned resources.\n")
+
+
+def test_orphaned_resources_that_are_not_all_told(hub: FakeHub, run: Terminal) -> None:
+    """That nothing is known is not that there is nothing."""
+    some = samples.orphans("edge-1", ("", "ConfigMap", "web", "left"), more=7, unseen=["Secret (v1): forbidden"])
+    away = samples.orphans("edge-2", error="the agent of edge-2 is not connected")
+    hub.on("GET", "/applications/web/orphans", {"items": [some, away]})
+    outcome = run("app", "resources", "web", "--orphaned")
+    assert outcome.code >= 2 and len(lines(outcome.out)) == 2
+    assert "warning: edge-1 has 7 more than could be told" in outcome.err
+    assert "warning: not looked at on edge-1: Secret (v1): forbidden" in outcome.err
+    assert "no answer from edge-2 (the agent of edge-2 is not connected)" in outcome.err
+    hub.on("GET", "/applications/web/orphans", {"items": [away]})
+    outcome = run("app", "resources", "web", "--orphaned")
+    assert outcome.code >= 2 and "No orphaned" not in outcome.err
+
+
 def test_drift_says_what_by_whom_and_when(hub: FakeHub, run: Terminal) -> None:
     gone = samples.field_drift(path=".metadata.labels.x", assigned='"y"', live="", likely=True)
     items = [samples.drift(fields=[samples.field_drift(), gone]), samples.drift(healed_at=samples.at(minutes=1.9))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from hub.domain import assignment
 from hub.domain.application import Retry, SyncPolicy
 from hub.domain.assignment import AssignmentContent
 from hub.domain.manifest import ManifestSetRef
+from hub.domain.project import OrphanRules
 from hub.domain.revision import Revision
 from hub.domain.window import SyncWindow
 from tests.store.builders import content, request
@@ -40,8 +42,14 @@ def test_a_hub_that_knows_more_assigns_nothing_anew() -> None:
     )
 
 
-def test_what_has_no_windows_keeps_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the one it had before there were any: an upgrade assigns nothing anew for them."""
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("windows", (SyncWindow("deny", "@daily", 60.0),)), ("orphans", OrphanRules(True, (), None, ()))],
+)
+def test_what_has_nothing_of_the_project_keeps_its_digest(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Any
+) -> None:
+    """It is the one it had before there were any: an upgrade assigns nothing anew."""
     hashed: list[bytes] = []
 
     def hash(content: bytes) -> str:
@@ -49,7 +57,6 @@ def test_what_has_no_windows_keeps_its_digest(monkeypatch: pytest.MonkeyPatch) -
         return ""
 
     monkeypatch.setattr(assignment, "digest_of", hash)
-    windows = (SyncWindow("deny", "@daily", 60.0),)
-    for one in (CONTENT, replace(CONTENT, windows=windows)):
+    for one in (CONTENT, replace(CONTENT, **{name: value})):
         one.digest()
-    assert [b'"windows"' in text for text in hashed] == [False, True]
+    assert [f'"{name}"'.encode() in text for text in hashed] == [False, True]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.engine.resource import ResourceKey
-from hub.domain.project import default_project
+from hub.domain.project import GroupKindRule, OrphanedResources, default_project
 from hub.domain.status import ApplicationStatus, ConditionType
 from hub.domain.window import SyncWindow
 from tests.fleet.kit import Fleet, Repository, application
@@ -91,3 +91,28 @@ async def test_a_window_of_the_project_holds_on_the_cluster(fleet: Fleet, reposi
     await fleet.hub.store.put_project(default_project())
     await fleet.hub.bus.publish("applications", "argocd/web")
     await fleet.synced("web", 1)
+
+
+async def test_orphaned_resources_are_told_where_the_project_asks_for_it(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
+    repository.commit()
+    cluster = await fleet.add_agent("one")
+    kind = (await cluster.discover()).kinds[("", "v1", "ConfigMap")]
+    for name in ("left", "tolerated"):
+        manifest = config_map(name, namespace="default")
+        await cluster.create(kind, manifest, field_manager="kubectl-create")
+    await fleet.apply(application("web", repository.url, "web"))
+    statuses = await fleet.synced("web", 1)
+    assert not any(s.conditions for s in statuses.values())
+
+    ignored = (GroupKindRule("", "ConfigMap", "tol*"),)
+    await fleet.hub.store.put_project(replace(default_project(), orphaned_resources=OrphanedResources(ignore=ignored)))
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    statuses = await fleet.wait("web", lambda found: any(s.conditions for s in found.values()))
+    ((type, words),) = {(c.type, c.message) for s in statuses.values() for c in s.conditions}
+    assert type == ConditionType.ORPHANED_RESOURCE_WARNING
+    assert words == "in namespace default 1 resource belongs to no application: ConfigMap/left"
+
+    await fleet.hub.store.put_project(default_project())
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    await fleet.wait("web", lambda found: not any(s.conditions for s in found.values()))

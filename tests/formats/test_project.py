@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from hub.domain.project import GroupKindRule, Project, ProjectDestination, default_project
+from hub.domain.project import GroupKindRule, OrphanedResources, Project, ProjectDestination, default_project
 from hub.formats.errors import FormatError
 from hub.formats.limits import Document
 from hub.formats.project import dump_project, parse_project
@@ -79,17 +79,66 @@ def test_fields_that_are_not_served_are_told() -> None:
     value = a_project(
         roles=[{"name": "ci"}],
         signatureKeys=[{"keyID": "x"}],
-        orphanedResources={"warn": True},
         sourceRepo=1,
     )
     assert [warning.split(":")[0] for warning in parse_project(value).warnings] == [
-        "spec.orphanedResources is not served",
         "spec.roles is not served",
         "spec.signatureKeys is not served",
         "spec.sourceRepo is not a known field (did you mean sourceRepos?)",
     ]
     with pytest.raises(FormatError, match=r"spec\.roles is not served"):
         parse_project(value, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (None, None),
+        # Asked for by its being there, and told of unless that is not wanted.
+        ({}, OrphanedResources()),
+        ({"warn": True}, OrphanedResources()),
+        ({"warn": False}, OrphanedResources(warn=False)),
+        ({"ignore": [{"kind": "ConfigMap"}]}, OrphanedResources(ignore=(GroupKindRule("", "ConfigMap"),))),
+        ({"ignore": [{"group": "apps"}]}, OrphanedResources(ignore=(GroupKindRule("apps", "*"),))),
+        (
+            {"warn": False, "ignore": [{"group": "*", "kind": "*Map", "name": "x-*"}]},
+            OrphanedResources(False, (GroupKindRule("*", "*Map", "x-*"),)),
+        ),
+    ],
+)
+def test_orphaned_resources(given: object, read: OrphanedResources | None) -> None:
+    parsed = parse_project(a_project(orphanedResources=given), strict=True)
+    assert (parsed.value.orphaned_resources, parsed.warnings) == (read, [])
+    anew = parse_project(dump_project(dataclasses.replace(parsed.value, manifest={}))).value
+    assert anew.orphaned_resources == read
+    # What its owner wrote stays as it is written.
+    assert dump_project(parsed.value)["spec"].get("orphanedResources") == given
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (True, "spec.orphanedResources is true, but a mapping is wanted"),
+        ({"warn": "yes"}, "spec.orphanedResources.warn is the text 'yes', but true or false"),
+        ({"ignore": {"kind": "x"}}, "spec.orphanedResources.ignore is a mapping, but a list is wanted"),
+        ({"ignore": ["ConfigMap"]}, "spec.orphanedResources.ignore[0] is the text 'ConfigMap'"),
+        ({"ignore": [{"kind": 1}]}, "spec.orphanedResources.ignore[0].kind is the number 1"),
+        ({"ignore": [{"name": "a" * 257}]}, "spec.orphanedResources.ignore[0].name has 257 characters"),
+        ({"ignore": [{"kind": "x"}] * 201}, "spec.orphanedResources.ignore has 201 rules: 200 are the most"),
+    ],
+)
+def test_orphaned_resources_that_are_wrong(given: object, problem: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        parse_project(a_project(orphanedResources=given))
+    assert problem in caught.value.message
+
+
+def test_an_ignored_resource_that_is_none_in_particular() -> None:
+    warnings = parse_project(a_project(orphanedResources={"ignore": [{}], "wrn": True})).warnings
+    assert warnings == [
+        "spec.orphanedResources.wrn is not a known field (did you mean warn?)",
+        "spec.orphanedResources.ignore[0] ignores everything of the core group: give a kind, or a name",
+    ]
 
 
 def test_mistakes_are_told_together() -> None:

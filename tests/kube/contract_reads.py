@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import pytest
 
-from agent.engine.resource import GroupKind
+from agent.engine.resource import GroupKind, Object
 from agent.kube.client import DeleteOptions, EventType, KubeClient, WatchEvent
 from agent.kube.errors import KindUnknown, Rejected
 from tests.kube.contract_steps import (
@@ -107,8 +109,42 @@ class ListContract:
         with pytest.raises(Rejected):
             await kube.list(CONFIG_MAP, namespace=namespace, selector="a in (")
 
+    async def test_only_metadata_is_asked_for_and_only_what_is_kept_is_given(
+        self, kube: KubeClient, namespace: str
+    ) -> None:
+        for name in ("a", "b", "c"):
+            await kube.apply(CONFIG_MAP, config_map(namespace, name, labels={"paged": "yes"}))
+        seen = []
+
+        def reduce(obj: Object) -> Object | None:
+            seen.append(obj)
+            return {"kept": obj["metadata"]["name"]} if obj["metadata"]["name"] != "b" else None
+
+        listed = await kube.list(CONFIG_MAP, namespace=namespace, selector="paged", limit=2, reduce=reduce)
+        assert listed.items == [{"kept": "a"}, {"kept": "c"}] and listed.resource_version
+        assert {(obj["apiVersion"], obj["kind"], *sorted(obj)) for obj in seen} == {
+            ("v1", "ConfigMap", "apiVersion", "kind", "metadata")
+        }
+        assert [obj["metadata"]["labels"] for obj in seen] == [{"paged": "yes"}] * 3
+
 
 class WatchContract:
+    async def test_tells_of_metadata_alone(self, kube: KubeClient, namespace: str) -> None:
+        version = (await kube.list(CONFIG_MAP, namespace=namespace)).resource_version
+        applied = await kube.apply(CONFIG_MAP, config_map(namespace, labels={"watched": "yes"}))
+        await kube.delete(CONFIG_MAP, namespace, "settings", DeleteOptions(propagation="background"))
+        watch = kube.watch(CONFIG_MAP, namespace=namespace, selector="watched", resource_version=version, metadata=True)
+        assert isinstance(watch, AsyncGenerator)
+        events: list[WatchEvent] = []
+        async with asyncio.timeout(LIMIT), aclosing(watch) as told:
+            async for event in told:
+                events.append(event)
+                if event.type is EventType.DELETED:
+                    break
+        head = {"apiVersion": "v1", "kind": "ConfigMap"}
+        assert events[0] == WatchEvent(EventType.ADDED, {**head, "metadata": applied["metadata"]})
+        assert events[1].type is EventType.DELETED and events[1].object.keys() == {*head, "metadata"}
+
     async def test_tells_of_every_change(self, kube: KubeClient, namespace: str) -> None:
         async with watching(kube, namespace, "watched") as following:
             labels = {"watched": "yes"}

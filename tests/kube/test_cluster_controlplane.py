@@ -287,8 +287,11 @@ async def test_a_watch_ends_in_good_order_after_its_time(client: ClusterClient, 
     listed = await client.list(CONFIG_MAP, namespace=namespace, selector="watched=yes")
     loop = asyncio.get_running_loop()
     started = loop.time()
-    options = {"namespace": namespace, "selector": "watched=yes", "resource_version": listed.resource_version}
-    events = [e async for e in client.watch(CONFIG_MAP, **options, timeout_seconds=2)]
+    version = listed.resource_version
+    stream = client.watch(
+        CONFIG_MAP, namespace=namespace, selector="watched=yes", resource_version=version, timeout_seconds=2
+    )
+    events = [e async for e in stream]
     assert 1.5 < loop.time() - started < 15
     assert {e.type for e in events} <= {EventType.BOOKMARK}
 

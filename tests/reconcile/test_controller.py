@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from agent.engine.assignment import KindRule
+from agent.engine.assignment import OrphanedResources as AgentOrphans
 from agent.engine.assignment import SyncWindow as AgentWindow
 from agent.hubclient.convert import assignment_from_proto
 from hub.domain.application import ApplicationId, Deletion
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationState
-from hub.domain.project import default_project
+from hub.domain.project import GroupKindRule, OrphanedResources, default_project
 from hub.domain.window import SyncWindow
 from hub.fleet.convert import assignment_to_proto
 from hub.reconcile.assign import _tombstones
@@ -144,6 +146,37 @@ async def test_windows_that_match_are_assigned(fleet: Fleet, repository: Reposit
     await change_windows(fleet)
     found = await until(fleet, "web", lambda a: not a["one"].content.windows)
     assert (found["one"].generation, found["one"].digest) == (first.generation + 2, first.digest)
+
+
+async def test_what_the_project_says_of_orphans_is_assigned(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    wanted = OrphanedResources(False, (GroupKindRule("apps", "*", "x-*"),))
+    project = replace(
+        default_project(),
+        orphaned_resources=wanted,
+        namespace_resource_whitelist=(GroupKindRule("*", "*"),),
+        namespace_resource_blacklist=(GroupKindRule("", "ResourceQuota"),),
+    )
+    await fleet.hub.store.put_project(project)
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    found = await until(fleet, "web", lambda a: a["one"].content.orphans is not None)
+    sent = assignment_from_proto(assignment_to_proto(found["one"]))
+    assert sent.orphans == AgentOrphans(
+        warn=False,
+        ignore=(KindRule("apps", "*", "x-*"),),
+        permitted=(KindRule("*", "*"),),
+        denied=(KindRule("", "ResourceQuota"),),
+    )
+    open_to_all = replace(project, namespace_resource_whitelist=None, namespace_resource_blacklist=())
+    await fleet.hub.store.put_project(replace(open_to_all, orphaned_resources=OrphanedResources()))
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    found = await until(fleet, "web", lambda a: a["one"].generation == first.generation + 2)
+    assert assignment_from_proto(assignment_to_proto(found["one"])).orphans == AgentOrphans()
+    await fleet.hub.store.put_project(default_project())
+    await fleet.hub.bus.publish("applications", "argocd/web")
+    found = await until(fleet, "web", lambda a: a["one"].content.orphans is None)
+    assert found["one"].digest == first.digest
+    assert assignment_from_proto(assignment_to_proto(found["one"])).orphans is None
 
 
 async def test_windows_change_while_nothing_can_be_rendered(fleet: Fleet, repository: Repository) -> None:

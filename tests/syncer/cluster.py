@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from agent.engine.resource import GroupKind, Object, ResourceKey, key_of, split_api_version
 from agent.kube import errors
-from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, KubeClient, ObjectList, WatchEvent
+from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, KubeClient, ObjectList, Reduce, WatchEvent
 
 T = TypeVar("T")
 
@@ -94,9 +94,11 @@ class Tap:
         await self._pass("get", kind, namespace, name)
         return await self._client.get(kind, namespace, name)
 
-    async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
-        await self._pass("list", kind, namespace)
-        return await self._client.list(kind, namespace=namespace, selector=selector, limit=limit)
+    async def list(
+        self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500, reduce: Reduce | None = None
+    ) -> ObjectList:
+        await self._pass("list" if reduce is None else "list-metadata", kind, namespace)
+        return await self._client.list(kind, namespace=namespace, selector=selector, limit=limit, reduce=reduce)
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:
         key = key_of(manifest)
@@ -135,14 +137,16 @@ class Tap:
         selector: str = "",
         resource_version: str,
         timeout_seconds: float = 300,
+        metadata: bool = False,
     ) -> AsyncIterator[WatchEvent]:
-        await self._pass("watch", kind, namespace)
+        await self._pass("watch-metadata" if metadata else "watch", kind, namespace)
         stream = self._client.watch(
             kind,
             namespace=namespace,
             selector=selector,
             resource_version=resource_version,
             timeout_seconds=timeout_seconds,
+            metadata=metadata,
         )
         assert isinstance(stream, AsyncGenerator)
         async with aclosing(stream) as events:

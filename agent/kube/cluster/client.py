@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from agent.engine.resource import Object, ResourceKey
-from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, ObjectList, WatchEvent
+from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Kind, ObjectList, Reduce, WatchEvent
 from agent.kube.cluster import discovery, requests
 from agent.kube.cluster.errors import Target, from_reply, redact
 from agent.kube.cluster.transport import AnswerTooLarge, Reply, Request, Transport
@@ -125,31 +125,35 @@ class ClusterClient:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
+    async def list(
+        self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500, reduce: Reduce | None = None
+    ) -> ObjectList:
         target = Target("list", kind, namespace)
         try:
             async with asyncio.timeout(self._list_seconds):
-                return await self._list(target, selector, max(limit, 0))
+                return await self._list(target, selector, max(limit, 0), reduce)
         except TimeoutError as error:
             raise Unreachable(f"{target}: not all pages came within {self._list_seconds:g} s") from error
 
-    async def _list(self, target: Target, selector: str, limit: int) -> ObjectList:
+    async def _list(self, target: Target, selector: str, limit: int, reduce: Reduce | None) -> ObjectList:
         for _ in range(_LIST_ATTEMPTS - 1):
             try:
-                return await self._list_pages(target, selector, limit)
+                return await self._list_pages(target, selector, limit, reduce)
             except Gone:
                 continue  # the snapshot that its pages were cut from has been compacted away
         # Pages come slower than the server forgets them: all at once, then.
-        return await self._list_pages(target, selector, 0)
+        return await self._list_pages(target, selector, 0, reduce)
 
-    async def _list_pages(self, target: Target, selector: str, limit: int) -> ObjectList:
+    async def _list_pages(self, target: Target, selector: str, limit: int, reduce: Reduce | None) -> ObjectList:
         kind = target.kind
         assert kind is not None
         path = requests.collection_path(kind, target.namespace)
+        accept = requests.JSON_TYPE if reduce is None else requests.METADATA_LIST_TYPE
         items: list[Object] = []
         version, token, size = "", "", 0
         while True:
-            request = Request(target, "GET", path + requests.list_query(selector, limit, token), limit=MAX_PAGE)
+            query = requests.list_query(selector, limit, token)
+            request = Request(target, "GET", path + query, accept=accept, limit=MAX_PAGE)
             try:
                 reply = await self._transport.send(request)
             except AnswerTooLarge:
@@ -158,16 +162,12 @@ class ClusterClient:
                 limit = max(1, limit // 8)
                 continue
             page, page_version, token = _page(target, reply)
-            for item in page:
-                # Only the list itself says what its items are.
-                item.setdefault("apiVersion", kind.api_version)
-                item.setdefault("kind", kind.kind)
-            items += page
+            items += _kept(kind, page, reduce)
             version = version or page_version
             size += len(reply.body)
             if not token:
                 return ObjectList(items, version)
-            if size > MAX_LIST:
+            if size > MAX_LIST and reduce is None:
                 raise Rejected(f"{target}: the list is larger than {MAX_LIST >> 20} MB; select less")
 
     async def watch(
@@ -178,10 +178,12 @@ class ClusterClient:
         selector: str = "",
         resource_version: str,
         timeout_seconds: float = 300,
+        metadata: bool = False,
     ) -> AsyncIterator[WatchEvent]:
         target = Target("watch", kind, namespace)
         query = requests.watch_query(selector, resource_version, timeout_seconds)
-        request = Request(target, "GET", requests.collection_path(kind, namespace) + query)
+        accept = requests.METADATA_TYPE if metadata else requests.JSON_TYPE
+        request = Request(target, "GET", requests.collection_path(kind, namespace) + query, accept=accept)
         seconds = timeout_seconds + self._watch_grace
         deadline = time.monotonic() + seconds
         lines = LineSplitter(MAX_LINE)
@@ -193,8 +195,9 @@ class ClusterClient:
                     raise Unreachable(f"{target}: an event is larger than can be read") from error
                 for line in ended:
                     event = parse_event(target, line)
-                    if event is not None:
-                        yield event
+                    if event is None:
+                        continue
+                    yield WatchEvent(event.type, requests.metadata_of(kind, event.object)) if metadata else event
                 if time.monotonic() > deadline:
                     return  # it should have ended; whoever reads goes on from the last version
         if lines.pending:
@@ -260,6 +263,17 @@ class ClusterClient:
         if not reply.ok:
             raise redact(from_reply(target, *reply), manifest)
         return _document(target, reply)
+
+
+def _kept(kind: Kind, page: list[Object], reduce: Reduce | None) -> list[Object]:
+    """Return what is kept of a page. Only the list itself says what its items are."""
+    if reduce is not None:
+        reduced = (reduce(requests.metadata_of(kind, item)) for item in page)
+        return [item for item in reduced if item is not None]
+    for item in page:
+        item.setdefault("apiVersion", kind.api_version)
+        item.setdefault("kind", kind.kind)
+    return page
 
 
 def _document(target: Target, reply: Reply) -> dict[str, Any]:

@@ -23,6 +23,9 @@ from agent.kube.errors import Rejected
 APPLY_TYPE = "application/apply-patch+yaml"
 JSON_TYPE = "application/json"
 MERGE_TYPE = "application/merge-patch+json"
+METADATA_LIST_TYPE = f"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{JSON_TYPE}"
+METADATA_TYPE = f"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{JSON_TYPE}"
+"""Ask for nothing but metadata. A server behind the API server that cannot do so answers in full."""
 
 _PROPAGATION = {"foreground": "Foreground", "background": "Background", "orphan": "Orphan"}
 
@@ -149,6 +152,16 @@ def delete_body(target: Target, options: DeleteOptions) -> bytes:
     if options.dry_run:
         body["dryRun"] = ["All"]
     return orjson.dumps(body)
+
+
+def metadata_of(kind: Kind, obj: Object) -> Object:
+    """Return of an object what a `Reduce` takes: the answer calls it a PartialObjectMetadata, or is in full."""
+    metadata = obj.get("metadata")
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": metadata if isinstance(metadata, dict) else {},
+    }
 
 
 def page_of(document: Mapping[str, object]) -> tuple[list[Object], str, str]:

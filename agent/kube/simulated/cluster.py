@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from agent.engine.resource import GroupKind, Object, ResourceKey
-from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Faults, Kind, ObjectList, WatchEvent
+from agent.kube.client import ApplyOptions, DeleteOptions, Discovery, Faults, Kind, ObjectList, Reduce, WatchEvent
 from agent.kube.errors import Forbidden, Gone, KindUnknown, NotFound, Rejected, Throttled, Unreachable
 from agent.kube.simulated import selectors, watch
 from agent.kube.simulated.collector import Collector
 from agent.kube.simulated.controllers import Controllers
 from agent.kube.simulated.controllers.context import Context
-from agent.kube.simulated.conversion import load
+from agent.kube.simulated.conversion import load, metadata_of
 from agent.kube.simulated.kinds import VERSION
 from agent.kube.simulated.persistence import Disk, Saver
 from agent.kube.simulated.registry import Registry
@@ -106,13 +106,18 @@ class SimulatedCluster:
         record = self._storage.find(kind.group_kind, namespace if resource.kind.namespaced else "", name)
         return load(record, kind) if record else None
 
-    async def list(self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500) -> ObjectList:
+    async def list(
+        self, kind: Kind, *, namespace: str = "", selector: str = "", limit: int = 500, reduce: Reduce | None = None
+    ) -> ObjectList:
         """Return all objects of a kind, sorted by namespace and name, that match a label selector."""
         if not self._ready:
             await self._prepare(kind)
         resource = self._registry.resource(kind)
         request = Request(kind, namespace, selectors.parse(selector), 0)
         items = [load(record, kind) for record in self._records(resource.kind.group_kind, request)]
+        if reduce is not None:
+            reduced = (reduce(metadata_of(item)) for item in items)
+            items = [item for item in reduced if item is not None]
         return ObjectList(items, str(self._storage.version))
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = _APPLY) -> Object:
@@ -170,6 +175,7 @@ class SimulatedCluster:
         selector: str = "",
         resource_version: str,
         timeout_seconds: float = 300,
+        metadata: bool = False,
     ) -> AsyncIterator[WatchEvent]:
         """Yield changes since a resourceVersion, with bookmarks, until the time is over. Raises Gone."""
         if not self._ready:
@@ -183,7 +189,7 @@ class SimulatedCluster:
         # Closed with this generator, not whenever it is collected: an open watch holds history.
         async with aclosing(watch.follow(self._storage, table, version, request)) as events:
             async for event in events:
-                yield event
+                yield WatchEvent(event.type, metadata_of(event.object)) if metadata else event
 
     async def logs(self, namespace: str, pod: str, container: str, *, lines: int, limit: int) -> str:
         """A simulated container writes nothing."""

@@ -24,6 +24,11 @@ def load(record: Record, kind: Kind) -> Object:
     return tree
 
 
+def metadata_of(tree: Object) -> Object:
+    """Return nothing but an object's metadata, and what it is."""
+    return {name: tree[name] for name in ("apiVersion", "kind", "metadata")}
+
+
 def convert(tree: Object, kind: Kind) -> None:
     """Turn an object into another version of its kind."""
     tree["apiVersion"] = kind.api_version

@@ -114,6 +114,21 @@ class TreeReply(Reply):
     items: list[ClusterTree]
 
 
+class ClusterOrphans(Reply):
+    cluster: str
+    error: Problem | None
+    """Why this cluster has no answer."""
+    resources: list[ObjectName]
+    more: int
+    """How many there are beyond these."""
+    unseen: list[str]
+    """The kinds that could not be looked at, and why."""
+
+
+class OrphansReply(Reply):
+    items: list[ClusterOrphans]
+
+
 class RenderedSet(Reply):
     """One distinct rendered output and the clusters it is for."""
 

@@ -9,7 +9,7 @@ from fastapi import Query, Request
 from starlette.responses import PlainTextResponse
 
 from hub.api.about import About, deployed, previewed
-from hub.api.asking import check_number, diff_of, tree_of
+from hub.api.asking import check_number, diff_of, orphans_of, tree_of
 from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.convert import drift_item, event_item
 from hub.api.detail import Known, read_known
@@ -20,6 +20,7 @@ from hub.api.models.resource import (
     DriftList,
     Format,
     ManifestsReply,
+    OrphansReply,
     RenderedSet,
     ResourceList,
     TreeReply,
@@ -199,6 +200,24 @@ async def tree(
     known = await _known(api, caller, name, namespace)
     answers = await api.asker.ask(str(known.application.id), "tree", select_cluster(known, cluster))
     return TreeReply(items=[tree_of(answer) for answer in answers])
+
+
+@router.get(
+    "/applications/{name}/orphans",
+    operation_id="listOrphans",
+    summary="What lies in its namespace on the clusters and belongs to no application",
+    responses=documented("not-found", "too-many-clusters", "busy"),
+)
+async def orphans(
+    name: ApplicationName,
+    api: ApiDep,
+    caller: CallerDep,
+    namespace: Namespace = DEFAULT,
+    cluster: InCluster = "",
+) -> OrphansReply:
+    known = await _known(api, caller, name, namespace)
+    answers = await api.asker.ask(str(known.application.id), "orphans", select_cluster(known, cluster))
+    return OrphansReply(items=[orphans_of(answer) for answer in answers])
 
 
 @router.get(

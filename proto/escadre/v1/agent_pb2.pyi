@@ -129,7 +129,7 @@ class Assignments(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Assignment, _Mapping]]] = ..., blobs: _Optional[_Iterable[_Union[Blob, _Mapping]]] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences", "approved_ms", "windows")
+    __slots__ = ("application", "uid", "generation", "digest", "project", "namespace", "manifest_set", "revision", "policy", "operation", "deletion", "ignore_differences", "approved_ms", "windows", "orphans")
     APPLICATION_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +144,7 @@ class Assignment(_message.Message):
     IGNORE_DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     APPROVED_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    ORPHANS_FIELD_NUMBER: _ClassVar[int]
     application: str
     uid: str
     generation: int
@@ -158,7 +159,8 @@ class Assignment(_message.Message):
     ignore_differences: _containers.RepeatedCompositeFieldContainer[IgnoreDifference]
     approved_ms: int
     windows: _containers.RepeatedCompositeFieldContainer[SyncWindow]
-    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ..., approved_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[SyncWindow, _Mapping]]] = ...) -> None: ...
+    orphans: OrphanedResources
+    def __init__(self, application: _Optional[str] = ..., uid: _Optional[str] = ..., generation: _Optional[int] = ..., digest: _Optional[bytes] = ..., project: _Optional[str] = ..., namespace: _Optional[str] = ..., manifest_set: _Optional[_Union[ManifestSetRef, _Mapping]] = ..., revision: _Optional[_Union[Revision, _Mapping]] = ..., policy: _Optional[_Union[SyncPolicy, _Mapping]] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., deletion: _Optional[_Union[Deletion, _Mapping]] = ..., ignore_differences: _Optional[_Iterable[_Union[IgnoreDifference, _Mapping]]] = ..., approved_ms: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[SyncWindow, _Mapping]]] = ..., orphans: _Optional[_Union[OrphanedResources, _Mapping]] = ...) -> None: ...
 
 class ManifestSetRef(_message.Message):
     __slots__ = ("digest", "signature", "key_id", "resources")
@@ -283,6 +285,30 @@ class SyncWindow(_message.Message):
     sync_overrun: bool
     description: str
     def __init__(self, kind: _Optional[str] = ..., schedule: _Optional[str] = ..., cron: _Optional[str] = ..., time_zone: _Optional[str] = ..., duration_seconds: _Optional[float] = ..., manual_sync: _Optional[bool] = ..., sync_overrun: _Optional[bool] = ..., description: _Optional[str] = ...) -> None: ...
+
+class OrphanedResources(_message.Message):
+    __slots__ = ("warn", "ignore", "restricted", "permitted", "denied")
+    WARN_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_FIELD_NUMBER: _ClassVar[int]
+    RESTRICTED_FIELD_NUMBER: _ClassVar[int]
+    PERMITTED_FIELD_NUMBER: _ClassVar[int]
+    DENIED_FIELD_NUMBER: _ClassVar[int]
+    warn: bool
+    ignore: _containers.RepeatedCompositeFieldContainer[KindRule]
+    restricted: bool
+    permitted: _containers.RepeatedCompositeFieldContainer[KindRule]
+    denied: _containers.RepeatedCompositeFieldContainer[KindRule]
+    def __init__(self, warn: _Optional[bool] = ..., ignore: _Optional[_Iterable[_Union[KindRule, _Mapping]]] = ..., restricted: _Optional[bool] = ..., permitted: _Optional[_Iterable[_Union[KindRule, _Mapping]]] = ..., denied: _Optional[_Iterable[_Union[KindRule, _Mapping]]] = ...) -> None: ...
+
+class KindRule(_message.Message):
+    __slots__ = ("group", "kind", "name")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    group: str
+    kind: str
+    name: str
+    def __init__(self, group: _Optional[str] = ..., kind: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class ResourceKey(_message.Message):
     __slots__ = ("group", "kind", "namespace", "name")
