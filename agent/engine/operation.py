@@ -62,6 +62,8 @@ class Result:
     """The end of what a hook that failed has written."""
     started_ms: int = 0
     finished_ms: int = 0
+    waited_ms: int = 0
+    """How long it had been waited for when this was written, whatever the clock on the wall did meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class OperationState:
     """How many attempts may follow the first; -1 is unlimited."""
     next_ms: int = 0
     """When the next attempt begins, while it waits for that; else 0."""
+    written_ms: int = 0
+    """When it was written to disk as it is."""
+    deletion_ms: int = 0
+    """Of a deletion: when what it carries out was asked for. Asked for anew, it is another."""
 
     def finish(self, phase: Phase, message: str, now_ms: int) -> OperationState:
         return replace(self, phase=phase, message=message, finished_ms=now_ms)

@@ -123,8 +123,12 @@ def first_look(health: Health | None, *, waits: bool) -> Phase:
     return Phase.SUCCEEDED if health is None or (healthy and not waits) else Phase.RUNNING
 
 
-def overdue(task: Task, result: Result, now_ms: int) -> str:
-    """Say that something was waited for long enough; "" while it was not."""
+def overdue(task: Task, seconds: float, absent: float = 0.0) -> str:
+    """Say that something was waited for long enough; "" while it was not.
+
+    `seconds` is how long an agent has waited for it, `absent` how long none was there to wait, as far as clocks tell:
+    by that alone nothing is late, for somebody may have set them.
+    """
     source = task.pair.target or task.pair.live
     limit = source.traits.time_limit if source is not None else None
     if task.hook:
@@ -133,7 +137,7 @@ def overdue(task: Task, result: Result, now_ms: int) -> str:
         limit, what = GONE_SECONDS if limit is None else limit, "it has not gone away"
     else:
         limit, what = HEALTH_SECONDS if limit is None else limit, "it has not become healthy"
-    if now_ms - result.started_ms < limit * 1000:
+    if seconds + min(absent, limit / 2) < limit:
         return ""
     return f"{what} in {_duration(limit)}, which is the limit ({TIME_LIMIT})"
 

@@ -22,6 +22,7 @@ from agent.kube import errors
 from agent.syncer.automation import Automation
 from agent.syncer.context import Context
 from agent.syncer.gate import Gate, Hold
+from agent.syncer.hooks import end_left
 from agent.syncer.inspection import Inspection
 from agent.syncer.ledger import Ledger
 from agent.syncer.operation import Runner
@@ -135,18 +136,29 @@ class ApplicationLoop:
         self._standing.operation = operation
         self._standing.synced = synced or ("", Revision())
 
-    def _end_interrupted(self) -> None:
+    async def _end_interrupted(self) -> float | None:
         """End an operation that ran when the agent was killed and is not to go on: what is assigned now, or was before
-        the operation could be taken up again, wants something else."""
+        the operation could be taken up again, wants something else. None once it has ended, else when to try again."""
         operation = self._standing.operation
         if operation is None or operation.phase.finished or self._goes_on(operation):
-            return
+            return None
         terminated = self.assignment.operation is not None and self.assignment.operation.terminate
         phase, words = (Phase.FAILED, "terminated on request") if terminated else (Phase.ERROR, INTERRUPTED)
         if operation.next_ms and not terminated:
             phase, words = Phase.FAILED, f"something else is to be done now; {operation.message}"
-        operation = replace(operation, next_ms=0)
-        self._end(operation.finish(phase, words, self._clock.now_ms()))
+        if terminated or self.assignment.deletion is not None:
+            # Nobody waits for its hooks, and nothing else would end them.
+            try:
+                operation = await end_left(self._context.client, self._context.served, operation)
+            except errors.KubeError as error:
+                message = f"{words}; its hooks are ended once the cluster's API takes that: {error}{error.hint}"
+                self._standing.operate(replace(operation, phase=Phase.TERMINATING, message=message))
+                self._tell()
+                return RETRY_SECONDS
+        if self._standing.operation is None or self._standing.operation.id != operation.id:
+            return 0.0
+        self._end(replace(operation, next_ms=0).finish(phase, words, self._clock.now_ms()))
+        return None
 
     def _goes_on(self, operation: OperationState) -> bool:
         """Say whether an operation that ran when the agent was killed is what is to be done now."""
@@ -154,7 +166,10 @@ class ApplicationLoop:
         if request is not None and request.id == operation.id:
             return not request.terminate and assignment.deletion is None
         if operation.kind == "delete":
-            return assignment.deletion is not None
+            # Agents once did not write down which it was.
+            return assignment.deletion is not None and (
+                not operation.deletion_ms or _carries_out(operation, assignment)
+            )
         automated = (operation.kind, operation.initiated_by) == ("sync", "automated")
         same = operation.manifest_set == assignment.manifest_set.digest and assignment.deletion is None
         return automated and same and self._automation.due() is not None
@@ -207,7 +222,9 @@ class ApplicationLoop:
         if self._runner is not None:
             delay = await self._go_on(self._runner)
             return delay if self._runner is None else await self._look_on(delay)
-        self._end_interrupted()
+        again = await self._end_interrupted()
+        if again is not None:
+            return again
         assignment = self.assignment
         if assignment.deletion is not None:
             self._tell_held([])
@@ -375,7 +392,7 @@ class ApplicationLoop:
         if resumed is not None and resumed.manifest_set != order.ref.digest:
             resumed = None
         ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._progress)
-        if order.ends and resumed is None and last is not None and last.kind == order.kind:
+        if order.ends and resumed is None and last is not None and _carries_out(last, assignment):
             # Tried again: a hook that ended well is not run a second time.
             ledger.carry_over(last)
         return ledger
@@ -581,7 +598,7 @@ class ApplicationLoop:
     def _all_run(self, hooks: Targets) -> bool:
         """Say whether every hook of the deletion has ended well."""
         last = self._standing.operation
-        results = last.results if last is not None and last.kind == "delete" else ()
+        results = last.results if last is not None and _carries_out(last, self.assignment) else ()
         ended = {(r.sync_phase, r.key) for r in results if r.hook and r.state is Phase.SUCCEEDED}
         wanted = {(phase, key) for key, hook in hooks.hooks.items() for phase in (hook.traits.hook or ())}
         return {(phase, key) for phase, key in wanted if phase in DELETION_HOOKS} <= ended
@@ -591,8 +608,19 @@ def _is_meant_otherwise(before: Assignment, now: Assignment) -> bool:
     """Say whether a deletion that may be under way is to delete otherwise, or nothing any more."""
     if before.deletion is None or now.deletion is None:
         return False
+    if before.deletion.requested_ms != now.deletion.requested_ms:
+        # In between it was assigned again, if not here: what ran before the end then is to run once more.
+        return True
     same = before.deletion.propagation == now.deletion.propagation
     return not same or deletes_resources(before) != deletes_resources(now)
+
+
+def _carries_out(operation: OperationState, assignment: Assignment) -> bool:
+    """Say whether an operation is, or was, about exactly the deletion that is assigned."""
+    deletion = assignment.deletion
+    if deletion is None or (operation.kind, operation.uid) != ("delete", assignment.uid):
+        return False
+    return operation.deletion_ms == deletion.requested_ms
 
 
 def _commits(assignment: Assignment) -> str:

@@ -6,13 +6,14 @@ killed in between finds the object, and takes it for its own instead of making a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from agent.engine.health import Health
-from agent.engine.operation import Phase, Result
+from agent.engine.operation import OperationState, Phase, Result
 from agent.engine.progress import outcome
 from agent.engine.resource import TRACKING_ANNOTATION, GroupKind, Object, ResourceKey, tracked_by, tracking_id
 from agent.engine.tasks import Task, TaskId
@@ -24,13 +25,17 @@ from agent.syncer.context import Context
 from agent.syncer.ledger import Ledger
 from agent.syncer.orders import Order, count_fixed
 from agent.syncer.patience import Patience
+from agent.syncer.served import Served
 from agent.syncer.targets import Manifests
 
 log = logging.getLogger(__name__)
 
 OPERATION_ANNOTATION: Final = "escadre.io/operation"
 """On the object of a hook: "<operation>/<phase>"."""
+TERMINATED: Final = "terminated on request"
 GONE_SECONDS: Final = 120.0
+SERVED_SECONDS: Final = 2.5
+"""How old what discovery says may be, of a kind that it does not tell of."""
 LONGEST_NAME: Final = 253
 NAME_ROOM: Final = 30
 """Of a generated name, for what is put behind its prefix."""
@@ -157,7 +162,7 @@ class Hooks:
             result = self._ledger.book.get(task.id)
             if result is not None and result.hook and result.state is Phase.RUNNING:
                 await self._discard(kinds.get(task.key), self.key(task), result.uid)
-                self._ledger.end(task, Phase.FAILED, "terminated on request")
+                self._ledger.end(task, Phase.FAILED, TERMINATED)
 
     async def _discard(self, kind: Kind | None, key: ResourceKey, uid: str) -> None:
         if kind is None or not uid:
@@ -219,6 +224,32 @@ class Hooks:
         started = self._ledger.state.started_ms // 1000
         _, _, number = task.key.name.partition("#")
         return f"{prefix}{revision}-{task.phase.lower()}-{started}{'-' + number if number else ''}"
+
+
+async def end_left(client: KubeClient, served: Served, operation: OperationState) -> OperationState:
+    """Delete the hooks that still run of an operation that an earlier agent had in hand, and return it with that noted.
+    Raises KubeError."""
+    results = []
+    for result in operation.results:
+        if result.hook and result.state is Phase.RUNNING:
+            await _end_left(client, served, operation, result)
+            result = replace(result, state=Phase.FAILED, message=TERMINATED)
+        results.append(result)
+    return replace(operation, results=tuple(results))
+
+
+async def _end_left(client: KubeClient, served: Served, operation: OperationState, result: Result) -> None:
+    key = result.key._replace(name=result.name) if result.name else result.key
+    kind = (await served.known()).find(key.group, result.version, key.kind)
+    if kind is None:
+        kind = (await served.fresh(SERVED_SECONDS)).find(key.group, result.version, key.kind)
+    found = await client.get(kind, key.namespace, key.name) if kind is not None else None
+    # One that was about to be made has left no uid: it is known by what it carries.
+    if kind is None or found is None or _mark_of(found) != f"{operation.id}/{result.sync_phase}":
+        return
+    with contextlib.suppress(errors.Conflict):
+        # Another one has its name by now.
+        await client.delete(kind, key.namespace, key.name, DeleteOptions("background", uid=found["metadata"]["uid"]))
 
 
 def _with_offer(error: errors.Rejected) -> errors.Rejected:

@@ -17,6 +17,11 @@ from agent.syncer.clock import Clock
 from agent.syncer.orders import Order
 
 MESSAGE_LIMIT = 2000
+KEPT_SECONDS = 300.0
+"""How often it is written down how long something has been waited for."""
+ABSENT_SECONDS = 300.0
+"""Of the time between two agents so much counts as waited at most: less than any limit there is by default, so that
+clocks which were set meanwhile end no wait, and waits that agents come and go in end nevertheless."""
 
 
 class StepFailed(Exception):
@@ -53,6 +58,15 @@ class Ledger:
         begun = {id: r for id, r in earlier.items() if r.hook and (r.uid or r.state is not Phase.RUNNING)}
         self._results = dict(begun)
         self._earlier = {id: result for id, result in earlier.items() if not result.hook}
+        now = clock.monotonic()
+        away = _away(resumed, clock.now_ms()) if resumed is not None else 0.0
+        self._absent = min(max(away, 0.0), ABSENT_SECONDS)
+        """Seconds for which there was no agent to wait, for what was waited for before."""
+        self._waits = {id: now - r.waited_ms / 1000 for id, r in earlier.items() if r.state is Phase.RUNNING}
+        """When the wait for each has begun, on the monotonic clock, less the time for which there was no agent."""
+        self._resumed = frozenset(self._waits)
+        self._kept: float | None = None
+        """When it was written down last how long that is."""
         self._retryable: dict[TaskId, bool] = {}
         """Of the resources that failed: whether that may pass by itself."""
         self._hints: dict[TaskId, str] = {}
@@ -80,6 +94,7 @@ class Ledger:
             approved_ms=resumed.approved_ms if resumed is not None else assignment.approved_ms,
             failure=resumed.failure if resumed is not None else "",
             retry_limit=order.retry.limit if order.retry is not None else 0,
+            deletion_ms=assignment.deletion.requested_ms if order.ends and assignment.deletion is not None else 0,
         )
 
     def carry_over(self, earlier: OperationState) -> None:
@@ -97,6 +112,7 @@ class Ledger:
         source = task.pair.target or task.pair.live
         assert source is not None
         now = self._clock.now_ms()
+        self._waits.setdefault(task.id, self._clock.monotonic())
         before = self._results.get(task.id)
         self._results[task.id] = Result(
             key=task.key,
@@ -134,9 +150,29 @@ class Ledger:
         """Note what a hook has written."""
         self._results[task.id] = replace(self._results[task.id], output=output)
 
+    def hooks_ended(self, results: Iterable[Result]) -> None:
+        """Take over how hooks stand that an earlier agent had begun."""
+        self._results.update({TaskId(r.sync_phase, r.key): r for r in results if r.hook})
+
     def take_back(self, task: Task) -> None:
         """Take a task for one that was not begun."""
         self._results.pop(task.id, None)
+        self._waits.pop(task.id, None)
+        self._resumed -= {task.id}
+
+    def waited(self, task: Task) -> float:
+        """Return for how many seconds agents have waited for what was begun."""
+        now = self._clock.monotonic()
+        return now - self._waits.setdefault(task.id, now)
+
+    def absent(self, task: Task) -> float:
+        """Return for how many seconds more there was none to wait."""
+        return self._absent if task.id in self._resumed else 0.0
+
+    def keep_time(self) -> None:
+        """Write down now and then how long everything has been waited for: the next agent goes on from there."""
+        if self._kept is None or self._clock.monotonic() - self._kept >= KEPT_SECONDS:
+            self._save()
 
     def leave(self, pair: Pair, message: str) -> None:
         """Note what is not to be pruned, and why."""
@@ -205,8 +241,20 @@ class Ledger:
     def write(self) -> None:
         """Put on disk how it stands, with what was changed so far."""
         self.touched = True
-        changed = {id: r for id, r in self._results.items() if r.message != UNCHANGED}
-        self._storage.save_operation(replace(self.state, results=_in_order({**self._earlier, **changed})))
+        self._save()
+
+    def _save(self) -> None:
+        now = self._kept = self._clock.monotonic()
+        changed = {id: self._timed(id, r, now) for id, r in self._results.items() if r.message != UNCHANGED}
+        results = _in_order({**self._earlier, **changed})
+        self._storage.save_operation(replace(self.state, results=results, written_ms=self._clock.now_ms()))
+
+    def _timed(self, id: TaskId, result: Result, now: float) -> Result:
+        if result.state is not Phase.RUNNING or id not in self._waits:
+            return result
+        # From here on the time between two agents is as good as waited.
+        absent = self._absent if id in self._resumed else 0.0
+        return replace(result, waited_ms=int((now - self._waits[id] + absent) * 1000))
 
     def waiting(self, message: str) -> None:
         """Tell what the operation waits for."""
@@ -256,6 +304,12 @@ class Ledger:
         """Tell how it stands: all that is under way or has failed, and every hook."""
         news = {i: r for i, r in self._results.items() if r.hook or r.state is not Phase.SUCCEEDED}
         self._on_progress(replace(self.state, results=_in_order(news)))
+
+
+def _away(resumed: OperationState, now_ms: int) -> float:
+    """Return for how many seconds, by the clock, no agent had an operation in hand."""
+    written = resumed.written_ms or max((r.started_ms for r in resumed.results), default=now_ms)
+    return (now_ms - written) / 1000
 
 
 def _in_order(results: Mapping[TaskId, Result]) -> tuple[Result, ...]:

@@ -25,7 +25,7 @@ async def ensure_namespace(client: KubeClient, patience: Patience, assignment: A
     application holds itself is applied with the rest.
     """
     name = assignment.namespace
-    if not name or ResourceKey("", "Namespace", "", name) in targets.resources:
+    if _is_for_others(assignment, targets):
         return
     policy = assignment.policy
     manages = policy.namespace_labels is not None or policy.namespace_annotations is not None
@@ -46,3 +46,22 @@ async def ensure_namespace(client: KubeClient, patience: Patience, assignment: A
     except errors.KubeError as error:
         retryable = isinstance(error, errors.Retryable)
         raise StepFailed(f"namespace {name} could not be created: {error}", retryable=retryable) from error
+
+
+async def coming_namespace(client: KubeClient, patience: Patience, assignment: Assignment, targets: Targets) -> str:
+    """Return the namespace that `ensure_namespace` would make; "" where it would make none. Raises StepFailed,
+    Terminated."""
+    name = assignment.namespace
+    if _is_for_others(assignment, targets):
+        return ""
+    try:
+        kind = (await client.discover()).find("", "v1", "Namespace")
+        found = await patience.request(lambda: client.get(kind, "", name)) if kind is not None else None
+    except errors.KubeError as error:
+        raise StepFailed(f"namespace {name}: {error}", retryable=isinstance(error, errors.Retryable)) from error
+    return name if found is None else ""
+
+
+def _is_for_others(assignment: Assignment, targets: Targets) -> bool:
+    """Say whether there is no namespace, or one that the application holds itself."""
+    return not assignment.namespace or ResourceKey("", "Namespace", "", assignment.namespace) in targets.resources

@@ -8,6 +8,7 @@ and hooks are remembered. A step that fails is the last one of its wave: what co
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,16 +26,18 @@ from agent.kube.client import DeleteOptions, Discovery, Kind
 from agent.syncer.applying import Applier
 from agent.syncer.context import Context
 from agent.syncer.gate import Gate, Hold
-from agent.syncer.hooks import Hooks
+from agent.syncer.hooks import Hooks, end_left
 from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.live import live_of
-from agent.syncer.namespaces import ensure_namespace
+from agent.syncer.namespaces import coming_namespace, ensure_namespace
 from agent.syncer.orders import Order
 from agent.syncer.output import output_of
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
 from agent.syncer.stuck import why_stuck
 from agent.syncer.targets import Manifests, Targets
+
+log = logging.getLogger(__name__)
 
 TOGETHER = 64
 """Resources worked on at once; the client bounds how many requests are under way."""
@@ -91,6 +94,8 @@ class Runner:
         """Why it has failed, and whether that may pass by itself."""
         self._approved_ms = assignment.approved_ms
         self._superseded = ""
+        self._coming = ""
+        """In a dry run: the namespace that would be made first."""
         self._away = ""
         """What a server that is away says, of the wave that was just to be carried out."""
         self.terminated = False
@@ -128,6 +133,8 @@ class Runner:
             self.terminated = True
             if self._plan is not None:
                 await self._stop_hooks(self._plan)
+            else:
+                await self._stop_left()
             before = f"; before that it had failed: {self._failed[0]}" if self._failed is not None else ""
             self.ledger.finish(Phase.FAILED, f"terminated on request{before}")
         except StepFailed as failure:
@@ -226,11 +233,12 @@ class Runner:
         # Not written: nothing is changed yet, and an operation that is killed now begins anew.
         self.ledger.step("checking", total=plan.total, write=False)
         self._manifests.read_ahead(task.pair for task in plan.tasks)
-        if options.create_namespace and not order.ends and not order.dry_run:
-            await ensure_namespace(self._client, self._patience, self._assignment, self.targets)
+        if options.create_namespace and not order.ends:
+            await self._have_namespace()
         if not order.checked:
             tasks = [t for t in self._yet_to_do(plan) if t.pair.action is Action.APPLY]
-            await self._preflight.begin(self.targets, lambda key: key in self._live.records, waits=plan.multi_step)
+            there = self._live.records.keys().__contains__
+            await self._preflight.begin(self.targets, there, waits=plan.multi_step, coming=self._coming)
             await self._each(tasks, self._preflight.check)
             self.ledger.stop_if_failed(tasks, "" if self.ledger.touched else "nothing was changed: ")
         for wave in plan.waves if plan.multi_step else ():
@@ -241,6 +249,14 @@ class Runner:
         self._waves = plan.on_failure if self._failed is not None else plan.waves
         self._plan = plan
         return plan
+
+    async def _have_namespace(self) -> None:
+        """Have the destination's namespace there or, in a dry run, note that it would be made. Raises StepFailed."""
+        given = self._client, self._patience, self._assignment, self.targets
+        if self.order.dry_run:
+            self._coming = await coming_namespace(*given)
+        else:
+            await ensure_namespace(*given)
 
     def _yet_to_do(self, plan: Plan) -> list[Task]:
         """Return what may still be done: of an operation that is resumed no hook that was begun and, where it had
@@ -321,7 +337,8 @@ class Runner:
             elif task.pair.action is Action.PRUNE:
                 wait = ", once somebody has confirmed it" if task.pair.confirm else ""
                 self.ledger.record(task, ResultStatus.PRUNED, f"would be pruned{wait}")
-        self.ledger.finish(Phase.SUCCEEDED, "dry run: nothing was changed")
+        namespace = f"; the namespace {self._coming} would be created" if self._coming else ""
+        self.ledger.finish(Phase.SUCCEEDED, f"dry run: nothing was changed{namespace}")
 
     # --- applying
 
@@ -442,7 +459,6 @@ class Runner:
 
     async def _observe(self, tasks: Iterable[Task]) -> None:
         """See how what is waited for stands. Raises StorageError."""
-        now = self._clock.now_ms()
         ended = False
         for task in tasks:
             result = self.ledger.book[task.id]
@@ -451,9 +467,10 @@ class Runner:
             except errors.KubeError as error:
                 self.ledger.waiting(f"the cluster's API does not answer: {error}")
                 continue
-            late = overdue(task, result, now) if state is Phase.RUNNING else ""
+            waited = self.ledger.waited(task)
+            late = overdue(task, waited, self.ledger.absent(task)) if state is Phase.RUNNING else ""
             if not late and state is Phase.RUNNING and task.hook:
-                late = await why_stuck(self._client, self._hooks.key(task), self._found.get(task.key), result, now)
+                late = await why_stuck(self._client, self._hooks.key(task), self._found.get(task.key), waited)
             if late:
                 state, message = Phase.FAILED, f"{late}{': ' if message else ''}{message}"
             self.ledger.end(task, state, message or result.message)
@@ -464,6 +481,8 @@ class Runner:
         if ended:
             # Its object, which tells how it ended, may go at any time: by its own rules, or as its policies say.
             self.ledger.write()
+        else:
+            self.ledger.keep_time()
 
     async def _look(self, task: Task, result: Result) -> tuple[Phase, str]:
         if task.hook:
@@ -515,6 +534,18 @@ class Runner:
         """End the hooks that run, with patience of their own: who terminates the operation wants this done."""
         self._hooks.with_patience(Patience(self._clock))
         await self._hooks.stop(self._found, (*plan.tasks, *_tasks_of(plan.on_failure)))
+
+    async def _stop_left(self) -> None:
+        """End the hooks that an earlier agent had begun, of an operation that this one has not planned yet."""
+        left = self._storage.operation(self.order.id)
+        if left is None or left.phase.finished:
+            return
+        try:
+            ended = await Patience(self._clock).request(lambda: end_left(self._client, self._served, left))
+        except errors.KubeError as error:
+            log.warning("application %s: hooks could not be ended: %s", self._assignment.application, error)
+            return
+        self.ledger.hooks_ended(ended.results)
 
     # --- helpers
 

@@ -56,16 +56,18 @@ class Preflight:
         self._coming_namespaces: frozenset[str] = frozenset()
         self._coming_kinds: frozenset[GroupKind] = frozenset()
 
-    async def begin(self, targets: Targets, live: Callable[[ResourceKey], bool], *, waits: bool) -> None:
+    async def begin(
+        self, targets: Targets, live: Callable[[ResourceKey], bool], *, waits: bool, coming: str = ""
+    ) -> None:
         """Find out what the operation will bring. `live` says whether an object is known to be there, `waits` whether
-        the operation waits for health."""
+        the operation waits for health; `coming` is a namespace that would be made first."""
         self._targets, self._waits = targets, waits
         everything = {**targets.hooks, **targets.resources}
         defined = (target.traits.defines for target in everything.values())
         self._coming_kinds = frozenset(kind for kind in defined if kind is not None)
         brought = [k for k in everything if _group_kind(k) == NAMESPACE and not live(k)]
-        coming = [k.name for k in brought if await self._absent(targets.kinds[k], k)]
-        self._coming_namespaces = frozenset(coming)
+        absent = [k.name for k in brought if await self._absent(targets.kinds[k], k)]
+        self._coming_namespaces = frozenset([*absent, *filter(None, [coming])])
 
     async def _absent(self, kind: Kind, key: ResourceKey) -> bool:
         return await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name)) is None
@@ -79,8 +81,10 @@ class Preflight:
             skipped = self._order.options.skips_dry_run(target.traits)
             if _group_kind(task.key) not in self._coming_kinds and not skipped:
                 raise _unserved(task)
+            self._note(task, "would be created, once the cluster serves its kind")
             return
         if task.pair.live is None and task.key.namespace in self._coming_namespaces:
+            self._note(task, f"would be created, once the namespace {task.key.namespace} is")
             return
         if task.hook:
             await self._hooks.rehearse(kind, task)

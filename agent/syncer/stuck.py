@@ -6,7 +6,6 @@ import contextlib
 from typing import Final
 
 from agent.engine.health import assess
-from agent.engine.operation import Result
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.kube import errors
 from agent.kube.client import Kind, KubeClient
@@ -18,9 +17,9 @@ _JOB: Final = GroupKind("batch", "Job")
 _POD: Final = GroupKind("", "Pod")
 
 
-async def why_stuck(client: KubeClient, key: ResourceKey, kind: Kind | None, result: Result, now_ms: int) -> str:
-    """Say why a hook that runs is not going to end; "" while it may."""
-    if kind is None or now_ms - result.started_ms < START_SECONDS * 1000 or kind.group_kind not in (_JOB, _POD):
+async def why_stuck(client: KubeClient, key: ResourceKey, kind: Kind | None, seconds: float) -> str:
+    """Say why a hook that has run for so many seconds is not going to end; "" while it may."""
+    if kind is None or seconds < START_SECONDS or kind.group_kind not in (_JOB, _POD):
         return ""
     with contextlib.suppress(errors.KubeError):
         found = await client.get(kind, key.namespace, key.name)

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from agent.engine.resource import ResourceKey
+from tests.cli.conftest import Outcome
 from tests.cli.test_diffs_with_hub import deployed
-from tests.cli.test_with_hub import Outcome, Shell, eventually, fleet, repository, shell, write
+from tests.cli.test_with_hub import Shell, eventually, fleet, repository, shell, write
 from tests.fleet.kit import Fleet, Repository
 from tests.syncer.harness import config_map
 

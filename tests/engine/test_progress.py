@@ -325,7 +325,14 @@ PRUNE = only(plan_of(there=[live("Secret/n/a")]).waves)
     ],
 )
 def test_time_limits(task: Task, seconds: int, words: list[str]) -> None:
-    begun = replace(result(task, RUNNING), started_ms=1000)
-    said = overdue(task, begun, 1000 + seconds * 1000)
+    said = overdue(task, seconds)
     assert [word for word in (*words, "escadre.io/time-limit") if word not in said] == []
-    assert seconds == 0 or overdue(task, begun, 999 + seconds * 1000) == ""
+    assert seconds == 0 or overdue(task, seconds - 0.001) == ""
+
+
+def test_what_nobody_was_there_to_wait_for_makes_nothing_late_alone() -> None:
+    limited = timed(HOOK, 90)
+    assert overdue(limited, 44, absent=10_000) == ""
+    assert overdue(limited, 45, absent=10_000) != ""
+    assert overdue(limited, 60, absent=29) == ""
+    assert overdue(limited, 60, absent=30) != ""

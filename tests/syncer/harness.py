@@ -200,15 +200,16 @@ class Hub:
         id = options.pop("id", None) or f"op-{next(self._operations)}"
         kind = options.pop("kind", "sync")
         policy = options.pop("policy", MANUAL)
-        assigned = {name: options.pop(name) for name in ("deletion", "windows") if name in options}
+        assigned = {name: options.pop(name) for name in ("deletion", "namespace", "windows") if name in options}
         request = OperationRequest(id, kind, ref, Revision(), "somebody", 1, **options)
         self.assign(objects, policy=policy, operation=request, **assigned)
         return id
 
-    def delete(self, assignment: Assignment, *, cascade: bool = True, propagation: str = "background") -> None:
-        deleted = replace(
-            assignment, generation=next(self._generations), deletion=Deletion(cascade, propagation), digest="0" * 64
-        )
+    def delete(
+        self, assignment: Assignment, *, cascade: bool = True, propagation: str = "background", requested_ms: int = 0
+    ) -> None:
+        deletion = Deletion(cascade, propagation, requested_ms)
+        deleted = replace(assignment, generation=next(self._generations), deletion=deletion, digest="0" * 64)
         self.syncer.accept([deleted], {})
 
     # --- what it waits for

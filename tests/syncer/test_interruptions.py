@@ -3,15 +3,18 @@ was done stays told, and nothing hangs."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agent.engine.assignment import Deletion
 from agent.engine.operation import OperationState
 from agent.engine.resource import Object
+from agent.kube.errors import Unreachable
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Cluster, People, until
+from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
 from tests.syncer.test_hooks import (
     BROKEN,
@@ -220,3 +223,68 @@ async def test_terminated_in_the_hook_before_a_deletion(
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     await until_gone(hub, clock)
     assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+# --- while there is no agent
+
+
+@pytest.fixture(params=["before", "while"])
+async def arrives(request: pytest.FixtureRequest) -> str:
+    """When the word comes: before the operation is taken up again, or while that is under way."""
+    return str(request.param)
+
+
+@pytest.mark.parametrize("ending", ["terminate", "delete"])
+async def test_what_ends_while_there_is_no_agent_leaves_no_hook_running(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, arrives: str, ending: str
+) -> None:
+    objects = [config_map("a"), hook(slow("gate"), "PreSync", "HookFailed")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    await hub.stop()
+    hub.statuses.clear()
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def gate(call: Call) -> None:
+        held.set()
+        await go_on.wait()
+
+    hub.open()
+    if arrives == "while":
+        cluster.client.gate = gate
+    await hub.start()
+    if arrives == "while":
+        await held.wait()
+    if ending == "terminate":
+        hub.operate(objects, id=id, terminate=True)
+    else:
+        hub.operate(objects, id=id, deletion=Deletion(cascade=False, propagation="background"))
+    go_on.set()
+    await hub.until(lambda: any(state.id == id for state in hub.finished), "the end of the operation")
+    state = next(state for state in hub.finished if state.id == id)
+    assert state.phase in ("Failed", "Error")
+    assert [(r.state, r.message) for r in state.results if r.hook] == [("Failed", "terminated on request")]
+    await people.gone(key_of_widget(hub, "gate"))
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_hooks_that_cannot_be_ended_now_are_ended_later(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    await hub.stop()
+    hub.statuses.clear()
+    cluster.client.trouble = lambda call: Unreachable("the API server is away") if call.verb == "delete" else None
+    hub.open()
+    await hub.start()
+    hub.operate(objects, id=id, terminate=True)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Terminating")
+    assert status.operation is not None
+    assert "its hooks are ended once the cluster's API takes that: the API server is away" in status.operation.message
+    cluster.client.trouble = None
+    await hub.idle()
+    clock.advance(5)
+    assert (await hub.operation(id)).message == "terminated on request"
+    await people.gone(key_of_widget(hub, "gate"))

@@ -10,14 +10,15 @@ import pytest
 
 from agent.engine.assignment import Retry
 from agent.engine.operation import OperationState
-from agent.engine.resource import Object
+from agent.engine.resource import Object, ResourceKey
 from agent.engine.status import ApplicationStatus
 from agent.kube.errors import Forbidden, Unreachable
 from agent.syncer import patience
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, bad_deployment, config_map, deployment, manifest_set
-from tests.syncer.objects import namespace
+from tests.syncer.objects import crd, namespace, widget
+from tests.syncer.test_hooks import hook
 
 RETRY = Retry(limit=2, duration_seconds=10, factor=3, max_seconds=60)
 RETRIED = replace(AUTOMATED, retry=RETRY)
@@ -95,6 +96,48 @@ async def test_a_dry_run_changes_nothing_and_says_what_it_would_do(hub: Hub, clu
         ("gone", "would be pruned"),
         ("new", "would be created"),
     ]
+    assert cluster.client.writes == []
+
+
+async def test_a_dry_run_into_a_namespace_that_would_be_made(hub: Hub, cluster: Cluster, people: People) -> None:
+    policy = replace(MANUAL, sync_options=("CreateNamespace=true",))
+    name = f"{hub.namespace}-new"
+    objects = [config_map("a"), deployment("web"), hook(config_map("before"), "PreSync")]
+    id = hub.operate(objects, policy=policy, namespace=name, dry_run=True)
+    state = await hub.operation(id)
+    assert (state.phase, state.message) == (
+        "Succeeded",
+        f"dry run: nothing was changed; the namespace {name} would be created",
+    )
+    assert [(r.key.name, r.message) for r in state.results] == [
+        ("a", f"would be created, once the namespace {name} is"),
+        ("before", "would be run as PreSync hook"),
+        ("web", f"would be created, once the namespace {name} is"),
+    ]
+    assert cluster.client.writes == []
+    assert await people.get(ResourceKey("", "Namespace", "", name)) is None
+    # One that is there is asked about as any other.
+    state = await hub.operation(hub.operate([config_map("a")], policy=policy, dry_run=True))
+    assert (state.message, state.results[0].message) == ("dry run: nothing was changed", "would be created")
+
+
+async def test_a_dry_run_of_what_comes_with_its_namespace_or_definition(hub: Hub, cluster: Cluster) -> None:
+    name = f"{hub.namespace}-new"
+    objects = [
+        namespace(name),
+        config_map("a", namespace=name),
+        crd(hub.namespace),
+        widget(hub.namespace, "w"),
+    ]
+    state = await hub.operation(hub.operate(objects, dry_run=True))
+    assert state.phase == "Succeeded"
+    told = {r.key.kind: r.message for r in state.results}
+    assert told == {
+        "Namespace": "would be created",
+        "ConfigMap": f"would be created, once the namespace {name} is",
+        "CustomResourceDefinition": "would be created",
+        "Widget": "would be created, once the cluster serves its kind",
+    }
     assert cluster.client.writes == []
 
 
