@@ -46,6 +46,9 @@ class Discovery:
     """By (group, version, kind)."""
     preferred: Mapping[GroupKind, Kind]
     """The version the server prefers, by group and kind."""
+    stale: frozenset[str] = frozenset()
+    """Groups of which the server cannot tell everything: what serves them does not answer. What was known of them
+    before is among the kinds."""
 
     def find(self, group: str, version: str, kind: str) -> Kind | None:
         """Return the kind in exactly this version, or None."""

@@ -6,7 +6,7 @@ Nothing here waits for a list of the cluster: it says what it waits for, and the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from agent.engine.assignment import Assignment, ManifestSetRef
@@ -17,6 +17,7 @@ from agent.kube.client import Discovery, Kind
 from agent.syncer.context import Context
 from agent.syncer.standing import Standing
 from agent.syncer.targets import Targets, load_targets
+from agent.syncer.untold import not_told_yet
 
 RETRY_SECONDS = 5.0
 LISTING_SECONDS = 0.5
@@ -41,6 +42,8 @@ class Preparation:
         self.kinds: frozenset[GroupKind] = frozenset()
         """Those it has to do with."""
         self._doubting = False
+        self._untold = False
+        """Whether there is a condition that says which kinds the cluster does not tell of."""
 
     def look_again(self) -> None:
         """Something may have brought kinds that were missing."""
@@ -102,17 +105,42 @@ class Preparation:
     # --- what is there
 
     async def applied_listed(self) -> float | None:
-        """Have all kinds listed that this application has applied, to delete what is there. Raises KubeError."""
-        kinds = self._applied_kinds(await self._context.served.known())
-        return await self.listed(kinds, "DeletionError")
+        """Have all kinds listed that this application has applied, to delete what is there. None once they are, else
+        when to look again. Raises KubeError."""
+        served, applied = self._context.served, self._applied()
+        discovery = await served.known()
+        if not applied <= discovery.preferred.keys():
+            discovery = await served.fresh(RETRY_SECONDS / 2)
+            missing = sorted(applied - discovery.preferred.keys())
+            untold = await not_told_yet(self._context.client, discovery, missing)
+            if untold:
+                self._tell_untold(untold)
+                return RETRY_SECONDS
+        if self._untold:
+            self._untold = False
+            self._standing.clear("DeletionError")
+        return await self.listed(self._applied_kinds(discovery), "DeletionError")
+
+    def _tell_untold(self, untold: Mapping[GroupKind, str]) -> None:
+        self._untold = True
+        words = "; ".join(f"{kind} ({group or 'core'}): {why}" for (group, kind), why in islice(untold.items(), NAMED))
+        self._standing.condition(
+            "DeletionError",
+            "the end of the application waits, for there may be objects of kinds that the cluster does not tell of: "
+            + words,
+        )
 
     def _applied_kinds(self, discovery: Discovery) -> list[Kind]:
-        """Return the kinds this application has applied, which may hold something to prune."""
+        """Return the kinds this application has applied, which may hold something to prune, as far as they are told."""
+        applied = sorted(self._applied())
+        return [kind for group_kind in applied if (kind := discovery.preferred.get(group_kind)) is not None]
+
+    def _applied(self) -> frozenset[GroupKind]:
         assignment = self._standing.assignment
         applied = self._context.storage.kinds_of(assignment.application)
         if not applied and assignment.deletion is not None:
             applied = self._assigned_kinds(assignment)
-        return [kind for group_kind in sorted(applied) if (kind := discovery.preferred.get(group_kind)) is not None]
+        return applied
 
     def _assigned_kinds(self, assignment: Assignment) -> frozenset[GroupKind]:
         """Return the kinds of the manifest set: an agent that has lost its disk knows no others."""

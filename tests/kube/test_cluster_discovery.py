@@ -76,6 +76,7 @@ def test_a_stale_group_keeps_what_was_known_of_it_and_breaks_nothing() -> None:
     found = build("", now, before)
     assert found.find("metrics.k8s.io", "v1beta1", "PodMetrics") == METRICS
     assert found.find("apps", "v1", "Deployment") == DEPLOYMENT
+    assert found.stale == frozenset({"metrics.k8s.io"}) and not before.stale
     assert build("", now, None).kinds.keys() == {("apps", "v1", "Deployment")}
 
 

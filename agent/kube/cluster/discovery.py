@@ -123,7 +123,7 @@ def build(version: str, served: Served, before: Discovery | None) -> Discovery:
         kind = Kind(kind.group, kind.version, kind.kind, kind.plural, kind.namespaced, shared)
         kinds.setdefault((kind.group, kind.version, kind.kind), kind)
         preferred.setdefault(kind.group_kind, kind)
-    return Discovery(version, kinds, preferred)
+    return Discovery(version, kinds, preferred, frozenset(group for group, _ in served.stale))
 
 
 def _with_known(served: Served, before: Discovery | None) -> Iterable[Kind]:

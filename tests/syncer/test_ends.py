@@ -1,14 +1,20 @@
-"""A cluster that is deselected, selected again and deselected once more: each end of an application is its own."""
+"""The end of an application on a cluster: each is its own, and none overlooks what the cluster does not tell of yet."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from agent.engine.resource import GroupKind, ResourceKey
+from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import MANUAL, Hub, config_map
+from tests.syncer.objects import group_of, widget
 from tests.syncer.test_hooks import WELL, hook, job, key_of_widget, made, until_gone, until_waits, waits
 from tests.syncer.test_hooks import slow as slow
+from tests.syncer.test_sync import LateDiscovery
 
 
 def held(name: str) -> dict[str, Any]:
@@ -67,3 +73,62 @@ async def test_a_hook_that_ended_well_is_not_run_again_by_the_same_end(
     await people.edit(hub.key("ConfigMap", "a"), {"metadata": {"finalizers": None}})
     await until_gone(hub, clock)
     assert made(cluster).count("Job/before") == 1
+
+
+# --- what discovery does not tell of
+
+
+def condition(status: ApplicationStatus) -> str:
+    return next((c.message for c in status.conditions if c.type == "DeletionError"), "")
+
+
+async def restarted_without(
+    hub: Hub, cluster: Cluster, kind: GroupKind, monkeypatch: pytest.MonkeyPatch
+) -> LateDiscovery:
+    """Start the agent anew at an API server that has not come to tell of a kind."""
+    await hub.stop()
+    hub.statuses.clear()
+    late = LateDiscovery(cluster.client, kind, 10**6)
+    monkeypatch.setattr(cluster.client, "discover", late.discover)
+    hub.open()
+    await hub.start()
+    return late
+
+
+async def test_kinds_that_are_not_told_of_yet_are_not_overlooked(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = hub.assign([config_map("a"), widget(hub.namespace, "w")])
+    await hub.synced()
+    kind = GroupKind(group_of(hub.namespace), "Widget")
+    late = await restarted_without(hub, cluster, kind, monkeypatch)
+    hub.delete(assignment)
+    status = await hub.wait(lambda s: "does not tell of" in condition(s))
+    assert f"Widget ({kind.group}): its definition widgets.{kind.group} is there" in condition(status)
+    assert not status.deleted and await people.get(hub.key("ConfigMap", "a")) is not None
+    await hub.idle()
+    late.held_back = 0
+    clock.advance(5)
+    status = await hub.wait(lambda s: s.deleted)
+    await people.gone(key_of_widget(hub, "w"))
+
+
+async def test_kinds_that_are_gone_hold_nothing_up(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = hub.assign([config_map("a"), widget(hub.namespace, "w")])
+    await hub.synced()
+    group = group_of(hub.namespace)
+    definition = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"widgets.{group}")
+    await hub.stop()
+    await people.remove(definition)
+    await people.gone(definition)
+    hub.statuses.clear()
+    # Whose answer is an old one knows it no more, either.
+    late = LateDiscovery(cluster.client, GroupKind(group, "Widget"), 10**6)
+    monkeypatch.setattr(cluster.client, "discover", late.discover)
+    hub.open()
+    await hub.start()
+    hub.delete(assignment)
+    await hub.wait(lambda s: s.deleted)
+    assert await people.get(hub.key("ConfigMap", "a")) is None
