@@ -16,11 +16,10 @@ class TurnedClock:
     def __init__(self) -> None:
         self._began, self._start = time.time(), time.monotonic()
         self._ahead = 0.0
-        self._set = 0.0
         self._alarms: set[Alarm] = set()
 
     def now_ms(self) -> int:
-        return int((self._began + self.monotonic() + self._set) * 1000)
+        return int((self._began + self.monotonic()) * 1000)
 
     def monotonic(self) -> float:
         return (time.monotonic() - self._start) * PACE + self._ahead
@@ -37,10 +36,6 @@ class TurnedClock:
         self._ahead += seconds
         for alarm in list(self._alarms):
             alarm.set()
-
-    def set_by(self, seconds: float) -> None:
-        """Set the clock on the wall, as somebody does: no time passes by that."""
-        self._set += seconds
 
 
 class Alarm:
