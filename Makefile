@@ -19,7 +19,7 @@ demo: setup
 test: setup
 	@$(PY) -m tests.lint
 	@$(PY) -m tests.setup
-	$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Format, rules, types, import rules, generated code, unit tests: under a minute.
 check: setup

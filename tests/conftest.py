@@ -54,9 +54,18 @@ SLOW = (
 )
 """Files and folders, from the root: `make check` leaves their tests to `make test`. One test is marked in its place."""
 
+LONGEST = (
+    "tests/faults/test_kill.py",
+    "tests/faults/test_kill_hooks.py",
+    "tests/benchmarks/test_benchmarks.py",
+    "tests/hub/test_serve.py",
+    "tests/syncer/test_hooks.py",
+)
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     slow = {config.rootpath / name for name in SLOW}
+    longest = {config.rootpath / name for name in LONGEST}
 
     @cache
     def is_slow(path: Path) -> bool:
@@ -65,3 +74,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
+    # The longest first: whoever runs the last file runs it alone.
+    items.sort(key=lambda item: (item.path not in longest, not is_slow(item.path)))
