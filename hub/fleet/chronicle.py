@@ -18,8 +18,9 @@ from hub.fleet.incidents import Incidents
 from hub.pki.limits import Allowance
 from hub.store.contract import Store
 
-PER_HOUR = 2_000
-"""Events about one cluster: a thousand applications may be synced there in an hour. Its agent makes up the rest."""
+PER_HOUR = 10_000
+"""Events about one cluster: two for each sync of a thousand applications, five times an hour. An agent that has more
+to tell makes it up."""
 _REMEMBERED = 5_000
 
 Pair = tuple[str, str]
@@ -34,6 +35,7 @@ class Chronicle:
         self._incidents = incidents
         self._clock = clock
         self._allowance = Allowance(PER_HOUR, timedelta(hours=1))
+        self._notices = Allowance(1, timedelta(hours=1))
         self._newest: OrderedDict[Pair, OperationState] = OrderedDict()
 
     async def news(
@@ -88,6 +90,8 @@ class Chronicle:
             if self._allowance.take(cluster, now):
                 yield event
                 continue
+            if not self._notices.take(cluster, now):
+                return
             message = (
                 f"more than {PER_HOUR} events of operations on the cluster within an hour: the others are not told"
             )
