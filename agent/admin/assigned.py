@@ -112,19 +112,30 @@ def _key(place: str, obj: Object, scopes: Scopes, namespace: str) -> ResourceKey
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         raise Misuse(f"{place}: the object is a {kind} without metadata: give it metadata.name")
-    annotations = metadata.get("annotations") or {}
-    if not isinstance(annotations, dict):
-        raise Misuse(f"{place}: the object is a {kind} whose metadata.annotations is no mapping")
-    may_be_generated = HOOK in annotations or HELM_HOOK in annotations
-    name = metadata.get("name") or (may_be_generated and metadata.get("generateName"))
-    if not isinstance(name, str):
-        other = " (metadata.generateName is for hooks alone)" if metadata.get("generateName") else ""
-        raise Misuse(f"{place}: the object is a {kind} without metadata.name: give it one{other}")
+    name = _name(f"{place}: the object is a {kind}", metadata)
     own = metadata.get("namespace") or ""
     if not isinstance(own, str):
         raise Misuse(f"{place}: {kind}/{name} has a metadata.namespace that is no text: write it in quotes")
     wide = kind in _ONCE_WIDE or not scopes.get(GroupKind(group, kind), True)
     return ResourceKey(group, kind, "" if wide else own or namespace, name)
+
+
+def _name(what: str, metadata: dict[str, Any]) -> str:
+    annotations = metadata.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise Misuse(f"{what} whose metadata.annotations is no mapping")
+    name, beginning = metadata.get("name") or "", metadata.get("generateName") or ""
+    # In YAML 1.1, which Kubernetes reads, n and no are truth values, and 1_2 is a number.
+    if not isinstance(name, str) or metadata.get("name") is False:
+        raise Misuse(f"{what} whose metadata.name is no text: write it in quotes")
+    if not isinstance(beginning, str):
+        raise Misuse(f"{what} whose metadata.generateName is no text: write it in quotes")
+    if HOOK in annotations or HELM_HOOK in annotations:
+        name = name or beginning
+    if not name:
+        other = " (metadata.generateName is for hooks alone)" if beginning else ""
+        raise Misuse(f"{what} without metadata.name: give it one{other}")
+    return name
 
 
 def _version(obj: Object) -> str:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import click
 import orjson
 
 from agent.admin.comparison import Comparer, Comparison
-from agent.admin.objects import Misuse, name_of, read_objects
+from agent.admin.folders import SUFFIXES, is_folder, read_placed
+from agent.admin.objects import Misuse
 from agent.admin.pairs import pair_objects
 from agent.admin.rules import read_ignores, read_settings
 from agent.engine.compare_settings import CompareSettings
 from agent.engine.ignore import IgnoreRules
 from agent.engine.resource import Object
 from agent.kube.simulated.predict import Predictor
-
-_SUFFIXES = (".json", ".yaml", ".yml")
 
 
 @click.command(
@@ -89,24 +87,21 @@ def command(
 
 def _read(path: str) -> list[Object]:
     """Read the objects of a file or of a directory. Raises click.ClickException."""
-    if path == "-" or not Path(path).is_dir():
-        return _named(read_objects(path), path)
-    files = sorted(file for file in Path(path).rglob("*") if file.suffix in _SUFFIXES and file.is_file())
-    if not files:
-        raise Misuse(f"there is no file in {path} that ends in {', '.join(_SUFFIXES)}")
-    return [obj for file in files for obj in _named(read_objects(str(file)), str(file))]
+    found = [_named(obj, place) for place, obj in read_placed(path)]
+    if not found and is_folder(path):
+        raise Misuse(f"there are no manifests in {path}: no object in a file that ends in {', '.join(SUFFIXES)}")
+    return found
 
 
-def _named(objects: list[Object], path: str) -> list[Object]:
-    """See to it that every object can be paired; one whose name is to be generated goes by its beginning."""
-    for obj in objects:
-        metadata = obj.get("metadata")
-        given = metadata if isinstance(metadata, dict) else {}
-        name = given.get("name") or given.get("generateName")
-        if not isinstance(name, str) or not name:
-            raise Misuse(f"{name_of(path)}: a {obj['kind']} has no name, and is paired by it")
-        given["name"] = name
-    return objects
+def _named(obj: Object, place: str) -> Object:
+    """See to it that an object can be paired; one whose name is to be generated goes by its beginning."""
+    metadata = obj.get("metadata")
+    given = metadata if isinstance(metadata, dict) else {}
+    name = given.get("name") or given.get("generateName")
+    if not isinstance(name, str) or not name:
+        raise Misuse(f"{place}: a {obj['kind']} has no name, and is paired by it")
+    given["name"] = name
+    return obj
 
 
 def _compare(

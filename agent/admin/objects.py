@@ -48,8 +48,13 @@ def read_objects(path: str) -> list[Object]:
 
 def read_documents(path: str) -> Iterable[Document]:
     """Read the documents of a file, `-` being standard input. Raises click.ClickException."""
+    return parse(read_bytes(path), name_of(path))
+
+
+def parse(text: bytes, name: str) -> Iterable[Document]:
+    """Read the documents of a text that is called so. Raises click.ClickException."""
     reader: Reader = click.get_current_context().meta[READER]
-    return reader(read_bytes(path), name_of(path))
+    return reader(text, name)
 
 
 def objects_of(document: Document) -> Iterator[Object]:
@@ -96,6 +101,8 @@ def _described(value: Any) -> str:
 def _items(obj: Object) -> list[Any] | None:
     """Return the items of a List, or of a list of one kind (PodList); None for any other object."""
     items = obj.get("items")
+    if obj["kind"] == "List" and items is None:
+        return []
     return items if obj["kind"].endswith("List") and isinstance(items, list) else None
 
 

@@ -71,10 +71,11 @@ def command(
 ) -> None:
     """Say what a sync would do, and in which order, as an agent decides it.
 
-    Reads manifests (YAML documents, JSON, arrays, Lists; of a folder every .yaml, .yml and .json file below it), and
-    prints the phases, the waves in them, and what is applied and pruned in each; what only runs if something fails;
-    what is passed over, and what is left alone, with the reasons. No cluster is asked: a kind that is neither built in
-    nor defined by a CustomResourceDefinition among the files is taken to live in a namespace.
+    Reads manifests (YAML documents, JSON, arrays, Lists; of a folder every .yaml, .yml and .json file below it, where
+    what has nothing of a manifest is passed over), and prints the phases, the waves in them, and what is applied and
+    pruned in each; what only runs if something fails; what is passed over, and what is left alone, with the reasons. No
+    cluster is asked: a kind that is neither built in nor defined by a CustomResourceDefinition among the files is taken
+    to live in a namespace.
     """
     if delete and prune is not None:
         raise Misuse("--prune and --no-prune are of a sync; --delete deletes what the application put there")

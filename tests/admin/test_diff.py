@@ -235,8 +235,8 @@ def test_exit_code(escadre: Terminal) -> None:
     [
         (("-", "-"), "only one of LIVE and TARGET"),
         (("missing", "live"), "missing cannot be read"),
-        (("empty", "live"), "there is no file in empty"),
-        (("live", "nameless"), "nameless: a ConfigMap has no name"),
+        (("empty", "live"), "there are no manifests in empty"),
+        (("live", "nameless"), "nameless, line 1: a ConfigMap has no name"),
         (("live", "live", "--ignore-differences", "missing"), "missing cannot be read"),
         (("live", "live", "--ignore-differences", "kindless"), "needs a kind"),
         (("live", "live", "--ignore-differences", "misspelt"), "jsonPointer"),

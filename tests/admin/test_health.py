@@ -54,6 +54,11 @@ def test_forms_of_many_objects(escadre: Terminal, text: str) -> None:
     assert statuses(escadre("admin", "health", "-", input=text)) == ["Degraded", "Healthy"]
 
 
+def test_a_list_of_nothing_is_no_object(escadre: Terminal) -> None:
+    text = "apiVersion: v1\nkind: List\nitems: null\n---\napiVersion: v1\nkind: List\n"
+    assert statuses(escadre("admin", "health", "-", input=text)) == []
+
+
 def test_the_items_of_a_list_of_one_kind_need_not_say_what_they_are(escadre: Terminal) -> None:
     pods = {"apiVersion": "v1", "kind": "PodList", "items": [{"status": {"phase": "Pending"}}, POD]}
     assert statuses(escadre("admin", "health", "-", input=json.dumps(pods))) == ["Progressing", "Degraded"]

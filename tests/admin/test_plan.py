@@ -244,6 +244,32 @@ Each wave begins when the one before it is healthy and its hooks have ended well
     assert escadre("admin", "plan", "-", input="").out == "There is nothing to do.\n"
 
 
+def test_of_a_folder_what_is_no_manifest_is_passed_over(escadre: Terminal) -> None:
+    Path("deploy").mkdir()
+    for name, text in (
+        ("values.yaml", "replicas: 3\n"),
+        ("notes.yaml", "a: b: c\n"),
+        ("template.yaml", "{{ include x }}\n# +argocd:skip-file-rendering\nkind: Secret\n"),
+        ("array.json", json.dumps([obj("Secret", "a")])),
+    ):
+        Path("deploy", name).write_text(text)
+    outcome = escadre("admin", "plan", "deploy", "-o", "json")
+    assert json.loads(outcome.out)["order"] == ["Sync/0//Secret/default/a"]
+    assert json.loads(escadre("admin", "diff", "deploy", "deploy", "-o", "json").out)["change"] == "none"
+    assert_refused(escadre("admin", "plan", "deploy/values.yaml"), "deploy/values.yaml, line 1")
+    Path("deploy/broken.yaml").write_text("kind: Secret\n a: b: c\n")
+    assert_refused(escadre("admin", "plan", "deploy"), "deploy/broken.yaml, line 2")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Chart.yaml", "helm template NAME deploy"), ("kustomization.yml", "kustomize build deploy")]
+)
+def test_a_folder_that_has_to_be_rendered_says_by_what(escadre: Terminal, name: str, said: str) -> None:
+    Path("deploy").mkdir()
+    Path("deploy", name).write_text("apiVersion: v2\nname: web\n")
+    assert_refused(escadre("admin", "plan", "deploy"), said)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -266,7 +292,8 @@ def test_wrong_usage(escadre: Terminal, arguments: tuple[str, ...], said: str) -
     [
         ("apiVersion: v1\nkind: Secret\n", "line 1: the object is a Secret without metadata"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {}\n", "without metadata.name"),
-        ("apiVersion: v1\nkind: Secret\nmetadata: {name: 3}\n", "without metadata.name"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: 3}\n", "metadata.name is no text"),
+        ("apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n", "metadata.name is no text: write it in quotes"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {generateName: a-}\n", "hooks alone"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: 3}\n", "no text"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: [b]}\n", "no mapping"),
