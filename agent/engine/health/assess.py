@@ -9,6 +9,7 @@ from agent.engine.health import cloudnativepg, olm
 from agent.engine.health.ack import ack
 from agent.engine.health.acme import acme
 from agent.engine.health.apiservice import apiservice
+from agent.engine.health.application import application
 from agent.engine.health.applicationset import applicationset
 from agent.engine.health.atlas import atlas
 from agent.engine.health.awaited import is_awaited
@@ -24,6 +25,7 @@ from agent.engine.health.daemonset import daemonset
 from agent.engine.health.datavolume import datavolume
 from agent.engine.health.deployment import deployment
 from agent.engine.health.flinkdeployment import flinkdeployment
+from agent.engine.health.gateway import gateway
 from agent.engine.health.horizontalpodautoscaler import horizontalpodautoscaler
 from agent.engine.health.httpproxy import httpproxy
 from agent.engine.health.ingress import ingress
@@ -32,6 +34,7 @@ from agent.engine.health.job import job
 from agent.engine.health.keycloaklegacy import keycloaklegacy
 from agent.engine.health.kruiserollout import kruiserollout
 from agent.engine.health.longhornvolume import longhornvolume
+from agent.engine.health.machine import machine
 from agent.engine.health.miniotenant import miniotenant
 from agent.engine.health.model import Health, progressing, unknown
 from agent.engine.health.namespace import namespace
@@ -80,6 +83,7 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("apps.kruise.io", "DaemonSet"): daemonset,
     GroupKind("apps.kruise.io", "StatefulSet"): statefulset,
     GroupKind("argoproj.io", "AnalysisRun"): workflow,
+    GroupKind("argoproj.io", "Application"): application,
     GroupKind("argoproj.io", "ApplicationSet"): applicationset,
     GroupKind("argoproj.io", "Experiment"): workflow,
     GroupKind("argoproj.io", "Rollout"): rollout,
@@ -89,12 +93,14 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("batch", "Job"): job,
     GroupKind("cdi.kubevirt.io", "DataVolume"): datavolume,
     GroupKind("ceph.rook.io", "CephCluster"): cephcluster,
+    GroupKind("cluster.x-k8s.io", "Machine"): machine,
     GroupKind("clustertemplate.openshift.io", "ClusterTemplateInstance"): clustertemplateinstance,
     GroupKind("db.atlasgo.io", "AtlasMigration"): atlas,
     GroupKind("db.atlasgo.io", "AtlasSchema"): atlas,
     GroupKind("extensions", "Ingress"): ingress,
     GroupKind("flink.apache.org", "FlinkDeployment"): flinkdeployment,
     GroupKind("gateway.networking.k8s.io", "GRPCRoute"): route,
+    GroupKind("gateway.networking.k8s.io", "Gateway"): gateway,
     GroupKind("gateway.networking.k8s.io", "HTTPRoute"): route,
     GroupKind("gateway.networking.k8s.io", "TCPRoute"): route,
     GroupKind("gateway.networking.k8s.io", "TLSRoute"): route,
@@ -108,6 +114,7 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("kubevirt.io", "VirtualMachine"): virtualmachine,
     GroupKind("kubevirt.io", "VirtualMachineInstance"): virtualmachineinstance,
     GroupKind("longhorn.io", "Volume"): longhornvolume,
+    GroupKind("machine.openshift.io", "Machine"): machine,
     GroupKind("minio.min.io", "Tenant"): miniotenant,
     GroupKind("monitoring.coreos.com", "Alertmanager"): prometheus,
     GroupKind("monitoring.coreos.com", "Prometheus"): prometheus,

@@ -26,6 +26,7 @@ _SUMMARY: Final = frozenset(
         "Available",
         "Healthy",
         "Succeeded",
+        "Successful",
         "Synced",
         "InSync",
         "Reconciled",
@@ -33,6 +34,7 @@ _SUMMARY: Final = frozenset(
         "Accepted",
         "Programmed",
         "ResolvedRefs",
+        "PassedAnalysis",
         "PassedValidation",
         "Valid",
         "Applied",
@@ -84,22 +86,38 @@ _TASK_ACTIVITY: Final = frozenset({"Created", "Queued", "Running", "Started", "S
 """What a task tells of itself that has not ended."""
 _TROUBLE_ENDS: Final = frozenset(
     {
+        "aborted",
         "blocked",
+        "broken",
+        "conflict",
+        "conflicted",
+        "conflicts",
+        "corrupted",
         "denied",
         "degraded",
         "error",
         "errored",
         "errors",
+        "exceeded",
+        "exhausted",
         "failed",
+        "failing",
         "failure",
         "invalid",
+        "misconfigured",
         "occurred",
         "rejected",
         "stalled",
+        "unavailable",
         "unhealthy",
+        "unreachable",
     }
 )
-_SUMMARY_ENDS: Final = frozenset({"ready", "available", "healthy", "success", "succeeded", "synced", "synchronized"})
+_TROUBLES: Final = frozenset({"NoMatchingInstance", "NoMatchingInstances"})
+"""Troubles that no word of their types tells of."""
+_SUMMARY_ENDS: Final = frozenset(
+    {"applied", "ready", "available", "healthy", "success", "succeeded", "synced", "synchronized"}
+)
 _SAID_WORDS: Final = 3
 """Of a message only so many words are read: what is being done stands at its beginning."""
 
@@ -125,9 +143,11 @@ def _trouble(condition: Condition, generation: int | None) -> Health | None:
         # False is the ordinary state of these, where it is not a failure.
         failing = condition.false and tone(condition.reason) is Tone.FAILING
         return degraded(condition.words()) if failing else None
-    if not _ends_in(condition.type, _TROUBLE_ENDS) and words(condition.type)[:1] != ["invalid"]:
-        return None
-    return degraded(condition.words()) if condition.true else None
+    return degraded(condition.words()) if condition.true and _is_trouble(condition.type) else None
+
+
+def _is_trouble(type_: str) -> bool:
+    return type_ in _TROUBLES or _ends_in(type_, _TROUBLE_ENDS) or words(type_)[:1] == ["invalid"]
 
 
 def _ends_in(type_: str, ends: frozenset[str]) -> bool:

@@ -7,8 +7,8 @@ In this order; the first that says anything decides:
 2. Asked to stand still (`spec.suspend`, `spec.paused`, a Paused condition): Suspended.
 3. `status.observedGeneration` behind: Progressing, for all else in the status is about an older object.
 4. Conditions (`conventional_conditions`).
-5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts. A phase that says
-   worse than conditions that are fine is believed.
+5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts, but one that
+   is unknown only where no other says what goes on. A phase that says worse than conditions that are fine is believed.
 6. `status.ready`, `readyToUse`, `healthy`, `valid`; an error in `status.error` makes a failure of what is not ready.
 
 A field of another type than the convention has is no part of the convention, and is passed over.
@@ -31,6 +31,7 @@ _STATE_WORDS: Final = frozenset({"phase", "state", "health", "status"})
 _PAST_OR_FUTURE: Final = frozenset({"last", "previous", "desired", "target"})
 _NESTED_STATE_FIELDS: Final = ("status", "state", "phase", "value")
 _READY_FIELDS: Final = ("ready", "readyToUse", "healthy", "valid")
+_INNER_STATUS: Final = "conditionStatus"
 _ERROR_FIELDS: Final = ("error", "errorMessage", "failureMessage")
 _TASKS: Final = ("Run", "Job", "Task", "Workflow", "Backup", "Restore", "Build", "Experiment", "Promotion")
 """Ends of the names of kinds that run to an end: PipelineRun, TrainingJob."""
@@ -64,7 +65,7 @@ def by_conventions(obj: View, *, awaited: bool = False) -> Health:
 def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     generation = _whole(obj.map("metadata").data.get("generation"))
     view = View(status, "status")
-    conditions = readable_conditions(view) or _of_ancestors(status)
+    conditions = readable_conditions(view) or _held_elsewhere(status)
     paused = [c for c in conditions if c.type in _SUSPENDING_CONDITIONS and c.true]
     if paused:
         return suspended(paused[0].words())
@@ -76,7 +77,7 @@ def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     ends = obj.text("kind").endswith(_TASKS)
     judged = by_conditions(conditions, generation, ends=ends)
     if judged is None:
-        return _by_state(view, ends=ends) or _by_ready(view)
+        return _by_state(view, ends=ends) or _by_ready(view) or _by_ready(_inner(view))
     phase = _by_phase(view, ends=ends) if judged.status is HealthStatus.HEALTHY else None
     return phase or judged
 
@@ -88,11 +89,15 @@ def _by_phase(status: View, *, ends: bool) -> Health | None:
     return None if judged is None or judged.status in (HealthStatus.HEALTHY, HealthStatus.UNKNOWN) else judged
 
 
-def _of_ancestors(status: dict[str, Any]) -> list[Condition]:
-    """Return the conditions that a policy has for each of what it is attached to, as in the Gateway API."""
-    held = status.get("ancestors")
-    found = [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
-    return [condition for item in found for condition in readable_conditions(View(item))]
+def _held_elsewhere(status: dict[str, Any]) -> list[Condition]:
+    """Return the conditions that an object has for each of what it is attached to, as policies of the Gateway API and
+    monitors of Prometheus have, or in a status inside of its status, as Kyverno's policies."""
+    held = [*_list(status.get("ancestors")), *_list(status.get("bindings")), status.get(_INNER_STATUS)]
+    return [condition for item in held if isinstance(item, dict) for condition in readable_conditions(View(item))]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _whole(value: Any) -> int | None:
@@ -111,7 +116,9 @@ def _suspended_by(spec: Any) -> str:
 def _by_state(status: View, *, ends: bool) -> Health | None:
     states = [found for name in _state_fields(status.data) if (found := _state(status, name)) is not None]
     judged = [_health_of(*state, ends=ends) for state in states]
-    return worst_of(judged) if judged else None
+    # Of something that is being made one field says so, and another that it does not know yet.
+    telling = [health for health in judged if health.status not in (HealthStatus.UNKNOWN, HealthStatus.HEALTHY)]
+    return worst_of(telling or judged) if judged else None
 
 
 def _health_of(where: str, value: str, said: str, *, ends: bool) -> Health:
@@ -156,6 +163,11 @@ def _by_ready(status: View) -> Health | None:
             told, error = f"{status.field(name)} is false", _error(status.data)
             return degraded(with_cause(told, error)) if error else progressing(with_cause(told, _said(status.data)))
     return degraded(with_cause("its status tells an error", error)) if (error := _error(status.data)) else None
+
+
+def _inner(status: View) -> View:
+    held = status.data.get(_INNER_STATUS)
+    return View(held if isinstance(held, dict) else {}, status.field(_INNER_STATUS))
 
 
 def _error(status: dict[str, Any]) -> str:

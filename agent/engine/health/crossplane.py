@@ -21,6 +21,7 @@ _CONFIGURATION: Final = frozenset(
         "DeploymentRuntimeConfig",
         "EnvironmentConfig",
         "ImageConfig",
+        "Lock",
         "ManagedResourceActivationPolicy",
         "ProviderConfig",
         "ProviderConfigUsage",
@@ -29,8 +30,8 @@ _CONFIGURATION: Final = frozenset(
         "ClusterUsage",
     }
 )
-_GOOD: Final = frozenset({"Established", "Healthy", "Installed", "Offered", "Ready", "RevisionHealthy"})
-_FAILING: Final = frozenset({"Healthy", "Installed", "LastAsyncOperation", "RevisionHealthy", "Synced"})
+_GOOD: Final = frozenset({"Established", "Healthy", "Installed", "Offered", "Ready", "RevisionHealthy", "Succeeded"})
+_FAILING: Final = frozenset({"Healthy", "Installed", "LastAsyncOperation", "RevisionHealthy", "Succeeded", "Synced"})
 """Conditions for which false is a failure; Ready is false of all that is being made."""
 
 
