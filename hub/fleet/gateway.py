@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -54,6 +55,14 @@ Context = Any
 """grpc.aio.ServicerContext; the stubs of grpc give it no useful type."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Newcomer:
+    """What is known of an agent that has just come. It is taken out to greet it: hundreds of API versions, twice, are
+    20 KB that nobody needs while the agent stays."""
+
+    words: list[tuple[Cluster, pb.Hello]]
+
+
 class Gateway:
     """Serves AgentLink. Method names are the service's."""
 
@@ -89,11 +98,15 @@ class Gateway:
         """One agent's stream, from Hello to the end."""
         peer = await self._identify(context)
         async with self._call(peer, "Connect", context):
-            cluster = await self._cluster(peer, context)
-            hello = await self._hello(context, cluster)
-            await self._serve(self._session(peer, cluster, hello, context), hello, cluster, context)
+            newcomer = await self._newcomer(peer, context)
+            await self._serve(self._session(peer, newcomer, context), newcomer, context)
 
-    def _session(self, peer: PeerIdentity, cluster: Cluster, hello: pb.Hello, context: Context) -> Session:
+    async def _newcomer(self, peer: PeerIdentity, context: Context) -> _Newcomer:
+        cluster = await self._cluster(peer, context)
+        return _Newcomer([(cluster, await self._hello(context, cluster))])
+
+    def _session(self, peer: PeerIdentity, newcomer: _Newcomer, context: Context) -> Session:
+        ((cluster, hello),) = newcomer.words
         return Session(
             id=str(uuid.uuid4()),
             cluster=cluster.uid,
@@ -106,12 +119,12 @@ class Gateway:
             quota=self._quotas.of(cluster.uid),
         )
 
-    async def _serve(self, session: Session, hello: pb.Hello, cluster: Cluster, context: Context) -> None:
+    async def _serve(self, session: Session, newcomer: _Newcomer, context: Context) -> None:
         self._registry.add(session)
         self._liveness.connected(session)
         writer = asyncio.create_task(self._write(session, context))
         overdue = asyncio.create_task(session.overdue(GOODBYE_SECONDS))
-        reader = asyncio.create_task(self._converse(session, hello, cluster, context))
+        reader = asyncio.create_task(self._converse(session, newcomer, context))
         try:
             done, _pending = await asyncio.wait((writer, reader, overdue), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -128,10 +141,10 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _converse(self, session: Session, hello: pb.Hello, cluster: Cluster, context: Context) -> None:
+    async def _converse(self, session: Session, newcomer: _Newcomer, context: Context) -> None:
         """Greet the agent, then take in what it says, until the stream or the session ends."""
         try:
-            await self._greet(session, hello, cluster)
+            await self._greet(session, *newcomer.words.pop())
             # Only now is it known what this cluster may report on.
             await self._read(session, context)
         except HubError as error:
@@ -193,7 +206,7 @@ class Gateway:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{message}: update the agent")
         return hello
 
-    async def _greet(self, session: Session, hello: pb.Hello, cluster: Cluster) -> None:
+    async def _greet(self, session: Session, cluster: Cluster, hello: pb.Hello) -> None:
         capabilities = convert.capabilities_from_proto(hello.capabilities)
         if capabilities != cluster.capabilities or (not cluster.server and hello.capabilities.server):
             await self._store.put_capabilities(cluster.uid, capabilities, hello.capabilities.server[:500])
