@@ -70,15 +70,13 @@ BENCHES: dict[str, Bench] = {
     "agent-size": Bench(
         "an agent with 100 managed resources in a real cluster of 5,000 others, at rest for a minute",
         {"rss_mb": ("≤", 60), "cpu_percent": ("<", 1)},
-        "half of it is the code of shared libraries (gRPC, TLS, Python itself), which agents of one machine share; in"
-        " a pod, which reads no kubeconfig and so loads no YAML, it is a little less.",
+        "half of it is the code of shared libraries (gRPC, TLS, Python itself), which agents of one machine share.",
     ),
     "hub-size": Bench(
         "a hub with 1,000 agents at rest for a minute",
         {"rss_mb": ("≤", 300), "cpu_percent": ("<", 5)},
-        "156 MB are the hub without any agent, 35 a render worker that has not ended yet where there was one;"
-        " each agent that is connected takes about 140 KB, for gRPC's connection with the state of its TLS, and for its"
-        " session.",
+        "156 MB are the hub without any agent; each agent that is connected takes about 120 KB, for gRPC's connection"
+        " with the state of its TLS, and for its session.",
     ),
 }
 
