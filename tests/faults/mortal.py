@@ -85,8 +85,8 @@ def _owner(where: str) -> tuple[Any, str]:
 
 
 def hasten(program: str) -> None:
-    """Let what waits for a killed predecessor's lease, for the other end to come back, or for the next wave, not wait
-    for long."""
+    """Let what waits for a killed predecessor's lease, for the other end to come back, for the next wave, or to look
+    again at what a deletion left, not wait for long."""
     if program == "hub":
         server = importlib.import_module("hub.server")
         vars(server).update(CONTROLLER_LEASE_SECONDS=1.5, TURN_SECONDS=1.0)
@@ -95,6 +95,7 @@ def hasten(program: str) -> None:
         options = functools.partial(root.LinkOptions, backoff_first_seconds=0.05, backoff_cap_seconds=0.3)
         vars(root).update(LinkOptions=options)
         vars(importlib.import_module("agent.syncer.operation")).update(WAVE_SECONDS=0.05)
+        vars(importlib.import_module("agent.syncer.application")).update(RETRY_SECONDS=0.3)
 
 
 def main() -> None:

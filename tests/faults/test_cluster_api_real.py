@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.controlplane.cluster import ControlPlane
 from tests.faults.pair import CLUSTER, ClusterPair
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository
+from tests.kube.account import EVERYTHING, Account
 from tests.kube.planes import CUT_HANDSHAKES, connect
 from tests.syncer.cluster import Call, People, Tap
 from tests.syncer.harness import config_map
@@ -33,46 +35,12 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.slow, *CUT_HANDSHAKES]
 
 REQUEST_SECONDS = 2.0
 """How long the agent waits for an answer here."""
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-EVERYTHING = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 NAMES = ("a", "b", "c")
 
 
 def maps(value: str, *names: str) -> list[Object]:
     return [config_map(name, {"k": value}) for name in names or NAMES]
-
-
-class Account:
-    """A service account of a test's own, and what it may do."""
-
-    def __init__(self, plane: ClusterAccess, namespace: str) -> None:
-        self.plane, self.namespace = plane, namespace
-        self.name = f"agent-{namespace}"
-
-    def make(self) -> str:
-        """Let it do everything, as the installed agent may. Returns a token."""
-        self.may(EVERYTHING)
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "agent"}}
-        self.plane.apply(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/agent", account)
-        binding = {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": self.name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.name},
-            "subjects": [{"kind": "ServiceAccount", "name": "agent", "namespace": self.namespace}],
-        }
-        self.plane.apply(f"{RBAC}/clusterrolebindings/{self.name}", binding)
-        return self.plane.service_account_token(self.namespace, "agent")
-
-    def may(self, *rules: Object) -> None:
-        version = "rbac.authorization.k8s.io/v1"
-        role = {"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": self.name}, "rules": list(rules)}
-        self.plane.apply(f"{RBAC}/clusterroles/{self.name}", role, force=True)
-
-    def remove(self) -> None:
-        for kind in ("clusterrolebindings", "clusterroles"):
-            self.plane.request("DELETE", f"{RBAC}/{kind}/{self.name}")
 
 
 @pytest.fixture
@@ -170,7 +138,7 @@ async def test_an_api_server_that_hangs(
 async def test_a_kind_that_rbac_forbids(pair: ClusterPair, account: Account) -> None:
     await pair.open(*maps("1"), secret("s", k="1"))
     account.may({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]})
-    await asyncio.to_thread(_until_refused, account, "secrets")
+    await asyncio.to_thread(partial(account.until_allowed, "patch", "secrets", allowed=False))
     revision = await pair.commit(*maps("2"), secret("s", k="2"))
     operation = await pair.failed(OperationPhase.FAILED, 'cannot patch resource "secrets"')
     assert f"Secret/{account.namespace}/s" in operation.message
@@ -255,13 +223,6 @@ def policy(plane: ClusterAccess, namespace: str, expression: str, message: str) 
     finally:
         for plural, _ in kinds.values():
             plane.request("DELETE", f"{ADMISSION}/{plural}/{name}")
-
-
-def _until_refused(account: Account, resource: str) -> None:
-    """Wait until the API server has heard of what the account may no longer do."""
-    token = account.plane.service_account_token(account.namespace, "agent")
-    path = f"/api/v1/namespaces/{account.namespace}/{resource}"
-    _until_raised(lambda: account.plane.request("GET", path, token=token))
 
 
 def _until_denied(plane: ClusterAccess, namespace: str) -> None:

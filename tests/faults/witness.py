@@ -29,17 +29,21 @@ class Witness(SimulatedCluster):
         self.applied: list[tuple[str, Any]] = []
         """(name, data) of what was applied, in order, whether it changed anything or not."""
         self.deleted: list[str] = []
+        self.deeds: list[str] = []
+        """"+name" of what was applied and "-name" of what was deleted, in order."""
 
     async def apply(self, kind: Kind, manifest: Object, options: ApplyOptions = APPLY) -> Object:
         result = await super().apply(kind, manifest, options)
         if not options.dry_run:
             self.applied.append((manifest["metadata"]["name"], manifest.get("data")))
+            self.deeds.append(f"+{manifest['metadata']['name']}")
         return result
 
     async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions = DELETE) -> bool:
         found = await super().delete(kind, namespace, name, options)
         if found and not options.dry_run:
             self.deleted.append(name)
+            self.deeds.append(f"-{name}")
         return found
 
     def data(self, name: str) -> Any:
