@@ -465,12 +465,12 @@ class ApplicationLoop:
         return self._deletion_pause(state) if order.ends else 0.0
 
     def _deletion_pause(self, state: OperationState) -> float:
-        """Return when a deletion looks again at what it left: after longer and longer where it failed, for its hooks
-        run again each time."""
+        """Return when a deletion looks again at what it left: at once where that is nothing, and after longer and
+        longer where it failed, for its hooks run again each time."""
         self._deletion_failures = 0 if state.phase is Phase.SUCCEEDED else self._deletion_failures + 1
         pause = min(RETRY_SECONDS * 2.0 ** max(0, self._deletion_failures - 1), DELETION_RETRY_CAP_SECONDS)
         self._deletion_after = self._clock.monotonic() + (pause if self._deletion_failures else 0.0)
-        return pause
+        return 0.0 if state.phase is Phase.SUCCEEDED and self._all_gone() else pause
 
     def _take_verdicts(self, ledger: Ledger) -> None:
         """Take over what an operation that waits has found so far. It is written down once the operation has ended:
@@ -572,9 +572,7 @@ class ApplicationLoop:
         if waiting is not None:
             return waiting
         hooks = await self._deletion_hooks(assignment)
-        name = assignment.tracking_name
-        mine = surplus(name, (), self._live.of_application(name), ends=True)
-        if all(p.action is Action.LEAVE for p in mine) and self._all_run(hooks):
+        if self._all_gone() and self._all_run(hooks):
             return None
         pause = self._deletion_after - self._clock.monotonic()
         if pause > 0:
@@ -594,6 +592,12 @@ class ApplicationLoop:
             key: hook for key, hook in targets.hooks.items() if not DELETION_HOOKS.isdisjoint(hook.traits.hook or ())
         }
         return replace(NO_TARGETS, digest=targets.digest, kinds=targets.kinds, hooks=found) if found else NO_TARGETS
+
+    def _all_gone(self) -> bool:
+        """Say whether nothing is there any more that goes with the application."""
+        name = self.assignment.tracking_name
+        mine = surplus(name, (), self._live.of_application(name), ends=True)
+        return all(pair.action is Action.LEAVE for pair in mine)
 
     def _all_run(self, hooks: Targets) -> bool:
         """Say whether every hook of the deletion has ended well."""

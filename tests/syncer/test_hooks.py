@@ -588,6 +588,19 @@ async def test_the_hooks_of_a_deletion(
     assert made(cluster) == ["ConfigMap/a", "Widget/before", "Widget/after"]
 
 
+async def test_an_application_has_left_as_soon_as_its_last_hook_has_ended(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.syncer.application.RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr("agent.syncer.application.DELETION_RETRY_CAP_SECONDS", 3600.0)
+    assignment = hub.assign([config_map("a"), hook(slow("after"), "PostDelete")])
+    await hub.synced()
+    hub.delete(assignment)
+    await until_waits(hub, clock, "PostDelete hook")
+    await people.edit(key_of_widget(hub, "after"), WELL)
+    await hub.wait(lambda s: s.deleted)
+
+
 async def test_a_deletion_whose_hook_fails_deletes_nothing_and_tries_again(
     hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
 ) -> None:
