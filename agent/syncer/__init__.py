@@ -8,6 +8,7 @@ Syncer (manager)      every application on this cluster, woken one by one, and t
     ├── Standing      its books: how it stands, object by object, and rolled up
     ├── Preparation   has what is assigned resolved (Targets), and all that is there listed
     ├── Automation    when an automated sync is due
+    ├── Contested     looks whether what another application has is given up
     ├── Orphaned      tells what is in its namespace and belongs to no application
     ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
     └── Runner        one operation (Order): dry run of everything (Preflight), then wave by wave (engine.progress);

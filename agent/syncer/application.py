@@ -20,6 +20,7 @@ from agent.engine.tasks import DELETION_HOOKS
 from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
+from agent.syncer.contested import Contested
 from agent.syncer.context import Context
 from agent.syncer.gate import Gate, Hold
 from agent.syncer.hooks import end_left
@@ -67,6 +68,7 @@ class ApplicationLoop:
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
         self._orphaned = Orphaned(context.orphans, context.assigned, self._standing)
+        self._contested = Contested(context, self._standing)
         self._runner: Runner | None = None
         """The operation under way. It may wait for hours, and others have their turn meanwhile."""
         self._parameters = ""
@@ -237,6 +239,9 @@ class ApplicationLoop:
                 self._tell()
             return again
         self._inspection.begin(targets)
+        if await self._contested.given_up(targets.kinds):
+            # What it was synced to is not all there yet.
+            self._automation.renew()
         requested: list[Hold] = []
         order = self._requested(assignment)
         if order is not None:
@@ -271,7 +276,7 @@ class ApplicationLoop:
         self._tell_held(held)
         self._clear_errors()
         self._tell()
-        return _soonest(again, due, retry, heal, *(hold.seconds for hold in held))
+        return _soonest(again, due, retry, heal, self._contested.due(), *(hold.seconds for hold in held))
 
     # --- sync windows
 
@@ -524,7 +529,7 @@ class ApplicationLoop:
         policy = assignment.policy
         if not (policy.automated and policy.self_heal) or standing.synced[0] != targets.digest:
             return None
-        ready, later = self._inspection.drifts.due(standing.drifted)
+        ready, later = self._inspection.drifts.due(standing.drifted.keys() - standing.shared.keys())
         if not ready:
             return later
         hold = self._gate.hold(manual=False)

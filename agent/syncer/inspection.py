@@ -23,8 +23,9 @@ class Inspection:
     """Keeps an application's books about its objects, with the drift reports."""
 
     def __init__(self, context: Context, standing: Standing) -> None:
-        self._client = context.client
+        self._client, self._live = context.client, context.live
         self._storage = context.storage
+        self._assigned = context.assigned
         self._standing = standing
         self._targets: Targets | None = None
         self._told = False
@@ -109,6 +110,9 @@ class Inspection:
     def _take(self, assignment: Assignment, key: ResourceKey, verdict: Verdict) -> None:
         """Put a verdict into the books."""
         standing = self._standing
+        owner = self._live.owner(key)
+        if owner not in ("", assignment.tracking_name) and self._assigned(owner):
+            standing.shared[key] = owner
         if not verdict.synced:
             standing.drifted[key] = verdict
             self.drifts.seen(assignment, key, verdict, standing.judged.get(key))

@@ -104,6 +104,11 @@ class LiveState:
         self._last_words: dict[str, Health | None] = {}
         self._by_application: dict[str, set[ResourceKey]] = {}
 
+    def owner(self, key: ResourceKey) -> str:
+        """Return the tracking name that an object carries as last seen, "" when none is known."""
+        record = self.records.get(key)
+        return record.live.application if record is not None else ""
+
     def of_application(self, name: str) -> list[Live]:
         """Return the managed objects tracked by an application."""
         return [self.records[key].live for key in self._by_application.get(name, ())]

@@ -372,6 +372,10 @@ class Runner:
     async def _apply_one(self, kind: Kind, task: Task) -> None:
         target, live = task.pair.target, task.pair.live
         assert target is not None
+        # It may have come since the dry runs.
+        others = self._live.owner(task.key) not in ("", self._assignment.tracking_name)
+        if others and await self._preflight.left_to_another(kind, task):
+            return
         obj = await self._applier.put(
             kind,
             task.key,

@@ -98,7 +98,7 @@ class Preflight:
         try:
             predicted = await self._applier.predict(kind, manifest, traits, exists=pair.live is not None)
         except errors.Permanent as error:
-            if pair.live is None and await self._left_to_another(kind, task):
+            if pair.live is None and await self.left_to_another(kind, task):
                 return
             if not self._applier.may_remake(traits, error):
                 raise self._applier.explained(error) from error
@@ -106,13 +106,14 @@ class Preflight:
             return
         # Of an object that is not there yet, a dry run gives no version.
         if pair.live is None and predicted["metadata"].get("resourceVersion"):
-            if await self._left_to_another(kind, task):
+            if await self.left_to_another(kind, task):
                 return
             self.taken_over.add(pair.key)
         self._compare(task, predicted)
 
-    async def _left_to_another(self, kind: Kind, task: Task) -> bool:
-        """Say whether another application of this cluster has the object; then it is left to that one."""
+    async def left_to_another(self, kind: Kind, task: Task) -> bool:
+        """Say whether another application of this cluster has the object; then it is left to that one. Raises
+        KubeError, Terminated."""
         key = task.key
         found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
         owner = tracked_by(found) if found is not None else None

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -368,6 +369,30 @@ def test_everything_has_its_place_and_only_one(world: World, prune: bool) -> Non
     assert plan.total == len(plan.tasks)
 
 
+HOW = st.fixed_dictionaries(
+    {"prune": st.booleans(), "prune_last": st.booleans(), "out_of_sync_only": st.booleans()},
+    optional={"only": st.frozensets(KEYS)},
+)
+"""However a plan may be asked for."""
+
+
+@given(worlds(), HOW)
+def test_however_it_is_asked_for_a_plan_is_whole(world: World, how: dict[str, Any]) -> None:
+    plan, pairs = world.plan(**how), world.pairs()
+    only = how.get("only")
+    chosen = [p for p in pairs if only is None or p.key in only]
+    counted = [p for p in chosen if not (how["out_of_sync_only"] and p.action is Action.NONE)]
+    plain = [t.key for _, t in every_task(plan) if not t.hook] + [pair.key for pair in plan.left]
+    assert sorted(plain) == sorted(p.key for p in counted)
+    assert only is None or not [t for _, t in every_task(plan) if t.hook]
+    pruned = [t for _, t in every_task(plan) if t.pair.action is Action.PRUNE]
+    assert {t.key for t in pruned} == {p.key for p in chosen if p.action is Action.PRUNE and how["prune"]}
+    assert all(t.pair.live is not None and t.pair.live.application == MINE for t in pruned)
+    for _, task in every_task(plan):
+        assert task.pair.action is not Action.LEAVE and (task.pair.target or task.pair.live) is not None
+    assert list(plan.left) == sorted(plan.left, key=lambda pair: pair.key)
+
+
 @given(worlds(), st.booleans())
 def test_only_what_is_tracked_and_not_assigned_is_pruned(world: World, prune_last: bool) -> None:
     for task in (t for _, t in every_task(world.plan(prune_last=prune_last)) if t.pair.action is Action.PRUNE):
@@ -391,14 +416,24 @@ def test_an_object_is_as_assigned_only_if_nothing_about_it_changed(world: World)
         assert not found[task.key].deleting
 
 
-@given(worlds(), st.booleans(), st.randoms(use_true_random=False))
-def test_the_same_state_gives_the_same_plan(world: World, prune_last: bool, chance: random.Random) -> None:
+@given(worlds(), HOW, st.randoms(use_true_random=False))
+def test_the_same_state_gives_the_same_plan(world: World, how: dict[str, Any], chance: random.Random) -> None:
     def shuffled(mapping: Mapping[ResourceKey, Target]) -> dict[ResourceKey, Target]:
         return dict(chance.sample(sorted(mapping.items(), key=lambda item: item[0]), len(mapping)))
 
     there = tuple(chance.sample(world.there, len(world.there)))
     other = replace(world, targets=shuffled(world.targets), hooks=shuffled(world.hooks), there=there)
-    assert other.plan(prune_last=prune_last) == world.plan(prune_last=prune_last)
+    assert other.plan(**how) == world.plan(**how)
+
+
+@given(worlds(), HOW, st.data())
+def test_what_is_not_tracked_changes_no_plan(world: World, how: dict[str, Any], data: st.DataObject) -> None:
+    """What others have, or nobody, is not even seen, where nothing of its name is assigned."""
+    taken = {o.key for o in world.there} | world.targets.keys() | world.hooks.keys()
+    keys = data.draw(st.lists(KEYS.filter(lambda key: key not in taken), max_size=4, unique=True))
+    owners, traits = st.sampled_from(["other", ""]), TRAITS
+    more = [Live(k, "v1", "uid", "1", b"h1", data.draw(owners), with_kind(k, data.draw(traits))) for k in keys]
+    assert replace(world, there=(*world.there, *more)).plan(**how) == world.plan(**how)
 
 
 RANKS = [PRE_DELETE, PRE, SYNC, POST, POST_DELETE]

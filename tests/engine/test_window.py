@@ -115,6 +115,20 @@ def test_whoever_asks_may_do_no_less(windows: list[SyncWindow], now: datetime) -
     assert may(windows, manual=True, now=now) or not may(windows, now=now)
 
 
+@given(WINDOWS, INSTANTS, INSTANTS, st.booleans())
+def test_what_has_begun_may_do_no_less(windows: list[SyncWindow], one: datetime, other: datetime, manual: bool) -> None:
+    since, now = sorted([one, other])
+    denial, held = Windows(windows).denial(now, manual=manual), Windows(windows).held(now, manual=manual, since=since)
+    assert held is None or held == denial
+    if all(w.sync_overrun for w in windows) and may(windows, manual=manual, now=since):
+        assert held is None
+    # Whatever was asked before, and in whatever order they were written down.
+    asked = Windows(windows[::-1])
+    assert (asked.held(now, manual=manual, since=since) is None) == (held is None)
+    again = asked.denial(now, manual=manual)
+    assert (again.until if again is not None else 0) == (denial.until if denial is not None else 0)
+
+
 @given(WINDOWS, INSTANTS, st.booleans())
 def test_it_opens_when_it_says(windows: list[SyncWindow], now: datetime, manual: bool) -> None:
     denial = Windows(windows).denial(now, manual=manual)

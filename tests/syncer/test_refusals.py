@@ -109,7 +109,8 @@ async def test_a_quota_that_is_used_up_in_the_second_wave(
     hub.assign([config_map("a", {"k": "1"}), wave(config_map("gone"), 2), *others], policy=RETRIED)
     await turned(hub, clock)
     await hub.synced()
-    ran(cluster), hub.finished.clear()
+    ran(cluster)
+    hub.finished.clear()
     quota = await limited(account, len(await people.list("", "ConfigMap")) + 1)
     waves = [config_map("a", {"k": "2"}), *(wave(config_map(n), 2) for n in ("b", "c")), wave(config_map("d"), 3)]
     second = hub.assign([*waves, *others], policy=RETRIED)
@@ -167,7 +168,8 @@ async def test_rights_that_end_in_the_middle(
     hub.assign([config_map("a", {"k": "1"}), wave(secret("gone", k="1"), 2), *others], policy=RETRIED)
     await turned(hub, clock)
     await hub.synced()
-    ran(cluster), hub.finished.clear()
+    ran(cluster)
+    hub.finished.clear()
     late = [wave(secret(n, k="2"), 2) for n in ("s", "t")] + [wave(config_map("d"), 2)]
     second = hub.assign([config_map("a", {"k": "2"}), slow("gate"), *late, *others], policy=RETRIED)
     await until_waits(hub, clock, "gate")
@@ -203,7 +205,8 @@ async def test_rights_to_delete_that_are_missing(
     hub.assign([config_map("a", {"k": "1"}), wave(secret("gone", k="1"), 1)], policy=RETRIED)
     await turned(hub, clock)
     await hub.synced()
-    ran(cluster), hub.finished.clear()
+    ran(cluster)
+    hub.finished.clear()
     account.may(READING, MAPS, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "patch"]})
     await asyncio.to_thread(partial(account.until_allowed, "delete", "secrets", allowed=False))
     objects = [config_map("a", {"k": "2"}), wave(secret("s", k="2"), 1), wave(config_map("d"), 2), sorry, over]
