@@ -57,6 +57,7 @@ SLOW = (
 LONGEST = (
     "tests/faults/test_kill.py",
     "tests/faults/test_kill_hooks.py",
+    "tests/faults/test_kill_last_hooks.py",
     "tests/benchmarks/test_benchmarks.py",
     "tests/hub/test_serve.py",
     "tests/syncer/test_hooks.py",
