@@ -10,9 +10,13 @@ Syncer (manager)      every application on this cluster, woken one by one, and t
     ├── Automation    when an automated sync is due
     ├── Contested     looks whether what another application has is given up
     ├── Orphaned      tells what is in its namespace and belongs to no application
+    ├── Ending        its end here: what is deleted, with which hooks, and when that is tried again
+    ├── Books         takes over what an operation has found and done
     ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
     └── Runner        one operation (Order): dry run of everything (Preflight), then wave by wave (engine.progress);
         │             its state on disk before each step (Ledger). It gives way whenever it waits
+        ├── Together  one thing about many resources at once, and whether the API server was there for it
         ├── Applier   one object, as its sync options say
+        ├── Pruner    deletes exactly what was judged
         └── Hooks     made once, watched to their end, deleted as they ask
 """

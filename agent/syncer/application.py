@@ -13,15 +13,15 @@ from dataclasses import replace
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
 from agent.engine.operation import OperationState, Phase, attempt_due, next_attempt
-from agent.engine.reconcile import Action, surplus
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
-from agent.engine.tasks import DELETION_HOOKS
 from agent.errors import StorageError
 from agent.kube import errors
 from agent.syncer.automation import Automation
+from agent.syncer.books import Books
 from agent.syncer.contested import Contested
 from agent.syncer.context import Context
+from agent.syncer.ending import Ending, carries_out, is_meant_otherwise
 from agent.syncer.gate import Gate, Hold
 from agent.syncer.hooks import end_left
 from agent.syncer.inspection import Inspection
@@ -41,12 +41,11 @@ from agent.syncer.orders import (
 from agent.syncer.orphaned import Orphaned
 from agent.syncer.preparation import Preparation
 from agent.syncer.standing import Standing
-from agent.syncer.targets import NO_TARGETS, Targets
+from agent.syncer.targets import Targets
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-DELETION_RETRY_CAP_SECONDS = 300.0
 LOOK_ON_SECONDS = 10.0
 """How long an operation has waited before what it has not come to yet is compared."""
 MOST_NAMED = 3
@@ -67,6 +66,8 @@ class ApplicationLoop:
         self._gate = Gate(context.clock, assignment)
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
+        self._ending = Ending(context, self._standing, self._preparation)
+        self._books = Books(self._standing, self._inspection)
         self._orphaned = Orphaned(context.orphans, context.assigned, self._standing)
         self._contested = Contested(context, self._standing)
         self._runner: Runner | None = None
@@ -76,9 +77,6 @@ class ApplicationLoop:
         self._waits_since: float | None = None
         """When the operation under way began to wait; None while it has not."""
         self._done_operation = ""
-        self._deletion_failures = 0
-        self._deletion_after = 0.0
-        """When a deletion that failed may be tried again, by the monotonic clock."""
         self._unstored = False
         """Whether the disk did not take what the last turn had to write."""
         self.buried = False
@@ -103,11 +101,11 @@ class ApplicationLoop:
         # A cluster that is selected again before all was deleted there keeps what is left.
         kept = self.assignment.deletion is not None and assignment.deletion is None
         # What another application of the name, or a deletion otherwise meant, has begun is not this one's.
-        replaced = self.assignment.uid != assignment.uid or _is_meant_otherwise(self.assignment, assignment)
+        replaced = self.assignment.uid != assignment.uid or is_meant_otherwise(self.assignment, assignment)
         self._standing.reassign(assignment)
         self._automation.reassign(assignment)
         self._gate.reassign(assignment)
-        self._deletion_failures, self._deletion_after = 0, 0.0
+        self._ending.reset()
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
@@ -169,9 +167,7 @@ class ApplicationLoop:
             return not request.terminate and assignment.deletion is None
         if operation.kind == "delete":
             # Agents once did not write down which it was.
-            return assignment.deletion is not None and (
-                not operation.deletion_ms or _carries_out(operation, assignment)
-            )
+            return assignment.deletion is not None and (not operation.deletion_ms or carries_out(operation, assignment))
         automated = (operation.kind, operation.initiated_by) == ("sync", "automated")
         same = operation.manifest_set == assignment.manifest_set.digest and assignment.deletion is None
         return automated and same and self._automation.due() is not None
@@ -397,7 +393,7 @@ class ApplicationLoop:
         if resumed is not None and resumed.manifest_set != order.ref.digest:
             resumed = None
         ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._progress)
-        if order.ends and resumed is None and last is not None and _carries_out(last, assignment):
+        if order.ends and resumed is None and last is not None and carries_out(last, assignment):
             # Tried again: a hook that ended well is not run a second time.
             ledger.carry_over(last)
         return ledger
@@ -439,7 +435,7 @@ class ApplicationLoop:
             self._runner = None
             raise
         if delay is not None:
-            self._take_verdicts(runner.ledger)
+            self._books.take_verdicts(runner.ledger)
             if runner.order.ends:
                 self._standing.condition("DeletionError", runner.ledger.state.message)
             self._tell()
@@ -449,7 +445,7 @@ class ApplicationLoop:
         state = ledger.state
         waiting = None if runner.terminated else next_attempt(order.retry, state, self._clock.now_ms())
         with self._storage.together():
-            self._settle_books(order, ledger, state)
+            self._books.settle(order, ledger, state)
             if waiting is not None:
                 self._storage.save_operation(waiting)
                 self._standing.operate(waiting)
@@ -467,46 +463,7 @@ class ApplicationLoop:
         elif order.kind in ("sync", "rollback") and not order.automated:
             self._done_operation = order.id
         self._preparation.look_again()
-        return self._deletion_pause(state) if order.ends else 0.0
-
-    def _deletion_pause(self, state: OperationState) -> float:
-        """Return when a deletion looks again at what it left: at once where that is nothing, and after longer and
-        longer where it failed, for its hooks run again each time."""
-        self._deletion_failures = 0 if state.phase is Phase.SUCCEEDED else self._deletion_failures + 1
-        pause = min(RETRY_SECONDS * 2.0 ** max(0, self._deletion_failures - 1), DELETION_RETRY_CAP_SECONDS)
-        self._deletion_after = self._clock.monotonic() + (pause if self._deletion_failures else 0.0)
-        return 0.0 if state.phase is Phase.SUCCEEDED and self._all_gone() else pause
-
-    def _take_verdicts(self, ledger: Ledger) -> None:
-        """Take over what an operation that waits has found so far. It is written down once the operation has ended:
-        one that is resumed is to look at all it has applied."""
-        fresh = ledger.fresh_verdicts()
-        if fresh:
-            self._standing.believe(fresh)
-            self._inspection.settle_known()
-            self._standing.update(*fresh)
-
-    def _settle_books(self, order: Order, ledger: Ledger, state: OperationState) -> None:
-        """Take over what an operation found and did."""
-        standing = self._standing
-        before = standing.shared
-        kept = {} if order.only is None else {k: o for k, o in before.items() if k not in order.only}
-        standing.shared = kept | ledger.shared
-        standing.believe(ledger.fresh_verdicts())
-        # What was judged anew while the operation waited is newer, and on disk already.
-        standing.keep_judged({key: v for key, v in ledger.judged.items() if standing.judged.get(key) == v})
-        whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
-        if state.uid != self.assignment.uid:
-            pass  # It was another application's; this one has nothing to be told of it.
-        elif state.phase is not Phase.SUCCEEDED:
-            standing.condition("DeletionError" if order.kind == "delete" else "SyncError", state.message)
-        elif whole or order.kind == "self-heal":
-            standing.clear("SyncError")
-        if state.phase is Phase.SUCCEEDED and whole:
-            standing.record_synced(order.ref.digest, order.revision)
-        touched = {*ledger.judged, *before, *standing.shared, *standing.pending, *standing.drifted}
-        self._inspection.settle_known()
-        standing.update(*touched)
+        return self._ending.pause(state) if order.ends else 0.0
 
     def _end(self, state: OperationState) -> None:
         """An operation has ended: on disk, in the books, and told."""
@@ -544,7 +501,12 @@ class ApplicationLoop:
 
     async def _delete(self, assignment: Assignment) -> float | None:
         if deletes_resources(assignment):
-            again = await self._delete_resources(assignment)
+            again = await self._ending.next(assignment)
+            if isinstance(again, Targets):
+                # What was synced is not in place from here on: should it be kept after all, it is synced again.
+                self._automation.renew()
+                order = deletion_order(assignment, self._standing.operation)
+                again = await self._run(assignment, again, order)
             if again is not None:
                 self._tell()
                 return again
@@ -565,71 +527,6 @@ class ApplicationLoop:
         assert operation.kind == "delete", "another has been ended"
         phase, words = (Phase.SUCCEEDED, "all of it is gone") if deleted else (Phase.ERROR, INTERRUPTED)
         self._end(operation.finish(phase, words, self._clock.now_ms()))
-
-    async def _delete_resources(self, assignment: Assignment) -> float | None:
-        """Delete what is tracked. None once all of it is gone, else when to look again."""
-        standing = self._standing
-        try:
-            waiting = await self._preparation.applied_listed()
-        except errors.KubeError as error:
-            standing.condition("DeletionError", f"the cluster's API does not answer: {error}")
-            return RETRY_SECONDS
-        if waiting is not None:
-            return waiting
-        hooks = await self._deletion_hooks(assignment)
-        if self._all_gone() and self._all_run(hooks):
-            return None
-        pause = self._deletion_after - self._clock.monotonic()
-        if pause > 0:
-            return pause
-        # What was synced is not in place from here on: should it be kept after all, it is synced again.
-        self._automation.renew()
-        return await self._run(assignment, hooks, deletion_order(assignment, standing.operation))
-
-    async def _deletion_hooks(self, assignment: Assignment) -> Targets:
-        """Return the hooks that the end of the application runs. Without its manifests, which an agent may have lost
-        with its disk, there are none. Raises KubeError."""
-        try:
-            targets = await self._preparation.resolve(assignment) if assignment.manifest_set.digest else NO_TARGETS
-        except IncompleteSet:
-            return NO_TARGETS
-        found = {
-            key: hook for key, hook in targets.hooks.items() if not DELETION_HOOKS.isdisjoint(hook.traits.hook or ())
-        }
-        return replace(NO_TARGETS, digest=targets.digest, kinds=targets.kinds, hooks=found) if found else NO_TARGETS
-
-    def _all_gone(self) -> bool:
-        """Say whether nothing is there any more that goes with the application."""
-        name = self.assignment.tracking_name
-        mine = surplus(name, (), self._live.of_application(name), ends=True)
-        return all(pair.action is Action.LEAVE for pair in mine)
-
-    def _all_run(self, hooks: Targets) -> bool:
-        """Say whether every hook of the deletion has ended well."""
-        last = self._standing.operation
-        results = last.results if last is not None and _carries_out(last, self.assignment) else ()
-        ended = {(r.sync_phase, r.key) for r in results if r.hook and r.state is Phase.SUCCEEDED}
-        wanted = {(phase, key) for key, hook in hooks.hooks.items() for phase in (hook.traits.hook or ())}
-        return {(phase, key) for phase, key in wanted if phase in DELETION_HOOKS} <= ended
-
-
-def _is_meant_otherwise(before: Assignment, now: Assignment) -> bool:
-    """Say whether a deletion that may be under way is to delete otherwise, or nothing any more."""
-    if before.deletion is None or now.deletion is None:
-        return False
-    if before.deletion.requested_ms != now.deletion.requested_ms:
-        # In between it was assigned again, if not here: what ran before the end then is to run once more.
-        return True
-    same = before.deletion.propagation == now.deletion.propagation
-    return not same or deletes_resources(before) != deletes_resources(now)
-
-
-def _carries_out(operation: OperationState, assignment: Assignment) -> bool:
-    """Say whether an operation is, or was, about exactly the deletion that is assigned."""
-    deletion = assignment.deletion
-    if deletion is None or (operation.kind, operation.uid) != ("delete", assignment.uid):
-        return False
-    return operation.deletion_ms == deletion.requested_ms
 
 
 def _commits(assignment: Assignment) -> str:

@@ -7,53 +7,42 @@ and hooks are remembered. A step that fails is the last one of its wave: what co
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from agent.engine.assignment import Assignment
 from agent.engine.ignore import IgnoreRules
 from agent.engine.operation import UNCHANGED, Phase, Result, ResultStatus
 from agent.engine.progress import Carry, Done, Failed, Move, Wait, first_look, next_move, outcome, overdue
-from agent.engine.reconcile import Action, Judged, Live, left_because, reconcile
+from agent.engine.reconcile import Action, Judged, reconcile
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.tasks import Plan, Task, Wave, make_plan
 from agent.engine.traits import SyncPhase
 from agent.kube import errors
-from agent.kube.client import DeleteOptions, Discovery, Kind
+from agent.kube.client import Kind
 from agent.syncer.applying import Applier
+from agent.syncer.brought import kinds_of, wait_established
 from agent.syncer.context import Context
 from agent.syncer.gate import Gate, Hold
 from agent.syncer.hooks import Hooks, end_left
 from agent.syncer.ledger import Ledger, StepFailed
-from agent.syncer.live import live_of
 from agent.syncer.namespaces import coming_namespace, ensure_namespace
 from agent.syncer.orders import Order
 from agent.syncer.output import output_of
 from agent.syncer.patience import Patience, Terminated
 from agent.syncer.preflight import Preflight
+from agent.syncer.pruning import Pruner
 from agent.syncer.stuck import why_stuck
 from agent.syncer.targets import Manifests, Targets
+from agent.syncer.together import Together
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 64
-"""Resources worked on at once; the client bounds how many requests are under way."""
-CRD_TIMEOUT_SECONDS = 30.0
-SERVED_TIMEOUT_SECONDS = 15.0
-"""How long a kind may be missing from discovery after its CRD was established: servers under load take seconds."""
-SERVED_POLL_SECONDS = 0.5
-"""Between two looks at discovery, which is no small answer."""
-DELETE_TRIES = 5
-"""Of an object that others change all the time, before a pause."""
 WAVE_SECONDS = 2.0
 """From one wave to the next, so that controllers take up what they were given before its health is believed."""
 LOOK_SECONDS = 5.0
 """Between two looks at what is waited for; its watch tells earlier."""
-
-_NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 
 
 class Runner:
@@ -84,6 +73,8 @@ class Runner:
         self._preflight = Preflight(
             context, self._patience, ledger, self._manifests, self._applier, self._hooks, order, name
         )
+        self._pruner = Pruner(context.client, self._patience, ledger, order, name)
+        self._together = Together(context.client, self._patience, ledger)
         self._found = dict(targets.kinds)
         """The kinds of what is assigned, those included that the operation has brought."""
         self._plan: Plan | None = None
@@ -96,8 +87,6 @@ class Runner:
         self._superseded = ""
         self._coming = ""
         """In a dry run: the namespace that would be made first."""
-        self._away = ""
-        """What a server that is away says, of the wave that was just to be carried out."""
         self.terminated = False
         """Whether it ended because somebody asked for that."""
 
@@ -162,8 +151,8 @@ class Runner:
                 if delay is not None:
                     return delay
                 await self._carry(move)
-                if self._away:
-                    away, self._away = self._away, ""
+                if self._together.away:
+                    away, self._together.away = self._together.away, ""
                     self.ledger.waiting(f"the cluster's API does not answer; it goes on when that does: {away}")
                     return LOOK_SECONDS
                 continue
@@ -239,7 +228,7 @@ class Runner:
             tasks = [t for t in self._yet_to_do(plan) if t.pair.action is Action.APPLY]
             there = self._live.records.keys().__contains__
             await self._preflight.begin(self.targets, there, waits=plan.multi_step, coming=self._coming)
-            await self._each(tasks, self._preflight.check)
+            await self._together.each(tasks, self._preflight.check)
             self.ledger.stop_if_failed(tasks, "" if self.ledger.touched else "nothing was changed: ")
         for wave in plan.waves if plan.multi_step else ():
             for task in wave.unchanged:
@@ -314,14 +303,14 @@ class Runner:
             tasks = [task for task in step if task.id in pending]
             if tasks:
                 await self._apply_step(tasks)
-                if self._away or self._has_failed(tasks):
+                if self._together.away or self._has_failed(tasks):
                     return
         for step in move.wave.prunes:
             tasks = [task for task in step if task.id in pending]
             if tasks:
                 self.ledger.step("pruning")
-                await self._each(tasks, self._prune, waits=True)
-                if self._away or self._has_failed(tasks):
+                await self._together.each(tasks, self._pruner.prune, waits=True)
+                if self._together.away or self._has_failed(tasks):
                     return
         if self._waves and move.wave is not self._waves[-1]:
             self._rest_until = self._clock.monotonic() + WAVE_SECONDS
@@ -344,7 +333,7 @@ class Runner:
 
     async def _apply_step(self, step: list[Task]) -> None:
         """Apply what is of one rank, the state on disk before."""
-        kinds = await self._kinds(step)
+        kinds = await kinds_of(step, self._found, self._served, self._patience)
         with self._storage.together():
             self._storage.add_kinds(self._assignment.application, {_group_kind(t.key) for t in step})
             for task in step:
@@ -362,12 +351,12 @@ class Runner:
             else:
                 await self._apply_one(kind, task)
 
-        await self._each(step, apply, waits=True)
+        await self._together.each(step, apply, waits=True)
         if any(task.hook for task in step):
             self.ledger.write()
         for task in step:
             if task.pair.target is not None and task.pair.target.traits.defines and not self._has_failed([task]):
-                await self._wait_established(kinds[task.key], task.key)
+                await wait_established(self._client, kinds[task.key], task.key, self._patience)
 
     async def _apply_one(self, kind: Kind, task: Task) -> None:
         target, live = task.pair.target, task.pair.live
@@ -388,76 +377,6 @@ class Runner:
         message = "created" if live is None else "configured"
         state = self._first_look(task, waits=len(self._waves) > 1)
         self.ledger.settle(task, target.digest, noted.judged_hash, message, state)
-
-    async def _kinds(self, step: list[Task]) -> dict[ResourceKey, Kind]:
-        """Return the kinds of a step's resources, those included that the operation itself has just brought."""
-        kinds = {t.key: self._found[t.key] for t in step if t.key in self._found}
-        missing = [task for task in step if task.key not in kinds]
-
-        def served(discovery: Discovery) -> bool:
-            for task in missing:
-                assert task.pair.target is not None
-                found = discovery.find(task.key.group, task.pair.target.version, task.key.kind)
-                if found is not None:
-                    kinds[task.key] = found
-            return len(kinds) == len(step)
-
-        if missing:
-            # What stays missing is told of each resource.
-            await self._patience.until(
-                lambda: self._served.fresh(0.0), served, SERVED_TIMEOUT_SECONDS, every=SERVED_POLL_SECONDS
-            )
-            self._found |= kinds
-        return kinds
-
-    async def _wait_established(self, kind: Kind, key: ResourceKey) -> None:
-        def established(found: Object | None) -> bool:
-            conditions = ((found or {}).get("status") or {}).get("conditions") or []
-            return any(c.get("type") == "Established" and c.get("status") == "True" for c in conditions)
-
-        try:
-            if await self._patience.until(self._reading(kind, key), established, CRD_TIMEOUT_SECONDS):
-                return
-        except errors.KubeError as error:
-            raise StepFailed(f"{key}: {error}", retryable=isinstance(error, errors.Retryable)) from error
-        raise StepFailed(f"waited {CRD_TIMEOUT_SECONDS:.0f} s for {key} to be established", retryable=True)
-
-    # --- pruning
-
-    async def _prune(self, task: Task) -> None:
-        live = task.pair.live
-        assert live is not None
-        group, kind_name = task.key.group, task.key.kind
-        if live.deleting:
-            self.ledger.record(task, ResultStatus.PRUNED, "is being deleted already", Phase.RUNNING)
-            return
-        kind = (await self._client.discover()).find(group, live.version, kind_name)
-        if kind is None:
-            raise errors.KindUnknown(f"the cluster serves no kind {kind_name} in {group or 'core'}/{live.version}")
-        self._patience.check()
-        status, message, state = await self._patience.request(lambda: self._delete(kind, live))
-        self.ledger.forget(task.key)
-        self.ledger.record(task, status, message, state)
-
-    async def _delete(self, kind: Kind, live: Live) -> tuple[ResultStatus, str, Phase]:
-        """Delete exactly this object, as it was judged: whatever has its name now is left, and so is one that meanwhile
-        became another application's, or asks to be left. What is known of it may be as old as the watch is late."""
-        key, version = live.key, live.resource_version
-        for _ in range(DELETE_TRIES):
-            options = DeleteOptions(self.order.propagation, uid=live.uid, resource_version=version)
-            try:
-                deleted = await self._client.delete(kind, key.namespace, key.name, options)
-                return ResultStatus.PRUNED, "pruned" if deleted else "was gone already", Phase.RUNNING
-            except errors.Conflict:
-                found = await self._client.get(kind, key.namespace, key.name)
-            if found is None or found["metadata"].get("uid") != live.uid:
-                return ResultStatus.PRUNED, "was gone already", Phase.SUCCEEDED
-            now = live_of(found)
-            asks = now.traits.sync_options != live.traits.sync_options
-            if asks or left_because(now, ends=self.order.ends) or now.application != self._assignment.tracking_name:
-                return ResultStatus.PRUNE_SKIPPED, "it was changed meanwhile, and is to be left now", Phase.SUCCEEDED
-            version = now.resource_version
-        raise errors.Conflict(f"{key} changes faster than it can be deleted")
 
     # --- waiting
 
@@ -552,55 +471,6 @@ class Runner:
         self.ledger.hooks_ended(ended.results)
 
     # --- helpers
-
-    async def _each(
-        self, tasks: Iterable[Task], action: Callable[[Task], Coroutine[Any, Any, None]], *, waits: bool = False
-    ) -> None:
-        """Do one thing about many resources at once. One that fails is on record, and does not stop the others. With
-        `waits`, what the API server was not there for is as if it had not been begun, and `_away` says so."""
-        unanswered: list[tuple[Task, errors.KubeError]] = []
-
-        async def guarded(task: Task) -> None:
-            self._patience.check()
-            try:
-                await action(task)
-            except errors.Unreachable as error:
-                unanswered.append((task, error))
-            except errors.KubeError as error:
-                self.ledger.fail(task, error)
-
-        items = list(tasks)
-        for start in range(0, len(items), TOGETHER):
-            together = items[start : start + TOGETHER]
-            if self._client.immediate:
-                for task in together:
-                    await guarded(task)
-                if len(together) == TOGETHER:
-                    # Others have their turn.
-                    await asyncio.sleep(0)
-                continue
-            outcomes = await asyncio.gather(*map(guarded, together), return_exceptions=True)
-            for result in outcomes:
-                if result is not None:
-                    raise result
-        if unanswered and waits:
-            self._away = await self._why_away()
-        for task, error in unanswered:
-            if self._away:
-                self.ledger.take_back(task)
-            else:
-                self.ledger.fail(task, error)
-
-    async def _why_away(self) -> str:
-        """Ask the API server for something that is always there. "" when it answers: then it was one request alone that
-        got none, and that may be so for ever."""
-        try:
-            await self._client.get(_NAMESPACE, "", "kube-system")
-        except errors.Unreachable as error:
-            return error.message
-        except errors.KubeError:
-            return ""
-        return ""
 
     def _reading(self, kind: Kind, key: ResourceKey) -> Callable[[], Awaitable[Object | None]]:
         return lambda: self._client.get(kind, key.namespace, key.name)

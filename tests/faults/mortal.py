@@ -95,7 +95,7 @@ def hasten(program: str) -> None:
         options = functools.partial(root.LinkOptions, backoff_first_seconds=0.05, backoff_cap_seconds=0.3)
         vars(root).update(LinkOptions=options)
         vars(importlib.import_module("agent.syncer.operation")).update(WAVE_SECONDS=0.05)
-        vars(importlib.import_module("agent.syncer.application")).update(RETRY_SECONDS=0.3)
+        vars(importlib.import_module("agent.syncer.ending")).update(RETRY_SECONDS=0.3)
 
 
 def main() -> None:

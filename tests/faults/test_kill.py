@@ -20,6 +20,7 @@ from tests.fleet.kit import Repository
 STORAGE = "agent.storage:Storage."
 LOOP = "agent.syncer.application:ApplicationLoop."
 RUNNER = "agent.syncer.operation:Runner."
+PRUNER = "agent.syncer.pruning:Pruner."
 STORE = "hub.store.sql.store:SqlStore."
 
 before, after = partial(Point, "before"), partial(Point, "after")
@@ -31,14 +32,14 @@ BEGINNING = [
     before(STORAGE + "save_operation"),
     # Inside the transaction, which goes with the process.
     after(STORAGE + "save_operation"),
-    before(RUNNER + "_kinds"),
+    before("agent.syncer.operation:kinds_of"),
     before(RUNNER + "_apply_one"),
 ]
 WORKING = [
     after(RUNNER + "_apply_one"),
     after(RUNNER + "_apply_one", nth=3),
-    before(RUNNER + "_delete"),
-    after(RUNNER + "_delete"),
+    before(PRUNER + "_delete"),
+    after(PRUNER + "_delete"),
     before(LOOP + "_end"),
     after(LOOP + "_end"),
 ]
@@ -58,10 +59,10 @@ DRIFTED = [
     after(STORAGE + "forget_drifts"),
 ]
 REQUESTED_ONCE = [*ARRIVING, after(LOOP + "_run"), before(STORAGE + "mark_operations_reported")]
-REQUESTED_AGAIN = [after(RUNNER + "_apply_one"), after(RUNNER + "_delete"), before(LOOP + "_end")]
+REQUESTED_AGAIN = [after(RUNNER + "_apply_one"), after(PRUNER + "_delete"), before(LOOP + "_end")]
 LEAVING = [
-    before(RUNNER + "_delete"),
-    after(RUNNER + "_delete"),
+    before(PRUNER + "_delete"),
+    after(PRUNER + "_delete"),
     before(STORAGE + "bury"),
     after(STORAGE + "bury"),
 ]

@@ -22,7 +22,7 @@ from tests.syncer.test_hooks import hook, job, wave
 
 HOOKS = "agent.syncer.hooks:Hooks."
 LEDGER = "agent.syncer.ledger:Ledger."
-RUNNER = "agent.syncer.operation:Runner."
+PRUNER = "agent.syncer.pruning:Pruner."
 LOOP = "agent.syncer.application:ApplicationLoop."
 STORAGE = "agent.storage:Storage."
 WRITTEN = "agent.storage:_Transaction.__exit__"
@@ -50,7 +50,7 @@ ENDING = [
     *RUNNING,
     after(HOOKS + "make", nth=3),
     after(HOOKS + "make", nth=4),
-    *(make(RUNNER + "_delete", nth=n) for n in (1, 4, 6) for make in (before, after)),
+    *(make(PRUNER + "_delete", nth=n) for n in (1, 4, 6) for make in (before, after)),
     before(LOOP + "_end"),
     after(LOOP + "_run"),
     before(STORAGE + "bury"),

@@ -591,8 +591,8 @@ async def test_the_hooks_of_a_deletion(
 async def test_an_application_has_left_as_soon_as_its_last_hook_has_ended(
     hub: Hub, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.syncer.application.RETRY_SECONDS", 3600.0)
-    monkeypatch.setattr("agent.syncer.application.DELETION_RETRY_CAP_SECONDS", 3600.0)
+    monkeypatch.setattr("agent.syncer.ending.RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr("agent.syncer.ending.RETRY_CAP_SECONDS", 3600.0)
     assignment = hub.assign([config_map("a"), hook(slow("after"), "PostDelete")])
     await hub.synced()
     hub.delete(assignment)

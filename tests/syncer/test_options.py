@@ -230,7 +230,7 @@ async def test_a_kind_that_comes_from_elsewhere(
     hub: Hub, people: People, of: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its definition is brought by what the sync brings: that comes first, and then it is seen."""
-    monkeypatch.setattr("agent.syncer.operation.SERVED_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr("agent.syncer.brought.SERVED_SECONDS", 0.0)
     own = widget(hub.namespace, "w")
     policy = with_options("SkipDryRunOnMissingResource=true") if of == "application" else AUTOMATED
     own = optional(own, "SkipDryRunOnMissingResource=true") if of == "object" else own

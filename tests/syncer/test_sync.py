@@ -161,7 +161,7 @@ async def test_a_kind_that_is_served_only_a_while_after_its_crd(
     hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by a busy API server, or by one of several that has heard of the CRD later than another."""
-    monkeypatch.setattr("agent.syncer.operation.SERVED_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("agent.syncer.brought.SERVED_POLL_SECONDS", 0.01)
     late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 4)
     monkeypatch.setattr(cluster.client, "discover", late.discover)
     hub.assign([people.leave(crd(hub.namespace)), widget(hub.namespace, "w")])
@@ -174,7 +174,7 @@ async def test_a_kind_that_is_served_only_a_while_after_its_crd(
 async def test_a_kind_that_its_crd_does_not_bring_is_told(
     hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.syncer.operation.SERVED_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr("agent.syncer.brought.SERVED_SECONDS", 0.0)
     other = widget(hub.namespace, "w") | {"apiVersion": f"{group_of(hub.namespace)}/v2"}
     hub.assign([people.leave(crd(hub.namespace)), other])
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase.finished)

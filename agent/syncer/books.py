@@ -1,0 +1,48 @@
+"""What an operation found out and did, taken over into what is known of its application."""
+
+from __future__ import annotations
+
+from agent.engine.operation import OperationState, Phase
+from agent.syncer.inspection import Inspection
+from agent.syncer.ledger import Ledger
+from agent.syncer.orders import Order
+from agent.syncer.standing import Standing
+
+
+class Books:
+    """Of one application."""
+
+    def __init__(self, standing: Standing, inspection: Inspection) -> None:
+        self._standing = standing
+        self._inspection = inspection
+
+    def take_verdicts(self, ledger: Ledger) -> None:
+        """Take over what an operation that waits has found so far. It is written down once the operation has ended:
+        one that is resumed is to look at all it has applied."""
+        fresh = ledger.fresh_verdicts()
+        if fresh:
+            self._standing.believe(fresh)
+            self._inspection.settle_known()
+            self._standing.update(*fresh)
+
+    def settle(self, order: Order, ledger: Ledger, state: OperationState) -> None:
+        """Take over what an operation found and did."""
+        standing = self._standing
+        before = standing.shared
+        kept = {} if order.only is None else {k: o for k, o in before.items() if k not in order.only}
+        standing.shared = kept | ledger.shared
+        standing.believe(ledger.fresh_verdicts())
+        # What was judged anew while the operation waited is newer, and on disk already.
+        standing.keep_judged({key: v for key, v in ledger.judged.items() if standing.judged.get(key) == v})
+        whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
+        if state.uid != standing.assignment.uid:
+            pass  # It was another application's; this one has nothing to be told of it.
+        elif state.phase is not Phase.SUCCEEDED:
+            standing.condition("DeletionError" if order.kind == "delete" else "SyncError", state.message)
+        elif whole or order.kind == "self-heal":
+            standing.clear("SyncError")
+        if state.phase is Phase.SUCCEEDED and whole:
+            standing.record_synced(order.ref.digest, order.revision)
+        touched = {*ledger.judged, *before, *standing.shared, *standing.pending, *standing.drifted}
+        self._inspection.settle_known()
+        standing.update(*touched)
