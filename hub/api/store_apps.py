@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hub.api.context import Api, Caller, missing
 from hub.api.models.objects import Action
-from hub.domain.application import Application, ApplicationId
+from hub.domain.application import Application, ApplicationId, without_refresh
 from hub.errors import Conflict
 from hub.source.errors import RepositoryRefused
 from hub.source.urls import parse_repo_url
@@ -18,6 +18,8 @@ class Change:
 
     wanted: Application
     stored: Application | None
+    refresh: str = ""
+    """"" | normal | hard: the look that is asked for with it."""
 
     @property
     def action(self) -> Action:
@@ -38,10 +40,11 @@ async def find(api: Api, caller: Caller, name: str, namespace: str, action: str 
 
 async def prepare(api: Api, caller: Caller, wanted: Application) -> Change:
     """Look at what is stored under the id. Raises PermissionDenied; Conflict for one on its way out."""
+    wanted, refresh = without_refresh(wanted)
     stored = await api.services.store.get_application(wanted.id)
     if stored is None:
         caller.require_application("create", wanted)
-        return Change(wanted, None)
+        return Change(wanted, None, refresh)
     if stored.deletion is not None:
         raise Conflict(
             f"application {stored.id.display} is being deleted: wait until it is gone from its clusters, then create it"
@@ -49,14 +52,15 @@ async def prepare(api: Api, caller: Caller, wanted: Application) -> Change:
     caller.require_application("update", stored)
     if wanted.spec.project != stored.spec.project:
         caller.require_application("create", wanted)
-    return Change(wanted, stored)
+    return Change(wanted, stored, refresh)
 
 
 async def carry_out(api: Api, caller: Caller, change: Change) -> Application:
-    """Store it. Raises Conflict when somebody else has changed it meanwhile."""
-    if change.stored is not None and change.action == "unchanged":
-        return change.stored
+    """Store it, and ask for the look that it asks for. Raises Conflict when somebody else has changed it meanwhile."""
     services = api.services
+    if change.stored is not None and change.action == "unchanged":
+        await _ask_for_look(api, change)
+        return change.stored
     expected = change.stored.generation if change.stored else 0
     result = await services.store.put_application(change.wanted, expected_generation=expected)
     api.overviews.invalidate()
@@ -64,7 +68,20 @@ async def carry_out(api: Api, caller: Caller, change: Change) -> Application:
     message = f"application {result.id.display} was {verb}, generation {result.generation}"
     await services.audit.record(reason, message, actor=caller.name, application=str(result.id))
     await services.bus.publish("applications", str(result.id))
+    await _ask_for_look(api, change)
     return result
+
+
+async def _ask_for_look(api: Api, change: Change) -> None:
+    """One that is left as it is has a fresh look when that ends, and none before."""
+    if change.refresh and not change.wanted.skips_reconcile:
+        await request_look(api, change.wanted.id, change.refresh)
+
+
+async def request_look(api: Api, id: ApplicationId, mode: str) -> None:
+    """`mode`: normal | hard. It is written down, and the controller takes it up."""
+    await api.services.store.request_refresh([str(id)], mode)
+    await api.services.bus.publish("refresh", str(id))
 
 
 def source_warnings(api: Api, application: Application) -> list[str]:

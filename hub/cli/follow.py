@@ -66,6 +66,11 @@ class Picture:
         """What keeps the hub from finding out what is to be, in words."""
         return self._conditions("ComparisonError")
 
+    @property
+    def left_alone(self) -> list[str]:
+        """Why the hub looks at nothing for its sake, in words."""
+        return self._conditions("SkipReconcileWarning")
+
     def _conditions(self, ending: str) -> list[str]:
         conditions = self.detail.get("conditions", [])
         return [f"{c['type']}: {c['message']}" for c in conditions if str(c["type"]).endswith(ending)]

@@ -21,6 +21,16 @@ CASCADE_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 DELETION_APPROVED = "argocd.argoproj.io/deletion-approved"
 """The annotation that says when somebody confirmed deletions, RFC 3339."""
 
+REFRESH = "argocd.argoproj.io/refresh"
+"""The annotation that asks for one look at the sources: `hard` renders anew, anything else is `normal`."""
+
+SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
+"""The annotation that has the hub leave an application as it is."""
+
+TRUE = ("1", "t", "T", "true", "True", "TRUE")
+FALSE = ("0", "f", "F", "false", "False", "FALSE")
+"""What Argo CD takes for true and false in an annotation; of anything else it takes no notice."""
+
 
 class ApplicationId(NamedTuple):
     namespace: str
@@ -263,6 +273,11 @@ class Application:
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
     @property
+    def skips_reconcile(self) -> bool:
+        """Whether it is to be left as it is. One on its way out is not: it goes."""
+        return self.deletion is None and self.annotations.get(SKIP_RECONCILE) in TRUE
+
+    @property
     def cascades(self) -> bool:
         """Whether deleting the application deletes what it put on clusters."""
         return any(f == CASCADE_FINALIZER or f.startswith(CASCADE_FINALIZER + "/") for f in self.finalizers)
@@ -277,3 +292,29 @@ def with_annotation(application: Application, name: str, value: str) -> Applicat
         annotations = {**(written if isinstance(written, Mapping) else {}), name: value}
         manifest = {**manifest, "metadata": {**metadata, "annotations": annotations}}
     return replace(application, annotations={**application.annotations, name: value}, manifest=manifest)
+
+
+def without_refresh(application: Application) -> tuple[Application, str]:
+    """Return an application without the wish to be looked at that it was written with, and that wish: "" | normal |
+    hard. It is for once, and nothing of what the application is."""
+    asked = application.annotations.get(REFRESH)
+    if asked is None:
+        return application, ""
+    annotations = {name: value for name, value in application.annotations.items() if name != REFRESH}
+    metadata = application.manifest.get("metadata")
+    manifest = application.manifest
+    if isinstance(metadata, Mapping) and isinstance(written := metadata.get("annotations"), Mapping):
+        rest = {key: value for key, value in metadata.items() if key != "annotations"}
+        kept = {name: value for name, value in written.items() if name != REFRESH}
+        manifest = {**manifest, "metadata": {**rest, "annotations": kept} if kept else rest}
+    mode = "hard" if asked == "hard" else "normal"
+    return replace(application, annotations=annotations, manifest=manifest), mode
+
+
+def skip_words(application: Application) -> str:
+    """Say that an application is left as it is, and how that is ended."""
+    return (
+        f"application {application.id.display} is left as it is while its annotation {SKIP_RECONCILE} is "
+        f"{application.annotations.get(SKIP_RECONCILE)!r}: until that is taken away, as by `escadre app set "
+        f"{application.id.display} --annotation {SKIP_RECONCILE}-`, no commit, refresh or sync changes anything"
+    )

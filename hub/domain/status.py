@@ -42,6 +42,7 @@ class ConditionType(StrEnum):
     REPEATED_RESOURCE_WARNING = "RepeatedResourceWarning"
     EXCLUDED_RESOURCE_WARNING = "ExcludedResourceWarning"
     RENDER_WARNING = "RenderWarning"
+    SKIP_RECONCILE_WARNING = "SkipReconcileWarning"
     SYNC_WINDOW_WARNING = "SyncWindowWarning"
     ORPHANED_RESOURCE_WARNING = "OrphanedResourceWarning"
 

@@ -11,11 +11,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hub.domain.application import Application, ApplicationId, ApplicationSpec, Source
+from hub.domain.application import (
+    FALSE,
+    REFRESH,
+    SKIP_RECONCILE,
+    TRUE,
+    Application,
+    ApplicationId,
+    ApplicationSpec,
+    Source,
+)
 from hub.domain.names import name_problem
 from hub.domain.project import DEFAULT_PROJECT
 from hub.formats import served
 from hub.formats.destinations import read_destinations, read_overrides, write_destinations, write_override
+from hub.formats.errors import shown
 from hub.formats.fields import Fields, Parsed, Problems
 from hub.formats.limits import Document
 from hub.formats.metadata import (
@@ -100,7 +110,7 @@ def _read(value: Mapping[str, Any], problems: Problems) -> Application:
     top.ignore("apiVersion", "kind", "status")
     top.unserved(served.APPLICATION)
     top.finish()
-    return Application(
+    application = Application(
         id=ApplicationId(metadata.namespace, metadata.name),
         spec=_read_spec(spec, metadata.annotations),
         labels=metadata.labels,
@@ -108,6 +118,28 @@ def _read(value: Mapping[str, Any], problems: Problems) -> Application:
         finalizers=metadata.finalizers,
         manifest=as_written(value),
     )
+    _note_wishes(application, problems)
+    return application
+
+
+def _note_wishes(application: Application, problems: Problems) -> None:
+    """Tell what the annotations that ask the hub for something are taken for, where that is not what they say."""
+    refresh, skip = application.annotations.get(REFRESH), application.annotations.get(SKIP_RECONCILE, "false")
+    if skip not in (*TRUE, *FALSE):
+        problems.notes.append(
+            f"metadata.annotations[{SKIP_RECONCILE}] is {shown(skip)!r}, neither true nor false: it has no effect"
+        )
+    if refresh is None:
+        return
+    if application.skips_reconcile:
+        problems.notes.append(
+            f"metadata.annotations[{REFRESH}] has no effect while {SKIP_RECONCILE} is {shown(skip)!r}: the "
+            "application is looked at anew once that is taken away"
+        )
+    elif refresh not in ("normal", "hard"):
+        problems.notes.append(
+            f"metadata.annotations[{REFRESH}] is {shown(refresh)!r}, neither normal nor hard: it is taken for normal"
+        )
 
 
 def _read_spec(fields: Fields, annotations: Mapping[str, str]) -> ApplicationSpec:

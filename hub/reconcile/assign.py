@@ -24,6 +24,7 @@ from hub.domain.window import SyncWindow, windows_for
 from hub.errors import Invalid
 from hub.formats.overrides import apply_overrides
 from hub.formats.source import describe_sources
+from hub.reconcile.left_alone import leave_alone, was_left_alone
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
 from hub.reconcile.requests import Wanted, complete, newest_for, settle
 from hub.reconcile.unassignable import Conclusion, Found, conclude
@@ -98,7 +99,11 @@ class Assigner:
         existing = {a.cluster: a for a in await self._store.assignments_of_application(str(application.id))}
         if application.deletion is not None:
             return Outcome(_tombstones(application, existing.values(), application.deletion))
-        look = _Look(application, before, existing, await self._store.operation_requests(str(application.id)))
+        requests = await self._store.operation_requests(str(application.id))
+        if application.skips_reconcile:
+            left = leave_alone(application, existing.values(), requests, before, datetime.now(UTC))
+            return Outcome(left.contents, left.state, fresh=False, conclusions=left.conclusions)
+        look = _Look(application, before, existing, requests)
         targeting = targets(application, clusters, apply_overrides)
         for problem in targeting.problems:
             look.problem(ConditionType.INVALID_SPEC_ERROR, problem)
@@ -412,6 +417,9 @@ def _project_alone(
         if existing is None or existing.held or existing.content.deletion is not None or target.cluster.uid in made:
             continue
         content = _under(existing.content, look.application, project, target)
+        if was_left_alone(look.before):
+            # That ends now, whatever can be rendered.
+            content = replace(content, policy=look.application.spec.sync_policy)
         if content != existing.content:
             result.append((target.cluster.uid, content))
     return result

@@ -206,7 +206,8 @@ class Controller:
                 known.states.pop(id, None)
                 self._heard.pop(id, None)
                 before = None
-            if before is not None and before.spec == application.spec:
+            resumed = before is not None and before.skips_reconcile and not application.skips_reconcile
+            if before is not None and before.spec == application.spec and not resumed:
                 self._want(id)
             else:
                 self._want_fresh(application)
@@ -328,6 +329,8 @@ class Controller:
             outcome = await self._assigner.look(
                 application, self._known.clusters, self._known.states.get(id), hard=hard, troubles=troubles
             )
+            if self._is_left_since(application):
+                outcome = Outcome()
             outcome.conclusions, unheard = postponed(outcome.conclusions, heard)
             await self._write(outcome)
             self._heard.get(id, set()).difference_update(heard)
@@ -355,6 +358,11 @@ class Controller:
             self._failures.pop(id, None)
         self._pump()
         self._refreshes.settle()
+
+    def _is_left_since(self, application: Application) -> bool:
+        """Whether somebody wants an application left as it is since it was looked at: the next look says so."""
+        now = self._known.applications.get(str(application.id))
+        return now is not None and now.skips_reconcile and not application.skips_reconcile
 
     def _later(self, id: str) -> None:
         failures = self._failures[id] = self._failures.get(id, 0) + 1
@@ -411,6 +419,9 @@ class Controller:
 
 
 def _repositories(application: Application) -> set[str]:
+    """Return what is asked for its sake."""
+    if application.skips_reconcile:
+        return set()
     return {s.repo_url for s in application.spec.sources if not s.chart}
 
 

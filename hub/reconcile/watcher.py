@@ -44,7 +44,7 @@ class Watcher:
 
     def follow(self, applications: Iterable[Application]) -> None:
         """Poll the repositories these applications read, and no others."""
-        urls = {s.repo_url for a in applications for s in a.spec.sources if not s.chart}
+        urls = {s.repo_url for a in applications if not a.skips_reconcile for s in a.spec.sources if not s.chart}
         now = time.monotonic()
         for url in urls - self._repositories.keys():
             self._repositories[url] = _Repository(now + self._next_delay())
@@ -95,7 +95,8 @@ class Watcher:
         repository.trouble = ""
         readers: dict[str, list[str]] = {}
         for id, application in applications.items():
-            for source in application.spec.sources if application.deletion is None else ():
+            is_compared = application.deletion is None and not application.skips_reconcile
+            for source in application.spec.sources if is_compared else ():
                 if source.repo_url == url:
                     readers.setdefault(source.target_revision, []).append(id)
         # What was said of the trouble is to be taken back.

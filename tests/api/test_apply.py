@@ -92,6 +92,50 @@ async def test_a_dry_run_stores_nothing(world: World, admin: httpx2.AsyncClient)
     assert await world.store.get_project("money") is None
 
 
+def annotated(name: str = "shop", **annotations: str) -> dict[str, Any]:
+    wanted = manifest(name)
+    wanted["metadata"]["annotations"] = {f"argocd.argoproj.io/{key}": value for key, value in annotations.items()}
+    return wanted
+
+
+async def test_a_refresh_that_is_written_down_is_asked_for_at_every_apply_and_not_stored(
+    world: World, admin: httpx2.AsyncClient
+) -> None:
+    for value, mode, action in (("hard", "hard", "created"), ("normal", "normal", "unchanged"), ("", "normal", "")):
+        async with world.bus.subscribe("refresh") as subscription:
+            [result] = (await admin.post(APPLY, json=annotated(refresh=value))).json()["results"]
+            assert result["action"] == (action or "unchanged")
+            assert await subscription.next(1) == [("refresh", "argocd/shop")]
+        assert await world.store.take_refresh_requests() == {"argocd/shop": mode}
+    stored = await world.store.get_application(ApplicationId("argocd", "shop"))
+    assert stored is not None and stored.annotations == {}
+    assert stored.manifest["metadata"] == {"name": "shop"}
+    reply = await admin.post(APPLY, json=annotated(refresh="hard"), params={"dry_run": True})
+    assert reply.status_code == 200
+    assert await world.store.take_refresh_requests() == {}
+
+
+async def test_a_refresh_leaves_the_other_annotations(world: World, admin: httpx2.AsyncClient) -> None:
+    wanted = annotated(refresh="normal")
+    wanted["metadata"]["annotations"]["owner"] = "ada"
+    assert (await admin.put("/api/v1/applications/shop", json=wanted)).status_code == 404
+    await admin.post(APPLY, json=manifest())
+    assert (await admin.put("/api/v1/applications/shop", json=wanted)).json()["action"] == "configured"
+    stored = await world.store.get_application(ApplicationId("argocd", "shop"))
+    assert stored is not None and stored.annotations == {"owner": "ada"}
+    assert stored.manifest["metadata"]["annotations"] == {"owner": "ada"}
+    assert await world.store.take_refresh_requests() == {"argocd/shop": "normal"}
+
+
+async def test_what_is_left_as_it_is_has_no_refresh(world: World, admin: httpx2.AsyncClient) -> None:
+    wanted = annotated(**{"refresh": "hard", "skip-reconcile": "true"})
+    [result] = (await admin.post(APPLY, json=wanted)).json()["results"]
+    assert "skip-reconcile is 'true'" in result["warnings"][0]
+    assert await world.store.take_refresh_requests() == {}
+    stored = await world.store.get_application(ApplicationId("argocd", "shop"))
+    assert stored is not None and stored.annotations == {"argocd.argoproj.io/skip-reconcile": "true"}
+
+
 async def test_fields_without_effect_are_told(world: World, admin: httpx2.AsyncClient) -> None:
     wanted = manifest(info=[{"name": "owner", "value": "ada"}])
     [result] = (await admin.post(APPLY, json=wanted)).json()["results"]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from hub.domain.application import Application, Backoff, Retry, Source
+from hub.domain.application import SKIP_RECONCILE, Application, Backoff, Retry, Source, with_annotation
 from hub.domain.manifest import ResourceKey, digest_of
 from hub.domain.operation import OperationKind, OperationPhase, OperationRequest, OperationResult, RequestFailure
 from hub.domain.status import HealthStatus, ResourceStatus, SyncStatus
@@ -181,6 +181,30 @@ async def test_a_refresh(world: World, admin: httpx2.AsyncClient) -> None:
     assert await world.store.take_refresh_requests() == {"argocd/shop": "hard"}
     await admin.post(f"{SHOP}/refresh")
     assert await world.store.take_refresh_requests() == {"argocd/shop": "normal"}
+
+
+@pytest.mark.parametrize("what", ["sync", "rollback", "refresh"])
+async def test_nothing_begins_of_what_is_left_as_it_is(world: World, admin: httpx2.AsyncClient, what: str) -> None:
+    shop = await world.shop()
+    await world.deployed(shop, "uid-paris", OLDER, COMMIT)
+    await world.store.put_application(with_annotation(shop, SKIP_RECONCILE, "true"))
+    reply = await admin.post(f"{SHOP}/{what}", json={})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (409, "conflict")
+    assert f"escadre app set shop --annotation {SKIP_RECONCILE}-" in error["message"]
+    assert await world.store.operation_requests(str(shop.id)) == []
+    assert await world.store.take_refresh_requests() == {}
+    await world.store.put_application(with_annotation(shop, SKIP_RECONCILE, "false"))
+    assert (await admin.post(f"{SHOP}/{what}", json={})).status_code == 202
+
+
+async def test_what_runs_can_be_ended_although_it_is_left_as_it_is(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    await admin.post(f"{SHOP}/sync", json={})
+    await world.store.put_application(with_annotation(shop, SKIP_RECONCILE, "true"))
+    assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 202
+    assert (await admin.post(f"{SHOP}/confirm-deletion")).status_code == 202
+    assert (await admin.delete(SHOP)).status_code == 202
 
 
 async def test_operations_tell_how_far_each_cluster_is(world: World, admin: httpx2.AsyncClient) -> None:

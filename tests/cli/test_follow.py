@@ -355,6 +355,21 @@ def test_waiting_for_what_cannot_be_compared_ends_with_the_reason(
     assert run("app", "wait", "web", "--sync", "--timeout", "0.3").code == 4
 
 
+def test_waiting_for_a_change_of_what_is_left_as_it_is_ends_with_the_reason(
+    story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_wait, "GRACE_SECONDS", 0.05)
+    left = samples.condition("SkipReconcileWarning", "it is left as it is")
+    story.details(samples.detail(conditions=[left], generation=3))
+    outcome = run("app", "wait", "web", "--health")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (
+        1,
+        "error: web is not looked at, so its newest change stays undone: SkipReconcileWarning: it is left as it is",
+    )
+    story.details(samples.detail(conditions=[left]))
+    assert run("app", "wait", "web").code == 0, "what is there is as wanted"
+
+
 def test_waiting_for_a_new_look_does_not_mind_what_the_last_one_could_not_compare(
     story: Story, run: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

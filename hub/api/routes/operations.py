@@ -30,7 +30,7 @@ from hub.api.models.operation import (
 )
 from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
 from hub.api.routes.router import private_router
-from hub.api.store_apps import find
+from hub.api.store_apps import find, request_look
 from hub.api.targets import find_resources, parse_resource, read_sets, select_cluster, select_clusters
 from hub.domain.application import (
     DELETION_APPROVED,
@@ -39,6 +39,7 @@ from hub.domain.application import (
     Retry,
     at_revision,
     main_source,
+    skip_words,
     with_annotation,
 )
 from hub.domain.cluster import Cluster
@@ -63,6 +64,7 @@ async def sync(
     name: ApplicationName, body: SyncRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
 ) -> OperationAccepted:
     known = await _operable(api, caller, name, namespace)
+    _check_not_left(known.application)
     for option in body.sync_options:
         if problem := sync_option_problem(option):
             raise Invalid(f"sync option {option[:100]!r} {problem}")
@@ -97,6 +99,7 @@ async def roll_back(
     name: ApplicationName, body: RollbackRequest, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
 ) -> OperationAccepted:
     known = await _operable(api, caller, name, namespace)
+    _check_not_left(known.application)
     if known.application.spec.sync_policy.automated is not None and not body.dry_run:
         raise Conflict(
             f"application {known.application.id.display} is synced automatically, which would undo a rollback at "
@@ -175,16 +178,16 @@ async def confirm_deletion(
     operation_id="refreshApplication",
     summary="Look for a new commit now",
     status_code=202,
-    responses=documented("not-found"),
+    responses=documented("not-found", "conflict"),
 )
 async def refresh(
     name: ApplicationName, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT, hard: Hard = False
 ) -> RefreshAccepted:
     application = await find(api, caller, name, namespace, "sync")
-    id, mode = str(application.id), "hard" if hard else "normal"
-    await api.services.store.request_refresh([id], mode)
-    await api.services.bus.publish("refresh", id)
-    return RefreshAccepted(application=id, mode=mode)
+    _check_not_left(application)
+    mode = "hard" if hard else "normal"
+    await request_look(api, application.id, mode)
+    return RefreshAccepted(application=str(application.id), mode=mode)
 
 
 @router.get(
@@ -238,6 +241,12 @@ async def _operable(api: Api, caller: Caller, name: str, namespace: str) -> Know
     if application.deletion is not None:
         raise Conflict(f"application {application.id.display} is being deleted")
     return await read_known(api.services.store, application)
+
+
+def _check_not_left(application: Application) -> None:
+    """Nothing new begins of an application that is left as it is; what runs may be ended. Raises Conflict."""
+    if application.skips_reconcile:
+        raise Conflict(skip_words(application))
 
 
 def _retry(body: SyncRequest) -> Retry | None:

@@ -109,6 +109,8 @@ def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], 
             display.update(lines, "; ".join(errors) or ("" if lines or not picture.is_settled else _NOWHERE))
             if wanted.sync and picture.is_settled and picture.seconds > GRACE_SECONDS and picture.comparison_errors:
                 raise Failed(_incomparable(app, picture.comparison_errors))
+            if not picture.is_settled and picture.seconds > GRACE_SECONDS and picture.left_alone:
+                raise Failed(f"{app} is not looked at, so its newest change stays undone: {picture.left_alone[0]}")
             is_ready = bool(lines) and not errors and picture.is_settled and all(line.is_over for line in lines)
             return picture if is_ready else None
 

@@ -1,0 +1,198 @@
+"""Applications that their annotation leaves as they are, with the real store, Git and renderer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from hub.domain.application import SKIP_RECONCILE, Application, ApplicationId
+from hub.domain.operation import OperationKind
+from tests.faults.waiting import answered
+from tests.fleet.kit import Fleet, Repository, application
+from tests.reconcile.test_controller import ask, condition, names_in, settled, until
+from tests.reconcile.test_unassigned import failed
+from tests.syncer.harness import config_map
+
+WARNING = "SkipReconcileWarning"
+
+
+def left(value: str = "true") -> dict[str, str]:
+    return {SKIP_RECONCILE: value}
+
+
+async def apply(fleet: Fleet, url: str, annotations: dict[str, str]) -> None:
+    wanted = application("web", url, "web")
+    wanted["metadata"]["annotations"] = annotations
+    await fleet.apply(wanted)
+
+
+async def leave(fleet: Fleet, repository: Repository) -> None:
+    """Annotate the application, and wait until the controller has taken it up."""
+    await apply(fleet, repository.url, left())
+    await condition(fleet, "web", WARNING)
+
+
+async def looked(fleet: Fleet) -> None:
+    """Wait until another application, which reads the same repository, was looked at after all that came before."""
+    for mode in ("normal", "hard"):
+        await fleet.refresh("other", mode)
+        await fleet.refresh("web", mode)
+
+        async def done() -> bool:
+            states = await fleet.hub.store.get_refresh_states()
+            return not any(states[f"argocd/{name}"].requested for name in ("web", "other"))
+
+        await answered(done, "the refreshes to be done")
+
+
+async def test_commits_and_clusters_come_and_go_without_it(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    await fleet.apply(application("other", repository.url, "web"))
+    await until(fleet, "other", lambda a: len(a) == 1)
+    await leave(fleet, repository)
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await fleet.add_cluster("two")
+    await fleet.hub.bus.publish("clusters")
+    await fleet.refresh("other")
+    await until(fleet, "other", lambda a: {x.content.manifest_set for x in a.values()} != {first.content.manifest_set})
+    await looked(fleet)
+    found = await until(fleet, "web", lambda a: True)
+    assert list(found) == ["one"], "the cluster that joined is not given it"
+    assert found["one"].content.manifest_set == first.content.manifest_set
+    assert found["one"].content.policy.automated is None, "and its agent begins nothing by itself"
+
+    await apply(fleet, repository.url, {})
+    found = await until(fleet, "web", lambda a: len(a) == 2)
+    assert await names_in(fleet, found["one"]) == ["b"] == await names_in(fleet, found["two"])
+    assert found["one"].content.policy.automated is not None
+    assert await fleet.conditions("web") == {}
+
+
+async def test_taking_the_annotation_away_asks_git_at_once(fleet: Fleet, repository: Repository) -> None:
+    """Nothing else reads the repository, and the next poll is an hour away."""
+    await settled(fleet, repository, config_map("a"))
+    await leave(fleet, repository)
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await apply(fleet, repository.url, left("false"))
+
+    async def names() -> bool:
+        found = await until(fleet, "web", lambda a: True)
+        return await names_in(fleet, found["one"]) == ["b"]
+
+    await answered(names, "the commit to be assigned")
+
+
+async def test_a_look_that_was_under_way_changes_nothing(
+    fleet: Fleet, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    store, looking, known = fleet.hub.store, asyncio.Event(), asyncio.Event()
+    put_blobs, applications_since = store.put_blobs, store.applications_since
+
+    async def late(blobs: Mapping[str, bytes]) -> None:
+        looking.set()
+        await known.wait()
+        await put_blobs(blobs)
+
+    async def since(sequence: int) -> tuple[list[Application], list[ApplicationId], int]:
+        found = await applications_since(sequence)
+        # What is returned is taken up before the look is given its turn.
+        if any(changed.skips_reconcile for changed in found[0]):
+            asyncio.get_running_loop().call_later(0.1, known.set)
+        return found
+
+    monkeypatch.setattr(store, "put_blobs", late)
+    monkeypatch.setattr(store, "applications_since", since)
+    repository.write("web/all.yaml", config_map("b"))
+    repository.commit("second")
+    await fleet.refresh("web")
+    await asyncio.wait_for(looking.wait(), 20)
+    await leave(fleet, repository)
+    (now,) = (await until(fleet, "web", lambda a: True)).values()
+    assert now.content.manifest_set == first.content.manifest_set
+
+
+async def test_a_new_application_is_not_begun(fleet: Fleet, repository: Repository) -> None:
+    repository.write("web/all.yaml", config_map("a"))
+    repository.commit("first")
+    await fleet.add_cluster("one")
+    await leave(fleet, repository)
+    assert await until(fleet, "web", lambda a: True) == {}
+    assert SKIP_RECONCILE in await condition(fleet, "web", WARNING)
+    await apply(fleet, repository.url, {})
+    await until(fleet, "web", lambda a: len(a) == 1)
+
+
+async def test_what_was_just_asked_for_fails_and_what_runs_can_be_ended(fleet: Fleet, repository: Repository) -> None:
+    await settled(fleet, repository, config_map("a"))
+    await ask(fleet, "web", "op-1")
+    await until(fleet, "web", lambda a: a["one"].content.operation is not None)
+    await leave(fleet, repository)
+    await ask(fleet, "web", "op-2")
+    assert SKIP_RECONCILE in await failed(fleet, "op-2")
+    await ask(fleet, "web", "op-3", kind=OperationKind.ROLLBACK)
+    assert SKIP_RECONCILE in await failed(fleet, "op-3")
+    (now,) = (await until(fleet, "web", lambda a: True)).values()
+    assert now.content.operation is not None and now.content.operation.id == "op-1"
+
+
+async def test_an_operation_under_way_is_ended(fleet: Fleet, repository: Repository) -> None:
+    await settled(fleet, repository, config_map("a"))
+    await ask(fleet, "web", "op-1")
+    await until(fleet, "web", lambda a: a["one"].content.operation is not None)
+    await leave(fleet, repository)
+    await ask(fleet, "web", "op-2", terminate=True)
+
+    found = await until(
+        fleet, "web", lambda a: bool(a["one"].content.operation and a["one"].content.operation.terminate)
+    )
+    assert found["one"].content.operation is not None and found["one"].content.operation.id == "op-1"
+
+
+async def test_a_deletion_works_at_once(fleet: Fleet, repository: Repository) -> None:
+    await settled(fleet, repository, config_map("a"))
+    await leave(fleet, repository)
+    await fleet.delete("web")
+    found = await until(fleet, "web", lambda a: a["one"].content.deletion is not None)
+    await fleet.hub.store.unassign([(found["one"].cluster, "argocd/web")])
+    await fleet.hub.bus.publish("statuses")
+
+    async def gone() -> bool:
+        return await fleet.hub.store.get_application(ApplicationId("argocd", "web")) is None
+
+    await answered(gone, "the application to be gone")
+
+
+async def test_automation_is_back_although_nothing_can_be_rendered(fleet: Fleet, repository: Repository) -> None:
+    first = await settled(fleet, repository, config_map("a"))
+    await leave(fleet, repository)
+    repository.write("web/all.yaml", {"kind": "ConfigMap"})
+    repository.commit("broken")
+    await apply(fleet, repository.url, {})
+    found = await until(fleet, "web", lambda a: a["one"].content.policy.automated is not None)
+    assert found["one"].content.manifest_set == first.content.manifest_set
+    await condition(fleet, "web", "ComparisonError")
+    assert WARNING not in await fleet.conditions("web")
+
+
+async def test_what_the_last_look_found_is_still_told(fleet: Fleet, repository: Repository) -> None:
+    await settled(fleet, repository, config_map("a"))
+    repository.write("web/all.yaml", {"kind": "ConfigMap"})
+    repository.commit("broken")
+    await fleet.refresh("web")
+    await condition(fleet, "web", "ComparisonError")
+    await leave(fleet, repository)
+    assert list(await fleet.conditions("web")) == [WARNING, "ComparisonError"]
+
+
+def test_only_what_argo_cd_takes_for_true_leaves_it() -> None:
+    def skips(value: str) -> bool:
+        id = ApplicationId("argocd", "web")
+        return Application(id, None, annotations=left(value)).skips_reconcile  # type: ignore[arg-type]
+
+    assert all(map(skips, ("true", "True", "TRUE", "t", "T", "1")))
+    assert not any(map(skips, ("false", "yes", "on", "", "tRue", "0")))
