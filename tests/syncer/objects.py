@@ -41,6 +41,33 @@ def widget(test: str, name: str, **spec: Any) -> Object:
     }
 
 
+def workflow_crd() -> Object:
+    """Return a definition of Argo's Workflow, as far as tests need one: its name cannot be a test's own."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "workflows.argoproj.io"},
+        "spec": {
+            "group": "argoproj.io",
+            "names": {"kind": "Workflow", "plural": "workflows", "singular": "workflow", "listKind": "WorkflowList"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def workflow(prefix: str) -> Object:
+    """Return one whose name is generated, as people write hooks."""
+    steps = [{"name": "main", "container": {"image": "migrate:1"}}]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"generateName": prefix},
+        "spec": {"entrypoint": "main", "templates": steps},
+    }
+
+
 def secret(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
 

@@ -15,7 +15,7 @@ from agent.kube.errors import KubeError, Rejected
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, manifest_set
-from tests.syncer.objects import crd, group_of, namespace, widget
+from tests.syncer.objects import crd, group_of, namespace, widget, workflow, workflow_crd
 
 ONCE = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
 UNDER_WAY = {"conditions": [{"type": "Reconciling", "status": "True", "reason": "Test", "message": "under way"}]}
@@ -505,6 +505,76 @@ async def test_a_job_that_never_starts_ends_with_its_reason(hub: Hub, people: Pe
     clock.advance(1000)
     state = await ended(hub, "Failed")
     assert "nothing of it has run in 15 minutes" in state.message
+
+
+async def test_a_workflow_ends_as_its_phase_says(hub: Hub, people: People, clock: TurnedClock) -> None:
+    """Nothing runs it here: who is in its controller's place writes what that would."""
+    await people.create(people.leave(workflow_crd()))
+    await people.kind("argoproj.io", "Workflow")
+    objects = [config_map("a"), hook(workflow("migrate-"), "PreSync", "HookSucceeded")]
+    hub.assign(objects, policy=ONCE)
+    name = (await waits(hub, "PreSync hook Workflow", "not begun")).results[0].name
+    assert name.startswith("migrate-")
+    key = hub.key("Workflow", name, "argoproj.io")
+    await people.edit(key, {"status": {"phase": "Running", "message": "step 1 of 2"}})
+    await waits(hub, "running", "step 1 of 2")
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    await people.edit(key, {"status": {"phase": "Succeeded"}})
+    await turned(hub, clock)
+    await hub.synced()
+    await people.gone(key)
+
+    hub.assign([*objects, config_map("b")], policy=ONCE)
+    name = (await waits(hub, "not begun")).results[0].name
+    key = hub.key("Workflow", name, "argoproj.io")
+    await people.edit(key, {"status": {"phase": "Failed", "message": "step 2 exited with 1"}})
+    state = await ended(hub, "Failed")
+    assert "PreSync hook Workflow" in state.message and "step 2 exited with 1" in state.message
+    assert await people.get(hub.key("ConfigMap", "b")) is None
+    assert await people.get(key) is not None, "it is kept to be looked into"
+
+
+async def test_a_namespace_that_ends_before_a_hook_in_it_ends_the_sync_with_its_reason(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """It was there when the sync was tried by a dry run."""
+    team = f"{hub.namespace}-team"
+    await people.create(people.leave(namespace(team)))
+    held = ResourceKey("", "ConfigMap", team, "held")
+    await people.create(config_map("held", namespace=team, finalizers=["example.com/stuck"]))
+    late = hook(config_map("late", namespace=team), "PostSync")
+    hub.assign([config_map("a"), hook(slow("gate"), "PreSync"), late], policy=ONCE)
+    await waits(hub, "gate")
+    place = ResourceKey("", "Namespace", "", team)
+    await people.remove(place)
+    await until(lambda: people.get(place), lambda found: found is not None and "deletionTimestamp" in found["metadata"])
+    await people.edit(key_of_widget(hub, "gate"), WELL)
+    await turned(hub, clock)
+    state = hub.statuses[hub.application()].operation
+    assert state is not None and state.phase in ("Failed", "Error"), state
+    assert "being terminated" in state.message and f"ConfigMap/{team}/late" in state.message
+    assert await people.get(hub.key("ConfigMap", "a")) is not None, "what came before it is done"
+    await people.edit(held, {"metadata": {"finalizers": []}})
+
+
+async def test_a_hook_that_is_held_as_its_namespace_ends_ends_the_sync_with_its_reason(
+    hub: Hub, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    team = f"{hub.namespace}-team"
+    await people.create(people.leave(namespace(team)))
+    gate = slow("gate")
+    gate["metadata"] |= {"namespace": team, "finalizers": ["example.com/stuck"]}
+    hub.assign([config_map("a"), hook(gate, "PreSync", **{"escadre.io__time-limit": "10m"})], policy=ONCE)
+    await waits(hub, f"{team}/gate", "under way")
+    await people.remove(ResourceKey("", "Namespace", "", team))
+    await waits(hub, f"{team}/gate", "its object is being deleted")
+    clock.advance(700)
+    state = await ended(hub, "Failed")
+    assert f"{team}/gate" in state.message and "it has not ended in 10 min" in state.message
+    assert "its object is being deleted" in state.message
+    assert await people.get(hub.key("ConfigMap", "a")) is None
+    key = key_of_widget(hub, "gate")._replace(namespace=team)
+    await people.edit(key, {"metadata": {"finalizers": []}})
 
 
 async def test_who_terminates_a_sync_ends_its_hooks(hub: Hub, people: People, slow: Any) -> None:

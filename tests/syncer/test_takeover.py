@@ -44,6 +44,26 @@ async def test_what_a_predecessor_applied_and_git_has_no_more_is_removed(
     assert [e["manager"] for e in found["metadata"]["managedFields"]] == ["escadre-agent"]
 
 
+@pytest.mark.parametrize("of", ["application", "sync"])
+async def test_what_a_predecessor_applied_stays_its_own_where_nothing_is_to_be_migrated(
+    hub: Hub, people: People, of: str
+) -> None:
+    """What a client-side apply put there and Git never had is there still, and is no drift."""
+    await people.create(config_map("a", {"k": "1", "old": "2"}), manager="kubectl-client-side-apply")
+    options, objects = ("ClientSideApplyMigration=false",), [config_map("a", {"k": "1"})]
+    if of == "application":
+        hub.assign(objects, policy=replace(AUTOMATED, sync_options=options))
+    else:
+        state = await hub.operation(hub.operate(objects, sync_options=options))
+        assert state.phase == "Succeeded"
+    await hub.synced()
+    found = await adopted(hub, people)
+    assert found["data"] == {"k": "1", "old": "2"}
+    fields = {entry["manager"]: entry["fieldsV1"]["f:data"] for entry in found["metadata"]["managedFields"]}
+    assert fields.keys() == {"kubectl-client-side-apply", "escadre-agent"}
+    assert "f:old" in fields["kubectl-client-side-apply"] and "f:old" not in fields["escadre-agent"]
+
+
 async def test_an_object_that_is_as_assigned_already_is_only_marked(hub: Hub, people: People) -> None:
     created = await people.apply(deployment("web", 2), manager="argocd-controller")
     hub.assign([deployment("web", 2)])
