@@ -74,7 +74,9 @@ class Inspection:
                     for key, verdict in zip(batch, found, strict=True):
                         if isinstance(verdict, errors.KubeError):
                             standing.pending.setdefault(key, None)
-                            failed.append(f"{key}: {verdict}")
+                            failed.append(f"{key}: {verdict}{verdict.hint}")
+                            # Nobody knows whether it is still as it was judged before.
+                            standing.update(key)
                         else:
                             self._take(assignment, key, verdict)
             except StorageError:

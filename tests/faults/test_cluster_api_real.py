@@ -19,6 +19,8 @@ from functools import partial
 import pytest
 
 from agent.kube.cluster import ClusterClient
+from hub.domain.application import ApplicationId
+from hub.domain.cluster import Liveness
 from hub.domain.operation import OperationPhase
 from tests.controlplane.access import ApiError, ClusterAccess, Object
 from tests.controlplane.cluster import ControlPlane
@@ -197,6 +199,40 @@ async def test_a_quota_that_is_used_up_by_half_of_a_sync(
     await answered(pair.silent, "the condition to go")
     assert await values(pair, *NAMES, "new1", "new2") == ["2"] * 5
     assert pair.tap.named("delete") == ["ConfigMap/gone"]
+
+
+@pytest.mark.parametrize("cascade", [True, False], ids=["cascading", "leaving"])
+async def test_an_application_deleted_while_its_agent_is_away(pair: ClusterPair, cascade: bool) -> None:
+    """It stays, marked, until the agent is back; then its objects go, and nobody else's."""
+    await pair.open(*maps("1"), secret("s", k="1"))
+    fleet, id = pair.fleet, ApplicationId.parse(f"argocd/{pair.web}")
+    await fleet.stop_agent(CLUSTER)
+
+    async def is_away() -> bool:
+        (cluster,) = await fleet.hub.store.list_clusters()
+        return cluster.connection.liveness is Liveness.UNREACHABLE
+
+    async def is_gone() -> bool:
+        return await fleet.hub.store.get_application(id) is None
+
+    await answered(is_away, "the hub to notice")
+    await fleet.delete(pair.web, cascade=cascade)
+
+    async def is_marked() -> bool:
+        (assignment,) = await fleet.hub.store.assignments_of_application(str(id))
+        return assignment.content.deletion is not None
+
+    await answered(is_marked, "the deletion to be assigned")
+    assert not await is_gone() and await values(pair, *NAMES) == ["1"] * 3
+    fleet.start_agent(CLUSTER)
+    await answered(is_gone, "the application to be gone")
+    assert await values(pair, *NAMES) == [None if cascade else "1"] * 3
+    assert (await pair.people.get(pair.key("Secret", "s")) is None) is cascade
+    deleted = {"ConfigMap/a", "ConfigMap/b", "ConfigMap/c", "Secret/s"} if cascade else set()
+    assert set(pair.tap.named("delete")) == deleted
+    assert await fleet.hub.store.assignments_of_application(str(id)) == []
+    assert await fleet.hub.store.statuses_of_application(str(id)) == []
+    await pair.other_goes_on("2")
 
 
 @contextlib.contextmanager

@@ -27,6 +27,25 @@ async def test_a_cut_stream_is_opened_again_and_what_was_missed_arrives(scene: S
     assert cluster.times_applied("settings", {"k": "2"}) == 1
 
 
+async def test_an_application_deleted_while_its_agent_cannot_be_reached_goes_when_it_is_back(
+    scene: Scene, wire: Proxy
+) -> None:
+    cluster = await scene.open(wire.address)
+    wire.refusing = True
+    wire.cut()
+    await answered(scene.unreachable, "the hub to notice the cut")
+    await scene.fleet.delete(scene.name)
+    await answered(scene.buried, "the deletion to be assigned")
+    # The agent has not heard of it, and looks after what it was assigned.
+    await scene.hack()
+    await until(lambda: cluster.data("settings") == {"k": "1"}, "the healing")
+    assert not await scene.gone()
+    wire.refusing = False
+    await answered(scene.gone, "the application to be gone", timeout=40)
+    assert cluster.data("settings") is None
+    assert await scene.fleet.hub.store.assignments_of_application(scene.id) == []
+
+
 async def test_a_half_open_stream_is_noticed_at_both_ends_by_its_silence(scene: Scene, wire: Proxy) -> None:
     cluster = await scene.open(wire.address)
     uid = (await scene.cluster()).uid

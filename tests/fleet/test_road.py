@@ -52,6 +52,27 @@ async def test_drift_is_seen_by_the_hub_with_its_author(fleet: Fleet, repository
     ]
 
 
+async def test_what_is_done_by_hand_stays_while_an_application_is_left_as_it_is(
+    fleet: Fleet, repository: Repository
+) -> None:
+    repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
+    repository.commit()
+    cluster = await fleet.add_agent("one")
+    wanted = application("web", repository.url, "web")
+    await fleet.apply(wanted)
+    before = (await fleet.synced("web", 1))["one"].generation
+    left = {**wanted["metadata"], "annotations": {"argocd.argoproj.io/skip-reconcile": "true"}}
+    await fleet.apply({**wanted, "metadata": left})
+    await fleet.wait("web", lambda s: s["one"].generation > before)
+    await cluster.edit(ResourceKey("", "ConfigMap", "default", "settings"), {"data": {"k": "by hand"}})
+    await fleet.wait("web", lambda s: s["one"].sync == "OutOfSync")
+    assert not any(drift.healed_at for drift in await fleet.hub.store.drifts_of_application("argocd/web"))
+    await fleet.apply(wanted)
+    await fleet.synced("web", 1)
+    (drift,) = await fleet.hub.store.drifts_of_application("argocd/web")
+    assert drift.healed_at is not None
+
+
 async def test_the_hub_killed_and_back(fleet: Fleet, repository: Repository) -> None:
     repository.write("web/all.yaml", config_map("settings", {"k": "1"}))
     repository.commit()

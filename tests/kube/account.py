@@ -39,9 +39,24 @@ class Account:
         role = {"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": self.name}, "rules": list(rules)}
         self.plane.apply(f"{RBAC}/clusterroles/{self.name}", role, force=True)
 
-    def until_allowed(self, verb: str, resource: str, *, allowed: bool = True) -> None:
-        """Wait until the API server has heard of what it may, or may no longer, do to a core resource."""
-        asked = {"namespace": self.namespace, "verb": verb, "resource": resource}
+    def may_in(self, namespace: str, *rules: Object) -> None:
+        """Let it do this in one namespace, with which that ends."""
+        group = "rbac.authorization.k8s.io"
+        place = f"{RBAC}/namespaces/{namespace}"
+        subject = {"kind": "ServiceAccount", "name": "agent", "namespace": self.namespace}
+        role: Object = {"rules": list(rules)}
+        binding: Object = {
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": self.name},
+            "subjects": [subject],
+        }
+        for kind, plural, content in (("Role", "roles", role), ("RoleBinding", "rolebindings", binding)):
+            obj = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": self.name}, **content}
+            self.plane.apply(f"{place}/{plural}/{self.name}", obj, force=True)
+
+    def until_allowed(self, verb: str, resource: str, *, allowed: bool = True, namespace: str = "") -> None:
+        """Wait until the API server has heard of what it may, or may no longer, do to a core resource in a namespace,
+        its own where none is named."""
+        asked = {"namespace": namespace or self.namespace, "verb": verb, "resource": resource}
         user = f"system:serviceaccount:{self.namespace}:agent"
         review = {
             "apiVersion": "authorization.k8s.io/v1",

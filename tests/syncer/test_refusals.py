@@ -22,7 +22,7 @@ from tests.kube.planes import connect
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, Tap, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
-from tests.syncer.objects import secret
+from tests.syncer.objects import namespace, secret
 from tests.syncer.test_hooks import WELL, hook, key_of_widget, made, turned, until_waits, wave
 from tests.syncer.test_hooks import slow as slow
 
@@ -252,3 +252,66 @@ async def test_rights_to_delete_that_are_missing_at_the_end_of_an_application(
     assert ran(cluster) == ["over"]
     assert await there(people, "a", "before", "over") == {"over": "v"}
     assert [o.phase for o in hub.finished if o.kind == "delete"][-1] is Phase.SUCCEEDED
+
+
+# --- rights that were never given
+
+
+async def test_an_agent_that_may_only_read_changes_nothing_and_says_so(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, account: Account
+) -> None:
+    first = hub.assign([config_map("a", {"k": "1"})], policy=RETRIED)
+    await hub.synced_to(first)
+    account.may(READING)
+    await asyncio.to_thread(partial(account.until_allowed, "patch", "configmaps", allowed=False))
+    cluster.client.calls.clear()
+    hub.assign([config_map("a", {"k": "2"}), config_map("b")], policy=RETRIED)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed")
+    message = status.operation.message if status.operation is not None else ""
+    assert message.startswith("nothing was changed: ") and 'cannot patch resource "configmaps"' in message
+    assert "(Forbidden: grant this to the agent's account)" in message
+    assert status.operation is not None
+    assert {r.key.name for r in status.operation.results if r.status == "SyncFailed"} == {"a", "b"}
+    assert [(c.type, c.message) for c in status.conditions] == [("SyncError", message)]
+    assert cluster.client.writes == [] and await there(people, "a", "b") == {"a": "1"}
+    await hub.synced_to(hub.assign([config_map("a", {"k": "1"})], policy=RETRIED))
+    await people.edit(hub.key("ConfigMap", "a"), {"data": {"k": "by hand"}})
+    # Whether that drifts is for the API server to say, which does not answer who may not write.
+    status = await hub.wait(lambda s: s.sync == "Unknown")
+    assert [(r.key.name, r.sync) for r in status.resources] == [("a", "Unknown")]
+    told = {c.type: c.message for c in status.conditions}["ComparisonError"]
+    assert "cannot patch" in told and "(Forbidden: grant this to the agent's account)" in told
+    assert cluster.client.writes == [] and await there(people, "a") == {"a": "by hand"}
+    account.may(EVERYTHING)
+    await asyncio.to_thread(account.until_allowed, "patch", "configmaps")
+    clock.advance(5)
+    await hub.healed()
+    assert await there(people, "a") == {"a": "1"}
+
+
+async def test_a_kind_that_may_be_written_in_one_namespace_only(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, account: Account
+) -> None:
+    """What is in the other one is named, with its namespace; what is in this one goes on where it is alone."""
+    team = f"{hub.namespace}-team"
+    await people.create(people.leave(namespace(team)))
+    account.may(READING)
+    account.may_in(hub.namespace, MAPS)
+    await asyncio.to_thread(partial(account.until_allowed, "patch", "configmaps", namespace=team, allowed=False))
+    await asyncio.to_thread(account.until_allowed, "patch", "configmaps")
+    both = [config_map("a"), config_map("b", namespace=team)]
+    hub.assign(both, policy=RETRIED)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed")
+    message = status.operation.message if status.operation is not None else ""
+    assert f"ConfigMap/{team}/b: " in message and f'in the namespace "{team}"' in message
+    assert status.operation is not None
+    assert [r.key.name for r in status.operation.results if r.status == "SyncFailed"] == ["b"]
+    assert cluster.client.writes == []
+    own = hub.assign([config_map("c")], name="own", policy=RETRIED)
+    await hub.synced_to(own, "own")
+    account.may_in(team, MAPS)
+    await asyncio.to_thread(partial(account.until_allowed, "patch", "configmaps", namespace=team))
+    await tried_again(hub, clock, 3)
+    await hub.synced()
+    assert await there(people, "a", "c") == {"a": "v", "c": "v"}
+    assert await people.get(hub.key("ConfigMap", "b")._replace(namespace=team)) is not None
