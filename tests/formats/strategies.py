@@ -102,7 +102,8 @@ REST = some(
     syncPolicy=POLICIES,
     ignoreDifferences=DIFFERENCES,
     revisionHistoryLimit=st.integers(0, 20),
-    info=st.just([{"name": "a", "value": "b"}]),
+    # Made anew each time: there are tests that spoil what they are given.
+    info=st.builds(lambda: [{"name": "a", "value": "b"}]),
 )
 ONE_SOURCE = st.fixed_dictionaries({"source": SOURCES, "overrides": OVERRIDES})
 MANY_SOURCES = st.fixed_dictionaries({"sources": st.lists(SOURCES, min_size=1, max_size=3)})
@@ -112,7 +113,7 @@ METADATA = with_some(
     namespace=NAMES,
     labels=LABELS,
     annotations=LABELS,
-    finalizers=st.sampled_from([[], ["resources-finalizer.argocd.argoproj.io"]]),
+    finalizers=st.lists(st.just("resources-finalizer.argocd.argoproj.io"), max_size=1),
     uid=WORDS,
 )
 APPLICATIONS = st.fixed_dictionaries(

@@ -54,14 +54,20 @@ async def test_at_once(hub: Hub, cluster: Cluster, people: People, clock: Turned
         hub.assign([config_map("a", {"owner": name}), config_map(f"own-{name}")], name=name)
     for name in ("first", "second"):
         await hub.wait(lambda s: s.operation is not None and s.operation.phase.finished, name)
-    await quiet(hub, cluster, clock)
     found = (await people.get(hub.key("ConfigMap", "a")) or {})["data"]["owner"]
     other = {"first": "second", "second": "first"}[found]
-    assert hub.tracking(found) in shared_with(hub, other) and not shared_with(hub, found)
-    assert (hub.statuses[hub.application(found)].sync, hub.statuses[hub.application(other)].sync) == (
-        "Synced",
-        "OutOfSync",
-    )
+
+    async def standing() -> tuple[bool, str, str, str]:
+        # The watch tells each of them what the last write was.
+        clock.advance(5)
+        await hub.idle()
+        one, two = hub.statuses[hub.application(found)], hub.statuses[hub.application(other)]
+        return hub.tracking(found) in shared_with(hub, other), shared_with(hub, found), one.sync, two.sync
+
+    settled = (True, "", "Synced", "OutOfSync")
+    await until(standing, lambda now: now == settled)
+    await quiet(hub, cluster, clock)
+    assert await standing() == settled
 
 
 async def test_while_a_sync_waits(hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock) -> None:
