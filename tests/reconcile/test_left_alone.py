@@ -65,10 +65,14 @@ async def test_commits_and_clusters_come_and_go_without_it(fleet: Fleet, reposit
     assert found["one"].content.policy.automated is None, "and its agent begins nothing by itself"
 
     await apply(fleet, repository.url, {})
-    found = await until(fleet, "web", lambda a: len(a) == 2)
-    assert await names_in(fleet, found["one"]) == ["b"] == await names_in(fleet, found["two"])
-    assert found["one"].content.policy.automated is not None
-    assert await fleet.conditions("web") == {}
+
+    async def goes_on() -> bool:
+        found = await until(fleet, "web", lambda a: len(a) == 2)
+        names = [await names_in(fleet, found[cluster]) for cluster in ("one", "two")]
+        automated = found["one"].content.policy.automated is not None
+        return automated and names == [["b"], ["b"]] and await fleet.conditions("web") == {}
+
+    await answered(goes_on, "the commit to be on both clusters")
 
 
 async def test_taking_the_annotation_away_asks_git_at_once(fleet: Fleet, repository: Repository) -> None:
