@@ -41,9 +41,11 @@ SLOW = (
     "tests/render/test_workers.py",
     "tests/store/test_leases.py",
     "tests/store/test_sqlite.py",
+    "tests/syncer/test_end_hooks.py",
     "tests/syncer/test_finalizers.py",
     "tests/syncer/test_hooks.py",
     "tests/syncer/test_interruptions.py",
+    "tests/syncer/test_killed_hooks.py",
     "tests/syncer/test_waves.py",
     "tests/syncer/test_windows.py",
     # Long searches, and measurements.

@@ -19,7 +19,7 @@ from tests.faults.staging import staged
 from tests.faults.subject import Subject
 from tests.fleet.kit import Repository
 from tests.syncer.harness import config_map
-from tests.syncer.test_hooks import hook, job, wave
+from tests.syncer.hooks import hook, job, wave
 
 HOOKS = "agent.syncer.hooks:Hooks."
 LEDGER = "agent.syncer.ledger:Ledger."

@@ -18,6 +18,7 @@ from agent.engine.assignment import (
     IgnoreDifference,
     ManifestSetRef,
     OperationRequest,
+    Retry,
     Revision,
     SourceRevision,
     SyncPolicy,
@@ -35,6 +36,7 @@ from tests.syncer.cluster import until
 Blobs = dict[str, bytes]
 AUTOMATED = SyncPolicy(automated=True, prune=True, self_heal=True)
 MANUAL = SyncPolicy()
+RETRY = Retry(limit=2, duration_seconds=10, factor=3, max_seconds=60)
 
 
 def canonical(value: Any) -> bytes:

@@ -13,8 +13,8 @@ from agent.engine.resource import TRACKING_ANNOTATION, tracking_id
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
-from tests.syncer.test_hooks import WELL, hook, key_of_widget, until_waits
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import WELL, hook, key_of_widget, until_waits
+from tests.syncer.hooks import slow as slow
 
 
 async def quiet(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:

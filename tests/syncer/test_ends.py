@@ -11,9 +11,9 @@ from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import MANUAL, Hub, config_map
+from tests.syncer.hooks import WELL, hook, job, key_of_widget, made, until_gone, until_waits, waits
+from tests.syncer.hooks import slow as slow
 from tests.syncer.objects import group_of, widget
-from tests.syncer.test_hooks import WELL, hook, job, key_of_widget, made, until_gone, until_waits, waits
-from tests.syncer.test_hooks import slow as slow
 from tests.syncer.test_sync import LateDiscovery
 
 

@@ -11,8 +11,8 @@ from agent.engine.operation import Phase
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, until
 from tests.syncer.harness import MANUAL, Hub, config_map
-from tests.syncer.test_hooks import ONCE, WELL, hook, key_of_widget, made, turned, until_waits, waits, wave
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import ONCE, WELL, hook, key_of_widget, made, turned, until_waits, waits, wave
+from tests.syncer.hooks import slow as slow
 
 STUCK = "example.com/stuck"
 HELD = {"metadata": {"finalizers": [STUCK]}}

@@ -12,8 +12,8 @@ from agent.engine.resource import Object
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import MANUAL, Hub, config_map
-from tests.syncer.test_hooks import WELL, hook, job, key_of_widget, made, turned, until_gone, until_waits, wave
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import WELL, hook, job, key_of_widget, made, turned, until_gone, until_waits, wave
+from tests.syncer.hooks import slow as slow
 from tests.syncer.test_obstacles import BACKGROUND
 
 Slow = Callable[[str], Object]

@@ -2,82 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.engine.assignment import Assignment, Deletion, Revision
-from agent.engine.operation import OperationState
-from agent.engine.resource import GroupKind, Object, ResourceKey
+from agent.engine.resource import ResourceKey
 from agent.kube.errors import KubeError, Rejected
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
-from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, manifest_set
-from tests.syncer.objects import crd, group_of, namespace, widget, workflow, workflow_crd
-
-ONCE = replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
-UNDER_WAY = {"conditions": [{"type": "Reconciling", "status": "True", "reason": "Test", "message": "under way"}]}
-WELL = {"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Test"}]}}
-BROKEN = {"status": {"conditions": [{"type": "Stalled", "status": "True", "reason": "Test", "message": "out of luck"}]}}
-
-
-def hook(obj: Object, phase: str, *policies: str, **annotations: str) -> Object:
-    given = {"argocd.argoproj.io/hook": phase, **{k.replace("__", "/"): v for k, v in annotations.items()}}
-    if policies:
-        given["argocd.argoproj.io/hook-delete-policy"] = ",".join(policies)
-    return annotated(obj, **given)
-
-
-def annotated(obj: Object, **annotations: str) -> Object:
-    metadata = obj["metadata"]
-    return {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}}
-
-
-def wave(obj: Object, number: int) -> Object:
-    return annotated(obj, **{"argocd.argoproj.io/sync-wave": str(number)})
-
-
-def job(name: str, *, fails: bool = False, **spec: Any) -> Object:
-    """Return a Job that ends, well or badly, on any cluster of the tests."""
-    labels = {"escadre.test/pod": "fail"} if fails else {}
-    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "crash:1" if fails else "job:1"}]}
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    body = {"backoffLimit": 0, "template": template, **spec}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": body}
-
-
-@pytest.fixture
-async def slow(hub: Hub, people: People) -> Any:
-    """Return a maker of objects that are under way until somebody says otherwise."""
-    await people.create(people.leave(crd(hub.namespace)))
-    await people.kind(group_of(hub.namespace), "Widget")
-    return lambda name: {**widget(hub.namespace, name), "status": UNDER_WAY}
-
-
-def key_of_widget(hub: Hub, name: str) -> ResourceKey:
-    return hub.key("Widget", name, group_of(hub.namespace))
-
-
-async def waits(hub: Hub, *words: str, name: str = "app") -> OperationState:
-    """Wait until the operation says that it waits, with these words."""
-    status = await hub.wait(
-        lambda s: s.operation is not None and all(word in s.operation.message for word in ("waiting", *words)), name
-    )
-    assert status.operation is not None
-    return status.operation
-
-
-async def ended(hub: Hub, phase: str, name: str = "app") -> OperationState:
-    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == phase, name)
-    assert status.operation is not None
-    return status.operation
-
-
-def made(cluster: Cluster) -> list[str]:
-    return cluster.client.named("apply")
-
+from tests.syncer.harness import Hub, config_map
+from tests.syncer.hooks import (
+    ONCE,
+    UNDER_WAY,
+    WELL,
+    annotated,
+    ended,
+    hook,
+    job,
+    key_of_widget,
+    made,
+    run,
+    turned,
+    until_waits,
+    waits,
+    waits_for_api,
+)
+from tests.syncer.hooks import slow as slow
+from tests.syncer.objects import crd, namespace, widget, workflow, workflow_crd
 
 # --- phases
 
@@ -108,18 +59,6 @@ async def test_phases_follow_one_another(hub: Hub, cluster: Cluster, clock: Turn
     assert all(r.finished_ms >= r.started_ms > 0 for r in state.results)
     status = hub.statuses[hub.application()]
     assert status.total == 1 and not status.conditions, "hooks are none of its resources"
-
-
-async def turned(hub: Hub, clock: TurnedClock, name: str = "app") -> None:
-    """Let the time between waves pass until the operation is over."""
-    application = hub.application(name)
-
-    async def over() -> bool:
-        clock.advance(2)
-        status = hub.statuses.get(application)
-        return status is not None and status.operation is not None and status.operation.phase.finished
-
-    await until(over, bool)
 
 
 async def test_a_sync_waits_for_its_hook(
@@ -198,130 +137,6 @@ async def test_names_are_generated_by_revision_phase_and_time(hub: Hub, people: 
     assert found["metadata"]["name"].startswith(f"x{revision}-presync-")
 
 
-async def test_a_killed_agent_goes_on_with_the_hook_that_runs(
-    hub: Hub, cluster: Cluster, people: People, slow: Any, tmp_path: Path, clock: TurnedClock
-) -> None:
-    hub.assign(
-        [
-            config_map("a"),
-            hook(config_map("first"), "PreSync", **{"argocd.argoproj.io__sync-wave": "-1"}),
-            hook(slow("gate"), "PreSync"),
-        ]
-    )
-    await until_waits(hub, clock, "gate")
-    before = await people.get(key_of_widget(hub, "gate"))
-    again = hub.killed(tmp_path / "again")
-    await hub.stop()
-    cluster.client.calls.clear()
-    await again.start()
-    try:
-        await waits(again, "gate")
-        assert made(cluster) == [], "none of them is made again"
-        now = await people.get(key_of_widget(hub, "gate"))
-        assert before is not None and now is not None and before["metadata"]["uid"] == now["metadata"]["uid"]
-        await people.edit(key_of_widget(hub, "gate"), WELL)
-        await turned(again, clock)
-        await again.synced()
-        assert made(cluster) == ["ConfigMap/a"]
-    finally:
-        await again.stop()
-        # Its fixture stops it.
-        hub.open()
-        await hub.start()
-
-
-async def until_waits(hub: Hub, clock: TurnedClock, word: str) -> None:
-    async def holds() -> bool:
-        clock.advance(2)
-        status = hub.statuses.get(hub.application())
-        operation = status.operation if status is not None else None
-        return operation is not None and "waiting" in operation.message and word in operation.message
-
-    await until(holds, bool)
-
-
-async def test_an_agent_killed_as_it_makes_a_hook_makes_it_once(
-    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
-) -> None:
-    """Its object is there, and that it is, is not on disk."""
-    copies: list[Hub] = []
-
-    async def gate(call: Call) -> None:
-        if call.writes and call.name == "gate" and not copies:
-            copies.append(hub.killed(tmp_path / "again"))
-
-    cluster.client.gate = gate
-    hub.assign([config_map("a"), hook(slow("gate"), "PreSync")])
-    await waits(hub, "gate")
-    before = await people.get(key_of_widget(hub, "gate"))
-    await hub.stop()
-    (again,) = copies
-    await again.start()
-    try:
-        await waits(again, "gate")
-        now = await people.get(key_of_widget(hub, "gate"))
-        assert before is not None and now is not None and before["metadata"]["uid"] == now["metadata"]["uid"]
-    finally:
-        await again.stop()
-        # Its fixture stops it.
-        hub.open()
-        await hub.start()
-
-
-async def test_an_agent_killed_as_it_deletes_a_hook_that_ended_well_goes_on(
-    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
-) -> None:
-    """Its object is gone, and nothing but the disk tells how it ended."""
-    copies: list[Hub] = []
-
-    async def gate(call: Call) -> None:
-        if call.verb == "delete" and call.name == "gate" and not copies:
-            copies.append(hub.killed(tmp_path / "again"))
-
-    cluster.client.gate = gate
-    hub.assign([config_map("a"), hook(slow("gate"), "PreSync", "HookSucceeded")], policy=ONCE)
-    await waits(hub, "gate")
-    await people.edit(key_of_widget(hub, "gate"), WELL)
-    await turned(hub, clock)
-    await people.gone(key_of_widget(hub, "gate"))
-    await hub.stop()
-    (again,) = copies
-    cluster.client.calls.clear()
-    await again.start()
-    try:
-        await turned(again, clock)
-        await again.synced()
-        assert "Widget/gate" not in made(cluster)
-    finally:
-        await again.stop()
-        # Its fixture stops it.
-        hub.open()
-        await hub.start()
-
-
-async def test_a_failed_sync_that_was_killed_goes_on_with_the_hooks_for_that(
-    hub: Hub, cluster: Cluster, people: People, tmp_path: Path, slow: Any, clock: TurnedClock
-) -> None:
-    """Whatever a dry run would say by now of what has failed."""
-    cluster.client.trouble = lambda call: Rejected("not now") if call.writes and call.name == "a" else None
-    hub.assign([config_map("a"), hook(slow("sorry"), "SyncFail")], policy=ONCE)
-    await waits(hub, "SyncFail hook")
-    again = hub.killed(tmp_path / "again")
-    await hub.stop()
-    cluster.client.trouble = lambda call: Rejected("not now") if call.verb == "apply" and call.name == "a" else None
-    await again.start()
-    try:
-        await waits(again, "SyncFail hook")
-        await people.edit(key_of_widget(hub, "sorry"), WELL)
-        state = await ended(again, "Failed")
-        assert "not now" in state.message and not state.message.startswith("nothing was changed")
-    finally:
-        await again.stop()
-        # Its fixture stops it.
-        hub.open()
-        await hub.start()
-
-
 async def test_a_hook_of_a_kind_that_the_sync_brings_is_ended_and_deleted(
     hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
 ) -> None:
@@ -375,13 +190,6 @@ async def test_a_hook_with_a_long_name_runs_again(
     assert made(cluster).count(f"Job/{name}") == 2
 
 
-async def run(hub: Hub, clock: TurnedClock, objects: list[Object]) -> Assignment:
-    assignment = hub.assign(objects, policy=ONCE)
-    await hub.wait(lambda s: s.generation == assignment.generation)
-    await turned(hub, clock)
-    return assignment
-
-
 async def test_a_namespace_that_a_hook_brings(hub: Hub, people: People, clock: TurnedClock) -> None:
     name = f"{hub.namespace}-team"
     brought = hook(people.leave(namespace(name)), "PreSync")
@@ -407,14 +215,6 @@ async def test_a_hook_that_the_api_server_was_not_there_for_is_made_once_it_is(
     await people.edit(key_of_widget(hub, "gate"), WELL)
     await turned(hub, clock)
     assert (await hub.synced()).operation.id == state.id  # type: ignore[union-attr]
-
-
-async def waits_for_api(hub: Hub) -> OperationState:
-    status = await hub.wait(
-        lambda s: s.operation is not None and "API does not answer; it goes on" in s.operation.message, timeout=30
-    )
-    assert status.operation is not None
-    return status.operation
 
 
 # --- their ends
@@ -632,110 +432,3 @@ async def test_a_newer_commit_waits_for_the_hook_and_then_goes_first(
     await hub.synced_to(second)
     assert made(cluster) == ["Widget/gate", "ConfigMap/a"]
     assert next(s.message for s in hub.finished).startswith("given up before its end for revision ")
-
-
-# --- deletion
-
-
-async def test_the_hooks_of_a_deletion(
-    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
-) -> None:
-    assignment = hub.assign(
-        [config_map("a"), hook(slow("before"), "PreDelete"), hook(slow("after"), "PostDelete", "HookSucceeded")]
-    )
-    await hub.synced()
-    assert made(cluster) == ["ConfigMap/a"]
-    hub.delete(assignment)
-    await waits(hub, "PreDelete hook")
-    assert await people.get(hub.key("ConfigMap", "a")) is not None
-    await people.edit(key_of_widget(hub, "before"), WELL)
-    await until_waits(hub, clock, "PostDelete hook")
-    assert await people.get(hub.key("ConfigMap", "a")) is None
-    await people.edit(key_of_widget(hub, "after"), WELL)
-    await hub.wait(lambda s: s.deleted)
-    await people.gone(key_of_widget(hub, "after"))
-    await people.gone(key_of_widget(hub, "before"))
-    assert made(cluster) == ["ConfigMap/a", "Widget/before", "Widget/after"]
-
-
-async def test_an_application_has_left_as_soon_as_its_last_hook_has_ended(
-    hub: Hub, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent.syncer.ending.RETRY_SECONDS", 3600.0)
-    monkeypatch.setattr("agent.syncer.ending.RETRY_CAP_SECONDS", 3600.0)
-    assignment = hub.assign([config_map("a"), hook(slow("after"), "PostDelete")])
-    await hub.synced()
-    hub.delete(assignment)
-    await until_waits(hub, clock, "PostDelete hook")
-    await people.edit(key_of_widget(hub, "after"), WELL)
-    await hub.wait(lambda s: s.deleted)
-
-
-async def test_a_deletion_whose_hook_fails_deletes_nothing_and_tries_again(
-    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
-) -> None:
-    assignment = hub.assign([config_map("a"), hook(slow("before"), "PreDelete")], policy=MANUAL)
-    await hub.operation(hub.operate([config_map("a"), hook(slow("before"), "PreDelete")]))
-    assignment = hub.assign([config_map("a"), hook(slow("before"), "PreDelete")], policy=MANUAL)
-    hub.delete(assignment)
-    await waits(hub, "PreDelete hook")
-    first = await people.edit(key_of_widget(hub, "before"), BROKEN)
-    status = await hub.wait(lambda s: any("out of luck" in c.message for c in s.conditions))
-    assert [c.type for c in status.conditions] == ["DeletionError"]
-    assert await people.get(hub.key("ConfigMap", "a")) is not None
-    await until_waits(hub, clock, "PreDelete hook")
-    second = await people.edit(key_of_widget(hub, "before"), WELL)
-    assert first["metadata"]["uid"] != second["metadata"]["uid"]
-    await until_gone(hub, clock)
-    assert await people.get(hub.key("ConfigMap", "a")) is None
-
-
-async def test_a_deletion_whose_hook_fails_is_tried_again_after_longer_and_longer(
-    hub: Hub, people: People, clock: TurnedClock
-) -> None:
-    assignment = hub.assign([config_map("a"), hook(job("before", fails=True), "PreDelete")])
-    await hub.synced()
-    hub.delete(assignment)
-
-    async def told() -> int:
-        return len([state for state in hub.finished if state.kind == "delete"])
-
-    for failures in (1, 2, 3):
-        await until(told, failures.__eq__)
-        await hub.idle()
-        clock.advance(5 * 2 ** (failures - 1) - 1)
-        await hub.idle()
-        assert await told() == failures, "it waits"
-        clock.advance(2)
-    assert await people.get(hub.key("ConfigMap", "a")) is not None
-
-
-async def test_the_hooks_of_a_deletion_are_fetched_where_they_are_not_held(hub: Hub) -> None:
-    """The cluster was away when the application was changed last, and then deleted."""
-    objects = [config_map("a"), hook(job("before"), "PreDelete")]
-    ref, blobs = manifest_set(objects)
-    hub.storage.add_kinds(hub.application(), [GroupKind("", "ConfigMap")])
-    gone = Assignment(
-        application=hub.application(),
-        uid="uid-app",
-        generation=2,
-        digest="0" * 64,
-        project="default",
-        namespace=hub.namespace,
-        manifest_set=ref,
-        revision=Revision(),
-        policy=MANUAL,
-        deletion=Deletion(cascade=True, propagation="background"),
-    )
-    assert hub.syncer.missing([gone], {}) == [ref.digest]
-    assert sorted(hub.syncer.missing([gone], {ref.digest: blobs[ref.digest]})) == sorted(set(blobs) - {ref.digest})
-    left = replace(gone, deletion=Deletion(cascade=False, propagation="background"))
-    assert hub.syncer.missing([left], {}) == [], "nothing of it is run"
-
-
-async def until_gone(hub: Hub, clock: TurnedClock) -> None:
-    async def gone() -> bool:
-        clock.advance(2)
-        return hub.statuses[hub.application()].deleted
-
-    await until(gone, bool)

@@ -16,7 +16,7 @@ from agent.kube.errors import Unreachable
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
-from tests.syncer.test_hooks import (
+from tests.syncer.hooks import (
     BROKEN,
     ONCE,
     WELL,
@@ -29,7 +29,7 @@ from tests.syncer.test_hooks import (
     waits,
     wave,
 )
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import slow as slow
 
 OVERTAKEN = "given up before its end for revision "
 

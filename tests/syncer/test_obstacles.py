@@ -13,9 +13,9 @@ from agent.kube.errors import KindUnknown
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
+from tests.syncer.hooks import ONCE, WELL, ended, hook, key_of_widget, made, turned, until_waits, waits, wave
+from tests.syncer.hooks import slow as slow
 from tests.syncer.objects import crd, group_of, namespace, widget
-from tests.syncer.test_hooks import ONCE, WELL, ended, hook, key_of_widget, made, turned, until_waits, waits, wave
-from tests.syncer.test_hooks import slow as slow
 
 # A real cluster's garbage collector takes half a minute to learn of a new kind.
 BACKGROUND = replace(AUTOMATED, sync_options=("PrunePropagationPolicy=background",))

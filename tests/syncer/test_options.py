@@ -13,8 +13,8 @@ from agent.kube.client import DeleteOptions
 from agent.kube.errors import Rejected
 from tests.syncer.cluster import Call, Cluster, People
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
+from tests.syncer.hooks import ONCE, ended, job
 from tests.syncer.objects import group_of, namespace, widget
-from tests.syncer.test_hooks import ONCE, ended, job
 from tests.syncer.test_waves import optional
 
 FIXED = {"immutable": True}

@@ -22,9 +22,9 @@ from tests.kube.planes import connect
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, Tap, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
+from tests.syncer.hooks import WELL, hook, key_of_widget, made, turned, until_waits, wave
+from tests.syncer.hooks import slow as slow
 from tests.syncer.objects import namespace, secret
-from tests.syncer.test_hooks import WELL, hook, key_of_widget, made, turned, until_waits, wave
-from tests.syncer.test_hooks import slow as slow
 
 pytestmark = pytest.mark.controlplane
 

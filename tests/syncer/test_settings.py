@@ -24,6 +24,7 @@ from agent.storage import Storage
 from agent.syncer.settings import Settings
 from tests.syncer.cluster import Cluster, People, until
 from tests.syncer.harness import Hub, config_map, deployment
+from tests.syncer.seeing import seen
 
 HEALTH = "resource.customizations.health."
 IGNORE = "resource.customizations.ignoreDifferences."
@@ -38,18 +39,6 @@ def set_(hub: Hub, data: dict[str, str], *clusters: str) -> None:
 
 def conditions(status: ApplicationStatus) -> dict[str, str]:
     return {c.type: c.message for c in status.conditions}
-
-
-async def seen(hub: Hub, people: People, key: ResourceKey) -> None:
-    """Wait until the agent was told of an object as it is, and has nothing to do for it."""
-
-    async def known() -> bool:
-        now, record = await people.get(key), hub.syncer.live.records.get(key)
-        assert now is not None
-        version = record.live.resource_version if record is not None else ""
-        return version == now["metadata"]["resourceVersion"] and hub.syncer.idle
-
-    await until(known, bool)
 
 
 # --- health

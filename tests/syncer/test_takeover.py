@@ -10,7 +10,7 @@ from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, Object
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import AUTOMATED, Hub, config_map, deployment
-from tests.syncer.test_hooks import hook, turned, wave
+from tests.syncer.hooks import hook, turned, wave
 
 
 async def adopted(hub: Hub, people: People) -> Object:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.syncer.clock import TurnedClock
 from tests.syncer.harness import Hub, config_map
-from tests.syncer.test_hooks import ONCE, ended, hook, job, waits, wave
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import ONCE, ended, hook, job, waits, wave
+from tests.syncer.hooks import slow as slow
 
 DAY = 24 * 3600.0
 HOUR = {"escadre.io__time-limit": "1h"}

@@ -22,7 +22,7 @@ from tests.kube.serving import authority, serving
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People, until
 from tests.syncer.harness import AUTOMATED, Hub, config_map
-from tests.syncer.test_hooks import ONCE, ended, hook, made, turned, wave
+from tests.syncer.hooks import ONCE, ended, hook, made, turned, wave
 
 pytestmark = [
     pytest.mark.controlplane,

@@ -13,8 +13,8 @@ from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Cluster, People
 from tests.syncer.harness import AUTOMATED, Hub, config_map
-from tests.syncer.test_hooks import WELL, ended, hook, key_of_widget, made, turned, waits, wave
-from tests.syncer.test_hooks import slow as slow
+from tests.syncer.hooks import WELL, ended, hook, key_of_widget, made, turned, waits, wave
+from tests.syncer.hooks import slow as slow
 
 HOUR = 3600.0
 WARNING = "SyncWindowWarning"
