@@ -25,8 +25,9 @@ A hook has a task in each phase it names, everything else has one in Sync.
   The end of an application (`ends`) goes PreDelete → Sync → PostDelete, and Sync has nothing but prunes.
 - Waves go up within a phase: `argocd.argoproj.io/sync-wave`, else `helm.sh/hook-weight`, else 0. What is no whole
   number of 64 bits is not given.
-- In a wave tasks stand in the order (kind, name, rest of the key). All of one rank of kinds are one step, done at the
-  same time; the kinds that `order.KINDS` does not name share the last. Then come the prunes, the other way round.
+- In a wave the prunes come first, then what is applied. Applied is in the order (kind, name, rest of the key), pruned
+  the other way round. All of one rank of kinds are one step, done at the same time; the kinds that `order.KINDS` does
+  not name share the last. A prune that waits for a confirmation holds up nothing of its own wave.
 - A provider (a Namespace, a CustomResourceDefinition) moves up to the phase and wave of the first task that needs it,
   never down. SyncFail tasks neither move it nor are moved; a hook of several phases moves with its first.
 - Prunes are in Sync. With waves w1 < … < wn among them, what is of wi goes in w(n+1-i). `PruneLast` puts a prune one

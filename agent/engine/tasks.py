@@ -1,8 +1,9 @@
 """From pairs and hooks to the plan of an operation: phases, waves in them, and steps in those.
 
 A sync goes PreSync → Sync → PostSync, a deletion PreDelete → Sync → PostDelete; SyncFail waits for a failure. In a
-phase waves go up. In a wave everything is applied in kind order, one step a rank, so that one step may be done all at
-once; then what is no longer assigned is pruned, in reverse kind order: nothing goes for what could not come.
+phase waves go up. In a wave what is no longer assigned is pruned first, in reverse kind order, as Argo CD does: what
+comes may want the host name or the port of what goes. Then everything is applied in kind order. One step is one rank,
+and may be done all at once.
 
 - Hooks stand in every phase they name, everything else in Sync.
 - Waves of prunes are mirrored: what was applied last is pruned first. `PruneLast` puts a prune behind all waves.
@@ -74,16 +75,16 @@ class Wave:
 
     phase: SyncPhase
     number: int
+    prunes: Steps
     applies: Steps
     """Hooks among them."""
-    prunes: Steps
     unchanged: tuple[Task, ...]
     """Objects that are as assigned already: nothing is done about them, but their health counts."""
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """All that is to be done."""
-        return tuple(task for steps in (self.applies, self.prunes) for step in steps for task in step)
+        """All that is to be done, in order."""
+        return tuple(task for steps in (self.prunes, self.applies) for step in steps for task in step)
 
     @property
     def has_hooks(self) -> bool:
@@ -267,8 +268,8 @@ def _waves(tasks: list[Task], *, out_of_sync_only: bool) -> list[Wave]:
             Wave(
                 phase=members[0][1].phase,
                 number=members[0][1].wave,
-                applies=_steps([(r, t) for r, t in members if t.pair.action is Action.APPLY]),
                 prunes=_steps([(r, t) for r, t in reversed(members) if t.pair.action is Action.PRUNE]),
+                applies=_steps([(r, t) for r, t in members if t.pair.action is Action.APPLY]),
                 unchanged=tuple(t for _, t in members if t.pair.action is Action.NONE),
             )
         )

@@ -297,19 +297,19 @@ class Runner:
         return self._approved_ms > state.approved_ms and self._approved_ms >= state.started_ms
 
     async def _carry(self, move: Carry) -> None:
-        """Do what a wave has to do, kind by kind: what is applied first, then the prunes."""
+        """Do what a wave has to do, kind by kind: the prunes first, then what is applied."""
         pending = {task.id for task in move.tasks} - {task.id for task in self._withheld(move.tasks)}
-        for step in move.wave.applies:
-            tasks = [task for task in step if task.id in pending]
-            if tasks:
-                await self._apply_step(tasks)
-                if self._together.away or self._has_failed(tasks):
-                    return
         for step in move.wave.prunes:
             tasks = [task for task in step if task.id in pending]
             if tasks:
                 self.ledger.step("pruning")
                 await self._together.each(tasks, self._pruner.prune, waits=True)
+                if self._together.away or self._has_failed(tasks):
+                    return
+        for step in move.wave.applies:
+            tasks = [task for task in step if task.id in pending]
+            if tasks:
+                await self._apply_step(tasks)
                 if self._together.away or self._has_failed(tasks):
                     return
         if self._waves and move.wave is not self._waves[-1]:

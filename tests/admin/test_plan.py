@@ -102,8 +102,8 @@ def test_phases_and_waves(escadre: Terminal) -> None:
         "syncFail": [{**job, "name": "undo", "wave": 3, "hook": True, "deletePolicies": ["BeforeHookCreation"]}],
         "order": [
             "PreSync/-1/batch/Job/shop/migrate",
-            "Sync/0/apps/Deployment/shop/web",
             "Sync/0//Secret/shop/old",
+            "Sync/0/apps/Deployment/shop/web",
             "Sync/1//Secret/shop/a",
         ],
         "skipped": [],
@@ -204,12 +204,13 @@ def test_sync_options(escadre: Terminal) -> None:
         tracked(obj("Secret", "old", "default")), {**tracked(obj("Secret", "same", "default")), "data": {"a": "b"}}
     )
     manifests = [{**obj("Secret", "same"), "data": {"a": "b"}}, obj("Secret", "new", sync_wave="1")]
-    assert planned(escadre, manifests, live)["order"][0] == "Sync/0//Secret/default/same"
+    same, old = "Sync/0//Secret/default/same", "Sync/0//Secret/default/old"
+    assert planned(escadre, manifests, live)["order"] == [old, same, "Sync/1//Secret/default/new"]
     out = planned(escadre, manifests, live, "--sync-option=ApplyOutOfSyncOnly=true", "--sync-option=PruneLast=true")
     assert out["order"] == ["Sync/1//Secret/default/new", "Sync/2//Secret/default/old"]
     manifests[0]["data"] = {"a": "c"}
     out = planned(escadre, manifests, live, "--sync-option=ApplyOutOfSyncOnly=true")
-    assert "Sync/0//Secret/default/same" in out["order"]
+    assert same in out["order"]
     create = "--sync-option=CreateNamespace=true"
     assert planned(escadre, manifests, create)["createsNamespace"] == "default"
     assert planned(escadre, [*manifests, obj("Namespace", "default")], create)["createsNamespace"] is None
@@ -229,8 +230,8 @@ Namespace default is made before anything else, unless it is there.
 
 PHASE    WAVE  ACTION    OBJECT                     NOTE
 PreSync  0     run hook  Job.batch/default/migrate  BeforeHookCreation
-Sync     0     apply     Secret/default/a
-               prune     Secret/default/old
+Sync     0     prune     Secret/default/old
+               apply     Secret/default/a
 
 Passed over:
   Job.batch/default/odd  it is a hook that no phase runs: Skip, a test of Helm, or a word that nobody knows

@@ -116,10 +116,10 @@ def test_hooks_that_this_is_no_time_for(phases: tuple[SyncPhase, ...]) -> None:
     assert shown((*plan.waves, *plan.on_failure)) == ["Sync 0: +Secret/s"]
 
 
-def test_prunes_come_after_applies_in_reverse() -> None:
+def test_prunes_come_before_applies_in_reverse() -> None:
     there = [live("Secret/n/old"), live("Deployment/n/old"), live("Secret/n/older")]
     plan = plan_of(target("Deployment/n/new"), there=there)
-    assert shown(plan.waves) == ["Sync 0: +Deployment/new -Deployment/old -Secret/older -Secret/old"]
+    assert shown(plan.waves) == ["Sync 0: -Deployment/old -Secret/older -Secret/old +Deployment/new"]
     assert [len(step) for step in plan.waves[0].prunes] == [1, 2]
 
 

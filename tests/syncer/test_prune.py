@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,7 @@ from agent.engine.assignment import Deletion
 from agent.engine.resource import MANAGED_LABEL, TRACKING_ANNOTATION, ResourceKey
 from agent.kube.errors import Rejected
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Call, Cluster, People
+from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import namespace
 
@@ -83,16 +84,23 @@ async def test_what_asks_to_be_kept_is_kept(hub: Hub, people: People, annotation
     assert await people.get(hub.key("ConfigMap", "a")) is None
 
 
-async def test_nothing_is_pruned_for_what_could_not_be_applied(hub: Hub, cluster: Cluster, people: People) -> None:
+@pytest.mark.parametrize("last", [False, True])
+async def test_what_could_not_be_applied(hub: Hub, cluster: Cluster, people: People, last: bool) -> None:
+    """The prunes of its wave come before it, and with PruneLast behind everything."""
+    options = (f"PruneLast={str(last).lower()}",)
     hub.assign([config_map("old")])
     await hub.synced()
     cluster.client.trouble = lambda call: Rejected("not now") if call.writes and call.name == "new" else None
     hub.assign(
-        [config_map("new"), deployment("web")], policy=replace(AUTOMATED, retry=replace(AUTOMATED.retry, limit=0))
+        [config_map("new"), deployment("web")],
+        policy=replace(AUTOMATED, sync_options=options, retry=replace(AUTOMATED.retry, limit=0)),
     )
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Failed")
     assert status.operation is not None and "not now" in status.operation.message
-    assert await people.get(hub.key("ConfigMap", "old")) is not None
+    if last:
+        assert await people.get(hub.key("ConfigMap", "old")) is not None
+    else:
+        await until(partial(people.get, hub.key("ConfigMap", "old")), lambda found: found is None)
     assert await people.get(hub.key("Deployment", "web", "apps")) is None, "what comes after it was applied"
 
 

@@ -106,7 +106,7 @@ async def test_a_quota_that_is_used_up_in_the_second_wave(
 ) -> None:
     """A dry run asks about each object by itself, and each by itself would fit."""
     others = hooks(secret)
-    hub.assign([config_map("a", {"k": "1"}), wave(config_map("gone"), 2), *others], policy=RETRIED)
+    hub.assign([config_map("a", {"k": "1"}), wave(config_map("gone"), 3), *others], policy=RETRIED)
     await turned(hub, clock)
     await hub.synced()
     ran(cluster)
@@ -165,7 +165,7 @@ async def test_rights_that_end_in_the_middle(
     hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, account: Account, slow: Any
 ) -> None:
     others = hooks(config_map)
-    hub.assign([config_map("a", {"k": "1"}), wave(secret("gone", k="1"), 2), *others], policy=RETRIED)
+    hub.assign([config_map("a", {"k": "1"}), wave(secret("gone", k="1"), 3), *others], policy=RETRIED)
     await turned(hub, clock)
     await hub.synced()
     ran(cluster)
