@@ -59,10 +59,49 @@ class NameValue:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonnetVariable:
+    name: str
+    value: str
+    code: bool = False
+    """Whether the value is Jsonnet rather than text."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonnetOptions:
+    ext_vars: tuple[JsonnetVariable, ...] = ()
+    tlas: tuple[JsonnetVariable, ...] = ()
+    """Top-level arguments."""
+    libs: tuple[str, ...] = ()
+    """Directories that imports are looked for in, from the repository's root."""
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryOptions:
     recurse: bool = False
     include: str = ""
     exclude: str = ""
+    jsonnet: JsonnetOptions = JsonnetOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class PluginParameter:
+    """Of its three values one at most says something."""
+
+    name: str
+    string: str = ""
+    array: tuple[str, ...] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOptions:
+    """A config management plugin."""
+
+    name: str = ""
+    """Empty: the one that says it is for this."""
+    env: tuple[tuple[str, str], ...] = ()
+    """(name, value) pairs."""
+    parameters: tuple[PluginParameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +121,10 @@ class HelmOptions:
     namespace: str = ""
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
+    version: str = ""
+    """v3 is all there is: what Helm's charts of today are."""
+    pass_credentials: bool = False
+    """Whether a chart's repository may have its credentials sent to other hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +149,18 @@ class KustomizeOptions:
     patches: tuple[Mapping[str, Any], ...] = ()
     components: tuple[str, ...] = ()
     ignore_missing_components: bool = False
+    common_annotations_envsubst: bool = False
+    """Whether build variables in common annotations are replaced."""
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+    version: str = ""
+    """One of the Kustomize versions that the hub is configured with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place manifests come from. At most one of directory, helm and kustomize is set; none means: find out."""
+    """One place manifests come from. At most one of directory, helm, kustomize and plugin is set; none means: find
+    out."""
 
     repo_url: str
     path: str = ""
@@ -118,9 +168,12 @@ class Source:
     chart: str = ""
     ref: str = ""
     name: str = ""
+    tag_prefix: str = ""
+    """What the tags begin with among which a version range is looked up; it is not part of the version."""
     directory: DirectoryOptions | None = None
     helm: HelmOptions | None = None
     kustomize: KustomizeOptions | None = None
+    plugin: PluginOptions | None = None
 
 
 def main_source(sources: Sequence[Source]) -> int | None:

@@ -10,9 +10,13 @@ from typing import Any, TypeVar
 from hub.domain.application import (
     DirectoryOptions,
     HelmOptions,
+    JsonnetOptions,
+    JsonnetVariable,
     KustomizeOptions,
     KustomizeReplica,
     NameValue,
+    PluginOptions,
+    PluginParameter,
     Source,
 )
 from hub.domain.manifest import canonical_json
@@ -44,6 +48,7 @@ def read_source(fields: Fields) -> Source:
         chart=chart,
         ref=_read_ref(fields, ref),
         name=fields.text("name"),
+        tag_prefix=fields.text("tagPrefix"),
         **options,
     )
     fields.unserved(served.SOURCE)
@@ -70,9 +75,11 @@ def write_source(source: Source) -> dict[str, Any]:
         "chart": source.chart,
         "ref": source.ref,
         "name": source.name,
+        "tagPrefix": source.tag_prefix,
         "directory": _write_directory(source.directory),
         "helm": _write_helm(source.helm),
         "kustomize": _write_kustomize(source.kustomize),
+        "plugin": _write_plugin(source.plugin),
     }
     return {key: value for key, value in result.items() if value}
 
@@ -125,6 +132,7 @@ def _read_tool(fields: Fields) -> dict[str, Any]:
         "directory": _meaningful(_read_directory(fields.child("directory")), DirectoryOptions()),
         "helm": _meaningful(_read_helm(fields.child("helm")), HelmOptions()),
         "kustomize": _meaningful(_read_kustomize(fields.child("kustomize")), KustomizeOptions()),
+        "plugin": _meaningful(_read_plugin(fields.child("plugin")), PluginOptions()),
     }
     tools = {key: options for key, options in found.items() if options is not None}
     if len(tools) > 1:
@@ -139,17 +147,52 @@ def _meaningful(options: T | None, empty: T) -> T | None:
 def _read_directory(fields: Fields | None) -> DirectoryOptions | None:
     if fields is None:
         return None
-    options = DirectoryOptions(fields.flag("recurse"), fields.text("include"), fields.text("exclude"))
+    options = DirectoryOptions(
+        fields.flag("recurse"), fields.text("include"), fields.text("exclude"), _read_jsonnet(fields.child("jsonnet"))
+    )
     fields.unserved(served.DIRECTORY)
     fields.finish()
     return options
 
 
+def _read_jsonnet(fields: Fields | None) -> JsonnetOptions:
+    if fields is None:
+        return JsonnetOptions()
+    options = JsonnetOptions(
+        ext_vars=tuple(_read_variable(child) for child in fields.children("extVars")),
+        tlas=tuple(_read_variable(child) for child in fields.children("tlas")),
+        libs=fields.texts("libs"),
+    )
+    fields.finish()
+    return options
+
+
+def _read_variable(fields: Fields) -> JsonnetVariable:
+    variable = JsonnetVariable(fields.required("name"), fields.text("value"), fields.flag("code"))
+    fields.finish()
+    return variable
+
+
 def _write_directory(options: DirectoryOptions | None) -> dict[str, Any]:
     if options is None:
         return {}
-    found = {"recurse": options.recurse, "include": options.include, "exclude": options.exclude}
+    jsonnet = {
+        "extVars": [_write_variable(variable) for variable in options.jsonnet.ext_vars],
+        "tlas": [_write_variable(variable) for variable in options.jsonnet.tlas],
+        "libs": list(options.jsonnet.libs),
+    }
+    found = {
+        "recurse": options.recurse,
+        "include": options.include,
+        "exclude": options.exclude,
+        "jsonnet": {key: value for key, value in jsonnet.items() if value},
+    }
     return {key: value for key, value in found.items() if value}
+
+
+def _write_variable(variable: JsonnetVariable) -> dict[str, Any]:
+    code = {"code": True} if variable.code else {}
+    return {"name": variable.name, "value": variable.value, **code}
 
 
 def _read_helm(fields: Fields | None) -> HelmOptions | None:
@@ -169,6 +212,8 @@ def _read_helm(fields: Fields | None) -> HelmOptions | None:
         namespace=fields.text("namespace"),
         kube_version=fields.text("kubeVersion"),
         api_versions=fields.texts("apiVersions"),
+        version=fields.text("version"),
+        pass_credentials=fields.flag("passCredentials"),
     )
     fields.unserved(served.HELM)
     fields.finish()
@@ -214,6 +259,8 @@ def _write_helm(options: HelmOptions | None) -> dict[str, Any]:
         "namespace": options.namespace,
         "kubeVersion": options.kube_version,
         "apiVersions": list(options.api_versions),
+        "version": options.version,
+        "passCredentials": options.pass_credentials,
     }
     return {key: value for key, value in found.items() if value}
 
@@ -236,6 +283,10 @@ def _read_kustomize(fields: Fields | None) -> KustomizeOptions | None:
         patches=tuple(_read_patch(child) for child in fields.children("patches")),
         components=fields.texts("components"),
         ignore_missing_components=fields.flag("ignoreMissingComponents"),
+        common_annotations_envsubst=fields.flag("commonAnnotationsEnvsubst"),
+        kube_version=fields.text("kubeVersion"),
+        api_versions=fields.texts("apiVersions"),
+        version=fields.text("version"),
     )
     fields.unserved(served.KUSTOMIZE)
     fields.finish()
@@ -281,5 +332,56 @@ def _write_kustomize(options: KustomizeOptions | None) -> dict[str, Any]:
         "patches": [dict(patch) for patch in options.patches],
         "components": list(options.components),
         "ignoreMissingComponents": options.ignore_missing_components,
+        "commonAnnotationsEnvsubst": options.common_annotations_envsubst,
+        "kubeVersion": options.kube_version,
+        "apiVersions": list(options.api_versions),
+        "version": options.version,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _read_plugin(fields: Fields | None) -> PluginOptions | None:
+    if fields is None:
+        return None
+    options = PluginOptions(
+        name=fields.text("name"),
+        env=tuple(_read_environment(child) for child in fields.children("env")),
+        parameters=tuple(_read_plugin_parameter(child) for child in fields.children("parameters")),
+    )
+    fields.finish()
+    return options
+
+
+def _read_environment(fields: Fields) -> tuple[str, str]:
+    pair = fields.required("name"), fields.text("value")
+    fields.finish()
+    return pair
+
+
+def _read_plugin_parameter(fields: Fields) -> PluginParameter:
+    parameter = PluginParameter(
+        fields.required("name"), fields.text("string"), fields.texts("array"), fields.text_map("map")
+    )
+    fields.finish()
+    return parameter
+
+
+def _write_plugin(options: PluginOptions | None) -> dict[str, Any]:
+    if options is None:
+        return {}
+    found: dict[str, Any] = {
+        "name": options.name,
+        "env": [{"name": name, "value": value} for name, value in options.env],
+        "parameters": [_write_plugin_parameter(parameter) for parameter in options.parameters],
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _write_plugin_parameter(parameter: PluginParameter) -> dict[str, Any]:
+    found = {
+        "name": parameter.name,
+        "string": parameter.string,
+        "array": list(parameter.array),
+        "map": dict(parameter.map),
     }
     return {key: value for key, value in found.items() if value}

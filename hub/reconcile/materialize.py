@@ -22,6 +22,9 @@ from hub.source.git import GitSource
 from hub.source.repository import CommitInfo
 from hub.store.contract import RenderRecord, Store
 
+MOST_SCANS = 10
+"""Of one request: each may tell of more that has to be fetched first."""
+
 Sign = Callable[[bytes], tuple[bytes, str]]
 """Digest → (signature, key id)."""
 
@@ -107,7 +110,7 @@ class Materializer:
         """
         inputs, revision = await self._inputs(sources, upload)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
-        scan = await self._renderer.scan(request)
+        request, scan = await self._scanned(request)
         if upload is not None:
             record = await self._known(scan) or await self._render(request, scan, keep=False)
         else:
@@ -119,7 +122,7 @@ class Materializer:
             ref=ref,
             entries=ManifestSet.decode(content).entries,
             revision=revision,
-            inputs=_inputs(sources, scan),
+            inputs=_inputs([item.source for item in request.inputs], scan),
             warnings=(*scan.warnings, *record.warnings),
         )
 
@@ -132,17 +135,36 @@ class Materializer:
                 inputs.append(SourceInput(source, upload.tree, upload.revision))
                 commits.append(SourceRevision(source.repo_url, upload.revision))
                 continue
-            if source.chart:
-                raise RenderError(
-                    f"the source {source.repo_url} names the chart {source.chart!r} of a chart repository, which this"
-                    " hub does not read yet: put the chart into a Git repository, or name a path",
-                    code="not-served",
-                )
-            commit = await self._git.resolve(source.repo_url, source.target_revision)
-            tree = self._git.tree(source.repo_url, commit.sha)
-            inputs.append(SourceInput(source, tree, commit.sha))
-            commits.append(_source_revision(source, commit))
+            input, commit = await self._input(source)
+            inputs.append(input)
+            commits.append(commit)
         return tuple(inputs), Revision(tuple(commits))
+
+    async def _input(self, source: Source) -> tuple[SourceInput, SourceRevision]:
+        """Return what a source is at its newest. Raises SourceError, RenderError."""
+        if source.chart:
+            raise RenderError(
+                f"the source {source.repo_url} names the chart {source.chart!r} of a chart repository, which this"
+                " hub does not read yet: put the chart into a Git repository, or name a path",
+                code="not-served",
+            )
+        commit = await self._git.resolve(source.repo_url, source.target_revision)
+        tree = self._git.tree(source.repo_url, commit.sha)
+        return SourceInput(source, tree, commit.sha), _source_revision(source, commit)
+
+    async def _scanned(self, request: RenderRequest) -> tuple[RenderRequest, Scan]:
+        """Scan a request, and fetch what it reads beyond its sources. Raises SourceError, RenderError."""
+        for _ in range(MOST_SCANS):
+            scan = await self._renderer.scan(request)
+            if not scan.needs:
+                return request, scan
+            fetched = [(await self._input(source))[0] for source in scan.needs]
+            request = replace(request, fetched=(*request.fetched, *fetched))
+        raise RenderError(
+            f"What the application reads from other places leads on to others more than {MOST_SCANS} times: look for a "
+            "base that leads back to itself.",
+            code="invalid-source",
+        )
 
     async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
         """Look an input up, and render it where it is not known. Whoever asks meanwhile waits for the same answer."""

@@ -14,6 +14,7 @@ from typing import Any
 from hub.domain.application import HelmOptions
 from hub.formats.limits import Limits
 from hub.formats.yaml import load_document
+from hub.render.beyond import Beyond
 from hub.render.detect import CHART_FILE
 from hub.render.errors import RenderError, path_refused
 from hub.render.model import File, Plan, RenderLimits, RenderRequest
@@ -28,7 +29,9 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _REFERENCE = re.compile(r"(\$[A-Za-z0-9_-]+)(?:/(.*))?", re.DOTALL)
 
 
-def completed(plan: Plan, view: RepositoryView, refs: Mapping[str, RepositoryView], limits: RenderLimits) -> Plan:
+def completed(
+    plan: Plan, view: RepositoryView, refs: Mapping[str, RepositoryView], beyond: Beyond, limits: RenderLimits
+) -> Plan:
     """Return the plan with the files that the chart's render reads. `refs` are the sources that value files may come
     from: "$name" → view. Raises RenderError, FormatError."""
     options = plan.source.helm or HelmOptions()

@@ -14,6 +14,7 @@ from typing import Any
 from hub.domain.application import KustomizeOptions
 from hub.formats.limits import Limits
 from hub.formats.yaml import load_document, load_documents
+from hub.render.beyond import Beyond
 from hub.render.detect import KUSTOMIZATION_FILES
 from hub.render.errors import RenderError, path_refused
 from hub.render.model import File, Plan, RenderLimits
@@ -31,7 +32,7 @@ _PLUGIN_FIELDS = ("generators", "transformers", "validators")
 _PLUGIN_PATHS = ("path", "paths", "files", "envs", "env", "resources")
 
 
-def completed(plan: Plan, view: RepositoryView, limits: RenderLimits) -> Plan:
+def completed(plan: Plan, view: RepositoryView, beyond: Beyond, limits: RenderLimits) -> Plan:
     """Return the plan with the files that the build reads. Raises RenderError, FormatError."""
     walk = _Walk(view, limits)
     walk.directory(plan.path)

@@ -31,6 +31,14 @@ class RenderRequest:
     """The destination's namespace: what Helm calls the release's."""
     capabilities: Capabilities = Capabilities()
     project: str = ""
+    fetched: tuple[SourceInput, ...] = ()
+    """What a scan of it asked for (`Scan.needs`): remote bases, charts that charts depend on. A source of these has an
+    address, a revision and maybe a chart, and nothing else."""
+
+    @property
+    def inputs(self) -> tuple[SourceInput, ...]:
+        """All that is read; trees are numbered as they stand here."""
+        return (*self.sources, *self.fetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,9 @@ class Scan:
     plans: tuple[Plan, ...] = ()
     warnings: tuple[str, ...] = ()
     """"<ConditionType>: <message>" each."""
+    needs: tuple[Source, ...] = ()
+    """What lies beyond the sources, and is read too: to be fetched, and the request to be scanned again with it. While
+    there is any, nothing else of the scan counts."""
 
 
 @dataclass(frozen=True, slots=True)

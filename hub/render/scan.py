@@ -17,6 +17,7 @@ from hub.domain.manifest import canonical_json, digest_of
 from hub.formats.errors import FormatError
 from hub.formats.repository import redacted
 from hub.render import directory, helm_plan, kustomize_plan
+from hub.render.beyond import Beyond
 from hub.render.detect import DIRECTORY, HELM, KUSTOMIZE, detect
 from hub.render.errors import RenderError
 from hub.render.helm_values import large_integers
@@ -48,13 +49,16 @@ def scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
 
 def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
     inputs = Inputs()
-    views = [RepositoryView(index, item.tree, inputs) for index, item in enumerate(request.sources)]
+    views = [RepositoryView(index, item.tree, inputs) for index, item in enumerate(request.inputs)]
+    beyond = Beyond(request, views)
     plans = [
-        _plan(request, views, index, limits)
+        _plan(request, views, beyond, index, limits)
         for index, item in enumerate(request.sources)
         # A source that is there for its value files only renders nothing.
         if item.source.path or not item.source.ref
     ]
+    if beyond.needs:
+        return Scan(key="", inputs={}, tool="", uses_capabilities=True, needs=beyond.needs)
     _check_size(plans, limits)
     used = list(dict.fromkeys(plan.tool for plan in plans))
     return Scan(
@@ -70,7 +74,9 @@ def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
     )
 
 
-def _plan(request: RenderRequest, views: list[RepositoryView], index: int, limits: RenderLimits) -> Plan:
+def _plan(
+    request: RenderRequest, views: list[RepositoryView], beyond: Beyond, index: int, limits: RenderLimits
+) -> Plan:
     given, view = request.sources[index].source, views[index]
     if given.chart:
         raise RenderError(
@@ -88,9 +94,9 @@ def _plan(request: RenderRequest, views: list[RepositoryView], index: int, limit
             options = source.directory or DirectoryOptions()
             return dataclasses.replace(plan, files=directory.find_files(view, path, options, limits))
         case "kustomize":
-            return kustomize_plan.completed(plan, view, limits)
+            return kustomize_plan.completed(plan, view, beyond, limits)
     refs = {f"${item.source.ref}": views[i] for i, item in enumerate(request.sources) if item.source.ref}
-    return helm_plan.completed(plan, view, refs, limits)
+    return helm_plan.completed(plan, view, refs, beyond, limits)
 
 
 def _directory(view: RepositoryView, source: Source, revision: str) -> str:

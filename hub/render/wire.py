@@ -54,7 +54,7 @@ class Task:
 
     @property
     def trees(self) -> list[Tree]:
-        return [item.tree for item in self.request.sources]
+        return [item.tree for item in self.request.inputs]
 
 
 @dataclass(frozen=True, slots=True)

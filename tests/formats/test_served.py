@@ -30,6 +30,14 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "spec.source.kustomize": served.KUSTOMIZE,
     "spec.source.directory": served.DIRECTORY,
 }
+GIVEN: Mapping[str, Any] = {
+    "apiVersions": ["v1"],
+    "commonAnnotationsEnvsubst": True,
+    "jsonnet": {"libs": ["vendor"]},
+    "passCredentials": True,
+    "plugin": {"name": "something"},
+}
+"""What is no text."""
 ROWS = [(place, field, reason) for place, table in TABLES.items() for field, reason in table.items()]
 
 
@@ -39,7 +47,7 @@ def test_applications(place: str, field: str, reason: str) -> None:
     below = value
     for step in filter(None, place.split(".")):
         below = below.setdefault(step, {})
-    below[field] = "something"
+    below[field] = GIVEN.get(field, "something")
     path = f"{place}.{field}".removeprefix(".")
     assert parse_application(value).warnings == [f"{path} is not served: {reason}"]
 
@@ -59,8 +67,8 @@ def test_settings(key: str, reason: str) -> None:
 
 @pytest.mark.parametrize("empty", [None, "", False, 0, [], {}, {"a": None}, [{}]])
 def test_what_says_nothing_is_not_worth_a_word(empty: object) -> None:
-    source = {"repoURL": "https://x/y", "path": ".", "plugin": empty}
-    assert parse_application({**APPLICATION, "spec": {"source": source, "destination": {"name": "c"}}}).warnings == []
+    spec = {**APPLICATION["spec"], "sourceHydrator": empty}  # type: ignore[dict-item]
+    assert parse_application({**APPLICATION, "spec": spec}).warnings == []
 
 
 @pytest.mark.parametrize(
