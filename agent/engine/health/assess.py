@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from agent.engine.health import cloudnativepg, olm
+from agent.engine.health import cloudnativepg, olm, shipwright
 from agent.engine.health.ack import ack
 from agent.engine.health.acme import acme
 from agent.engine.health.apiservice import apiservice
@@ -31,6 +31,7 @@ from agent.engine.health.httpproxy import httpproxy
 from agent.engine.health.ingress import ingress
 from agent.engine.health.innodbcluster import innodbcluster
 from agent.engine.health.job import job
+from agent.engine.health.kafkarebalance import kafkarebalance
 from agent.engine.health.keycloaklegacy import keycloaklegacy
 from agent.engine.health.kruiserollout import kruiserollout
 from agent.engine.health.longhornvolume import longhornvolume
@@ -38,6 +39,7 @@ from agent.engine.health.machine import machine
 from agent.engine.health.miniotenant import miniotenant
 from agent.engine.health.model import Health, progressing, unknown
 from agent.engine.health.namespace import namespace
+from agent.engine.health.nginx import nginx
 from agent.engine.health.openclusterpolicy import openclusterpolicy
 from agent.engine.health.openshiftroute import openshiftroute
 from agent.engine.health.overrides import NO_OVERRIDES, Overrides
@@ -106,6 +108,11 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("gateway.networking.k8s.io", "TLSRoute"): route,
     GroupKind("gateway.networking.k8s.io", "UDPRoute"): route,
     GroupKind("isindir.github.com", "SopsSecret"): sopssecret,
+    GroupKind("k8s.nginx.org", "Policy"): nginx,
+    GroupKind("k8s.nginx.org", "TransportServer"): nginx,
+    GroupKind("k8s.nginx.org", "VirtualServer"): nginx,
+    GroupKind("k8s.nginx.org", "VirtualServerRoute"): nginx,
+    GroupKind("kafka.strimzi.io", "KafkaRebalance"): kafkarebalance,
     GroupKind("keycloak.org", "Keycloak"): keycloaklegacy,
     GroupKind("keycloak.org", "KeycloakBackup"): keycloaklegacy,
     GroupKind("keycloak.org", "KeycloakClient"): keycloaklegacy,
@@ -141,6 +148,8 @@ RULES: Final[dict[GroupKind, Rule]] = {
     GroupKind("ray.io", "RayJob"): rayjob,
     GroupKind("rollouts.kruise.io", "Rollout"): kruiserollout,
     GroupKind("route.openshift.io", "Route"): openshiftroute,
+    GroupKind("shipwright.io", "Build"): shipwright.build,
+    GroupKind("shipwright.io", "BuildRun"): shipwright.buildrun,
     GroupKind("sparkoperator.k8s.io", "SparkApplication"): sparkapplication,
 }
 

@@ -9,9 +9,12 @@ In this order; the first that says anything decides:
 4. Conditions (`conventional_conditions`).
 5. `status.phase`, `state`, `health` and fields called after them, by their words; the worst counts, but one that
    is unknown only where no other says what goes on. A phase that says worse than conditions that are fine is believed.
-6. `status.ready`, `readyToUse`, `healthy`, `valid`; an error in `status.error` makes a failure of what is not ready.
+6. `status.ready`, `readyToUse`, `healthy`, `valid`; an error in `status.error` or `errors` makes a failure of what is
+   not ready.
+7. Fewer replicas in `status` than `spec.replicas` asks for (`replicas`): Progressing.
 
-A field of another type than the convention has is no part of the convention, and is passed over.
+A phase whose words say nothing leaves it to what comes after. A field of another type than the convention has is no
+part of the convention, and is passed over.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from agent.engine.health.conditions import Condition, readable_conditions
 from agent.engine.health.conventional_conditions import by_conditions
 from agent.engine.health.model import Health, HealthStatus, degraded, healthy, progressing, suspended, worst_of
 from agent.engine.health.reading import View, with_cause
+from agent.engine.health.replicas import too_few
 from agent.engine.health.wording import Tone, tone, words
 
 _SUSPENDING_FIELDS: Final = ("suspend", "suspended", "paused", "pause")
@@ -33,6 +37,9 @@ _NESTED_STATE_FIELDS: Final = ("status", "state", "phase", "value")
 _READY_FIELDS: Final = ("ready", "readyToUse", "healthy", "valid")
 _INNER_STATUS: Final = "conditionStatus"
 _ERROR_FIELDS: Final = ("error", "errorMessage", "failureMessage")
+_ERRORS: Final = "errors"
+_MAX_ERRORS: Final = 10
+"""Of a list of errors so many are looked at for one that tells something."""
 _TASKS: Final = ("Run", "Job", "Task", "Workflow", "Backup", "Restore", "Build", "Experiment", "Promotion")
 """Ends of the names of kinds that run to an end: PipelineRun, TrainingJob."""
 _ALONE: Final = {"bootstrap": Tone.MOVING, "new": Tone.MOVING, "none": Tone.MOVING, "unavailable": Tone.FAILING}
@@ -44,7 +51,6 @@ _STATUS_OF: Final = {
     Tone.MOVING: HealthStatus.PROGRESSING,
     Tone.UNKNOWN: HealthStatus.UNKNOWN,
     Tone.FINE: HealthStatus.HEALTHY,
-    Tone.UNCLEAR: HealthStatus.HEALTHY,
 }
 
 
@@ -77,9 +83,18 @@ def _judged(obj: View, status: dict[str, Any]) -> Health | None:
     ends = obj.text("kind").endswith(_TASKS)
     judged = by_conditions(conditions, generation, ends=ends)
     if judged is None:
-        return _by_state(view, ends=ends) or _by_ready(view) or _by_ready(_inner(view))
+        return _by_fields(view, obj.data.get("spec"), ends=ends)
     phase = _by_phase(view, ends=ends) if judged.status is HealthStatus.HEALTHY else None
     return phase or judged
+
+
+def _by_fields(status: View, spec: Any, *, ends: bool) -> Health | None:
+    """Judge by what a status tells beside its conditions; what runs to an end has no replicas that are to stay."""
+    states = _states(status)
+    told = _by_state(states, ends=ends) or _by_ready(status) or _by_ready(_inner(status))
+    if told is None and not ends and (behind := too_few(spec, status.data)):
+        return progressing(behind)
+    return told or (healthy() if states else None)
 
 
 def _by_phase(status: View, *, ends: bool) -> Health | None:
@@ -113,16 +128,22 @@ def _suspended_by(spec: Any) -> str:
     return next((f"spec.{field}" for field in _SUSPENDING_FIELDS if spec.get(field) is True), "")
 
 
-def _by_state(status: View, *, ends: bool) -> Health | None:
-    states = [found for name in _state_fields(status.data) if (found := _state(status, name)) is not None]
-    judged = [_health_of(*state, ends=ends) for state in states]
+def _states(status: View) -> list[tuple[str, str, str]]:
+    return [found for name in _state_fields(status.data) if (found := _state(status, name)) is not None]
+
+
+def _by_state(states: list[tuple[str, str, str]], *, ends: bool) -> Health | None:
+    judged = [health for state in states if (health := _health_of(*state, ends=ends)) is not None]
     # Of something that is being made one field says so, and another that it does not know yet.
     telling = [health for health in judged if health.status not in (HealthStatus.UNKNOWN, HealthStatus.HEALTHY)]
     return worst_of(telling or judged) if judged else None
 
 
-def _health_of(where: str, value: str, said: str, *, ends: bool) -> Health:
+def _health_of(where: str, value: str, said: str, *, ends: bool) -> Health | None:
+    """Judge by the word for a state; None when the word says nothing."""
     found = _ALONE.get(value.lower()) or tone(value, ends=ends)
+    if found is Tone.UNCLEAR:
+        return None
     health = _STATUS_OF[found]
     return Health(health, "" if health is HealthStatus.HEALTHY else with_cause(f"{where} is {value}", said))
 
@@ -171,10 +192,22 @@ def _inner(status: View) -> View:
 
 
 def _error(status: dict[str, Any]) -> str:
-    """Return the error that a status tells, as text or as a map with a message."""
+    """Return the error that a status tells, the first of a list; a list of maps none of which says why is one too."""
+    listed = (_listed_error(entry) for entry in _list(status.get(_ERRORS))[:_MAX_ERRORS])
+    return _plain_error(status) or next((text for text in listed if text), "")
+
+
+def _plain_error(status: dict[str, Any]) -> str:
+    """Return an error that is told as text, or as a map with a message."""
     for name in _ERROR_FIELDS:
         value = status.get(name)
         text = value.get("message") if isinstance(value, dict) else value
         if isinstance(text, str) and text:
             return text
     return ""
+
+
+def _listed_error(entry: Any) -> str:
+    if isinstance(entry, dict) and entry:
+        return _said(entry) or _plain_error(entry) or "it does not say which"
+    return entry if isinstance(entry, str) else ""

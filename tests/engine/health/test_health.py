@@ -90,7 +90,7 @@ NAMES = """
     status ready paused suspend active lastScheduleTime lastSuccessfulTime containerStatuses loadBalancer ingress
     parents updateStrategy rollingUpdate type reason message currentRevision desiredHealthy restartPolicy name
     parentRef applicationState robustness ceph details jobStatus compliant currentStatus connectionState partition
-    printableStatus jobManagerDeploymentStatus error applied
+    printableStatus jobManagerDeploymentStatus error errors applied registered allocatedReplicas
 """
 FIELDS = st.sampled_from(NAMES.split())
 CONDITION = st.fixed_dictionaries(
