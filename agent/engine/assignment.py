@@ -35,6 +35,11 @@ class SourceRevision:
 class Revision:
     sources: tuple[SourceRevision, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """Name it to people, by the beginnings of its commits."""
+        return ", ".join(source.revision[:12] for source in self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:

@@ -7,12 +7,16 @@ Syncer (manager)      every application on this cluster, woken one by one, and t
 └── ApplicationLoop   one application: operate, judge, heal, tell
     ├── Standing      its books: how it stands, object by object, and rolled up
     ├── Preparation   has what is assigned resolved (Targets), and all that is there listed
+    ├── Requested     what somebody asked for, and as which attempt
     ├── Automation    when an automated sync is due
+    ├── SyncWindows   what has to wait for a sync window (Gate), and what is told of that
+    ├── Interrupted   what ran when the agent was killed: it goes on, or is ended
     ├── Contested     looks whether what another application has is given up
     ├── Orphaned      tells what is in its namespace and belongs to no application
     ├── Ending        its end here: what is deleted, with which hooks, and when that is tried again
-    ├── Books         takes over what an operation has found and done
+    ├── Books         opens the book of an operation, and takes over what it has found and done
     ├── Inspection    judges objects: as assigned or not, who changed it, when (judge); and reports (DriftLog)
+    ├── UnderWay      the operation under way, and how it heeds what is assigned meanwhile
     └── Runner        one operation (Order): dry run of everything (Preflight), then wave by wave (engine.progress);
         │             its state on disk before each step (Ledger). It gives way whenever it waits
         ├── Together  one thing about many resources at once, and whether the API server was there for it

@@ -7,12 +7,10 @@ times. It answers when it wants to be called again. It never waits for the clust
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
 
 from agent.engine.assignment import Assignment, Revision
 from agent.engine.manifest_set import IncompleteSet
-from agent.engine.operation import OperationState, Phase, attempt_due, next_attempt
+from agent.engine.operation import OperationState, Phase, next_attempt
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.engine.status import ApplicationStatus, sealed
 from agent.errors import StorageError
@@ -21,11 +19,10 @@ from agent.syncer.automation import Automation
 from agent.syncer.books import Books
 from agent.syncer.contested import Contested
 from agent.syncer.context import Context
-from agent.syncer.ending import Ending, carries_out, is_meant_otherwise
+from agent.syncer.ending import Ending, is_meant_otherwise
 from agent.syncer.gate import Gate, Hold
-from agent.syncer.hooks import end_left
 from agent.syncer.inspection import Inspection
-from agent.syncer.ledger import Ledger
+from agent.syncer.interrupted import RETRY_SECONDS, Interrupted
 from agent.syncer.operation import Runner
 from agent.syncer.orders import (
     AUTOMATED,
@@ -34,23 +31,16 @@ from agent.syncer.orders import (
     deletes_resources,
     deletion_order,
     heal_order,
-    requested_order,
-    unbegun,
-    withdrawn,
 )
 from agent.syncer.orphaned import Orphaned
 from agent.syncer.preparation import Preparation
+from agent.syncer.requested import Requested
 from agent.syncer.standing import Standing
 from agent.syncer.targets import Targets
+from agent.syncer.underway import UnderWay
+from agent.syncer.windows import SyncWindows
 
 log = logging.getLogger(__name__)
-
-RETRY_SECONDS = 5.0
-LOOK_ON_SECONDS = 10.0
-"""How long an operation has waited before what it has not come to yet is compared."""
-MOST_NAMED = 3
-SYNC_WINDOW = "SyncWindowWarning"
-INTERRUPTED = "interrupted: the agent was stopped while it ran"
 
 
 class ApplicationLoop:
@@ -66,17 +56,14 @@ class ApplicationLoop:
         self._gate = Gate(context.clock, assignment)
         # A kind that was missing has come: what failed for want of it may be tried again.
         self._preparation = Preparation(context, self._standing, self._automation.renew)
+        self._requested = Requested(context.storage, context.clock, self._standing)
+        self._interrupted = Interrupted(context, self._standing, self._automation)
+        self._windows = SyncWindows(self._gate, self._standing)
         self._ending = Ending(context, self._standing, self._preparation)
-        self._books = Books(self._standing, self._inspection)
+        self._books = Books(context, self._standing, self._inspection, self._interrupted, self._progress)
         self._orphaned = Orphaned(context.orphans, context.assigned, self._standing)
         self._contested = Contested(context, self._standing)
-        self._runner: Runner | None = None
-        """The operation under way. It may wait for hours, and others have their turn meanwhile."""
-        self._parameters = ""
-        """Those it was begun for, where it is automated."""
-        self._waits_since: float | None = None
-        """When the operation under way began to wait; None while it has not."""
-        self._done_operation = ""
+        self._under_way: UnderWay | None = None
         self._unstored = False
         """Whether the disk did not take what the last turn had to write."""
         self.buried = False
@@ -109,23 +96,10 @@ class ApplicationLoop:
         # A wish to terminate is for what runs when it comes; it stays in later assignments, and means nothing there.
         heard = before is not None and request is not None and before.terminate and before.id == request.id
         terminate = request is not None and request.terminate and not heard
-        if self._runner is not None:
-            self._tell_runner(self._runner, assignment, terminate=terminate or kept or replaced)
+        if self._under_way is not None:
+            self._under_way.heed(assignment, terminate=terminate or kept or replaced)
         # The next status acknowledges the assignment: it is due even while an operation runs.
         self._tell(soon=False)
-
-    @staticmethod
-    def _tell_runner(runner: Runner, assignment: Assignment, *, terminate: bool) -> None:
-        """Have an operation under way heed what is assigned now."""
-        runner.approve(assignment.approved_ms)
-        if terminate or (assignment.deletion is not None and not runner.order.ends):
-            runner.terminate()
-        elif runner.order.automated and not runner.is_for(assignment):
-            commits = _commits(assignment)
-            runner.supersede(f"revision {commits}" if commits else "what is assigned since")
-        else:
-            # It may be wanted again, after something else was for a moment.
-            runner.supersede("")
 
     @property
     def standing(self) -> Standing:
@@ -135,42 +109,6 @@ class ApplicationLoop:
         """Take what the disk remembers, after a start of the agent."""
         self._standing.operation = operation
         self._standing.synced = synced or ("", Revision())
-
-    async def _end_interrupted(self) -> float | None:
-        """End an operation that ran when the agent was killed and is not to go on: what is assigned now, or was before
-        the operation could be taken up again, wants something else. None once it has ended, else when to try again."""
-        operation = self._standing.operation
-        if operation is None or operation.phase.finished or self._goes_on(operation):
-            return None
-        terminated = self.assignment.operation is not None and self.assignment.operation.terminate
-        phase, words = (Phase.FAILED, "terminated on request") if terminated else (Phase.ERROR, INTERRUPTED)
-        if operation.next_ms and not terminated:
-            phase, words = Phase.FAILED, f"something else is to be done now; {operation.message}"
-        if terminated or self.assignment.deletion is not None:
-            # Nobody waits for its hooks, and nothing else would end them.
-            try:
-                operation = await end_left(self._context.client, self._context.served, operation)
-            except errors.KubeError as error:
-                message = f"{words}; its hooks are ended once the cluster's API takes that: {error}{error.hint}"
-                self._standing.operate(replace(operation, phase=Phase.TERMINATING, message=message))
-                self._tell()
-                return RETRY_SECONDS
-        if self._standing.operation is None or self._standing.operation.id != operation.id:
-            return 0.0
-        self._end(replace(operation, next_ms=0).finish(phase, words, self._clock.now_ms()))
-        return None
-
-    def _goes_on(self, operation: OperationState) -> bool:
-        """Say whether an operation that ran when the agent was killed is what is to be done now."""
-        assignment, request = self.assignment, self.assignment.operation
-        if request is not None and request.id == operation.id:
-            return not request.terminate and assignment.deletion is None
-        if operation.kind == "delete":
-            # Agents once did not write down which it was.
-            return assignment.deletion is not None and (not operation.deletion_ms or carries_out(operation, assignment))
-        automated = (operation.kind, operation.initiated_by) == ("sync", "automated")
-        same = operation.manifest_set == assignment.manifest_set.digest and assignment.deletion is None
-        return automated and same and self._automation.due() is not None
 
     def note(self, key: ResourceKey, obj: Object | None) -> None:
         """Something may have changed about an object of this application."""
@@ -217,17 +155,21 @@ class ApplicationLoop:
         """Do what is next. Returns the seconds after which to call again, None to wait for news."""
         if self.buried:
             return None
-        if self._runner is not None:
-            delay = await self._go_on(self._runner)
-            return delay if self._runner is None else await self._look_on(delay)
+        operation = self._under_way
+        if operation is not None:
+            delay = await self._go_on(operation)
+            return delay if self._under_way is None else await self._look_on(operation, delay)
         again = await self._end_interrupted()
         if again is not None:
             return again
-        assignment = self.assignment
-        if assignment.deletion is not None:
-            self._tell_held([])
-            return await self._delete(assignment)
+        if self.assignment.deletion is not None:
+            self._windows.tell()
+            return await self._delete(self.assignment)
         self._standing.clear("DeletionError")
+        return await self._keep(self.assignment)
+
+    async def _keep(self, assignment: Assignment) -> float | None:
+        """Keep the application as it is assigned: run what somebody asked for, or is due, or else judge and heal."""
         targets, again = await self._preparation.targets(assignment)
         if targets is None:
             # While lists are under way there is nothing new to tell.
@@ -238,65 +180,40 @@ class ApplicationLoop:
         if await self._contested.given_up(targets.kinds):
             # What it was synced to is not all there yet.
             self._automation.renew()
-        requested: list[Hold] = []
-        order = self._requested(assignment)
+        if self.assignment is not assignment:
+            return 0.0
+        held: list[Hold] = []
+        order = self._next_requested()
         if order is not None:
-            pause = self._pause(order)
+            pause = self._requested.pause(order)
             if pause:
                 looking = await self._inspection.judge_pending(assignment, targets)
                 self._tell()
                 return _soonest(again, looking, pause)
-            hold = None if order.dry_run else self._gate.hold(manual=True, since_ms=self._begun_ms(automated=False))
+            hold = None if order.dry_run else self._windows.hold(manual=True)
             if hold is None:
-                self._tell_held([])
+                self._windows.tell()
                 return await self._operate(assignment, targets, order)
-            if not self._begun_ms(automated=False):
-                return self._refuse(assignment, order, hold)
-            requested = [Hold(f"the {order.kind} that somebody asked for waits: {hold.message}", hold.seconds)]
-        held: list[Hold] = []
+            if not self._windows.under_way(manual=True):
+                return self._refuse(order, hold)
+            held.append(hold.about(f"the {order.kind} that somebody asked for waits"))
         due = self._automated_due(assignment)
-        if due == 0.0:
-            hold = self._gate.hold(manual=False, since_ms=self._begun_ms(automated=True))
-            if hold is None:
-                self._tell_held([])
-                return await self._automated(assignment, targets)
-            held.append(Hold(f"the sync to {_commits(assignment)} waits: {hold.message}", hold.seconds))
+        hold = self._windows.hold(manual=False) if due == 0.0 else None
+        if due == 0.0 and hold is None:
+            self._windows.tell()
+            return await self._automated(assignment, targets)
         retry = await self._inspection.judge_pending(assignment, targets)
-        if held:
+        if hold is not None:
             # What waits may have turned out to be in place already.
             due = self._automated_due(assignment)
-            held = held if due == 0.0 else []
+            if due == 0.0:
+                held.append(hold.about(f"the sync to {assignment.revision.words} waits"))
             due = due or None
-        held += requested
         heal = await self._heal(assignment, targets, held)
-        self._tell_held(held)
+        waits = self._windows.tell(held)
         self._clear_errors()
         self._tell()
-        return _soonest(again, due, retry, heal, self._contested.due(), *(hold.seconds for hold in held))
-
-    # --- sync windows
-
-    def _begun_ms(self, *, automated: bool) -> int:
-        """Return when the operation began that was under way when the agent stopped, and is to go on; 0 for none."""
-        last = self._standing.operation
-        if last is None or last.phase.finished or (last.initiated_by == AUTOMATED) is not automated:
-            return 0
-        return last.started_ms
-
-    def _refuse(self, assignment: Assignment, order: Order, hold: Hold) -> float:
-        """End what somebody asked for while it is denied: nobody expects it hours later."""
-        assert assignment.operation is not None
-        words = f"not begun: {hold.message}"
-        self._end(unbegun(assignment, assignment.operation, words, self._clock.now_ms()))
-        self._done_operation = order.id
-        return 0.0
-
-    def _tell_held(self, held: Sequence[Hold]) -> None:
-        """Tell what waits for a sync window, or that nothing does any more."""
-        if held:
-            self._standing.condition(SYNC_WINDOW, "; ".join(hold.message for hold in held))
-        else:
-            self._standing.clear(SYNC_WINDOW)
+        return _soonest(again, due, retry, heal, self._contested.due(), waits)
 
     def _clear_errors(self) -> None:
         """Take back what was said of an automated operation that failed, once all is as it should have made it."""
@@ -308,35 +225,32 @@ class ApplicationLoop:
 
     # --- operations
 
-    def _requested(self, assignment: Assignment) -> Order | None:
-        """Return the operation somebody asked for, if it has not been run: each once, by its id."""
-        request = assignment.operation
-        if request is None or request.id == self._done_operation:
+    async def _end_interrupted(self) -> float | None:
+        """End what ran when the agent was killed and is not to go on. Returns when to be called again, None to do what
+        is next."""
+        before = self._standing.operation
+        state = await self._interrupted.given_up()
+        if state is None:
             return None
-        known = self._storage.operation(request.id)
-        if known is None and request.terminate:
-            self._end(withdrawn(assignment, request, self._clock.now_ms()))
-        if request.terminate or (known is not None and known.phase.finished):
-            self._done_operation = request.id
+        if self._standing.operation is not before:
+            return 0.0
+        if state.phase.finished:
+            self._end(state)
             return None
-        return requested_order(assignment, request, self._attempt(request.id))
+        self._standing.operate(state)
+        self._tell()
+        return RETRY_SECONDS
 
-    def _waiting(self, id: str) -> OperationState | None:
-        """Return an operation that waits for its next attempt."""
-        last = self._standing.operation
-        return last if last is not None and last.id == id and last.next_ms and not last.phase.finished else None
+    def _next_requested(self) -> Order | None:
+        withdrawn = self._requested.withdrawn()
+        if withdrawn is not None:
+            self._end(withdrawn)
+        return self._requested.next()
 
-    def _attempt(self, id: str) -> int:
-        """Return which attempt of what somebody asked for is next, or goes on."""
-        last = self._standing.operation
-        if last is None or last.id != id:
-            return 1
-        return last.attempt + 1 if self._waiting(id) else last.attempt
-
-    def _pause(self, order: Order) -> float:
-        """Return the seconds until the next attempt may begin."""
-        waiting = self._waiting(order.id)
-        return attempt_due(waiting, order.retry, self._clock.now_ms()) if waiting is not None else 0.0
+    def _refuse(self, order: Order, hold: Hold) -> float:
+        self._end(self._requested.refused(hold.message))
+        self._requested.done(order.id)
+        return 0.0
 
     def _automated_due(self, assignment: Assignment) -> float | None:
         automation, standing, set_ = self._automation, self._standing, assignment.manifest_set.digest
@@ -351,7 +265,8 @@ class ApplicationLoop:
         return due
 
     async def _automated(self, assignment: Assignment, targets: Targets) -> float | None:
-        refusal = self._empty_refusal(assignment, targets)
+        there = len(self._live.keys_of(assignment.tracking_name))
+        refusal = self._automation.refusal(wanted=len(targets.resources), there=there)
         if refusal:
             self._standing.condition("SyncError", refusal)
             self._automation.give_up()
@@ -360,60 +275,35 @@ class ApplicationLoop:
             return await self._run(assignment, targets, order, attempt=self._automation.number)
         return 0.0
 
-    def _empty_refusal(self, assignment: Assignment, targets: Targets) -> str:
-        policy = assignment.policy
-        count = len(self._live.keys_of(assignment.tracking_name))
-        if not policy.prune or policy.allow_empty or targets.resources or not count:
-            return ""
-        commits = _commits(assignment)
-        return (
-            f"the revision {commits} has no resources at all and would prune all {count}, so nothing was changed: "
-            "bring manifests back, or set syncPolicy.automated.allowEmpty if that is meant"
-        )
-
     async def _operate(self, assignment: Assignment, targets: Targets, order: Order) -> float | None:
         """Run what somebody asked for, once what it is about is known. Returns when to be called again."""
         if order.ref.digest != targets.digest:
             try:
                 targets = await self._preparation.resolve(assignment, order.ref)
             except (IncompleteSet, errors.KubeError) as error:
-                ledger = self._ledger(assignment, order)
+                ledger = self._books.open(assignment, order)
                 self._end(ledger.finish(Phase.ERROR, str(error)))
-                self._done_operation = order.id
+                self._requested.done(order.id)
                 return 0.0
             waiting = await self._preparation.listed(targets.kinds.values())
             if waiting is not None:
                 return waiting
-        return await self._run(assignment, targets, order, self._attempt(order.id))
-
-    def _ledger(self, assignment: Assignment, order: Order, attempt: int = 1) -> Ledger:
-        last = self._standing.operation
-        # The next attempt begins anew; one that an agent was killed in goes on.
-        resumed = last if last is not None and last.id == order.id and last.attempt == attempt else None
-        if resumed is not None and resumed.manifest_set != order.ref.digest:
-            resumed = None
-        ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._progress)
-        if order.ends and resumed is None and last is not None and carries_out(last, assignment):
-            # Tried again: a hook that ended well is not run a second time.
-            ledger.carry_over(last)
-        return ledger
+        return await self._run(assignment, targets, order, self._requested.attempt(order.id))
 
     async def _run(self, assignment: Assignment, targets: Targets, order: Order, attempt: int = 1) -> float | None:
         """Begin an operation, and do of it what can be done now. Returns when to be called again."""
-        self._parameters = self._automation.parameters
-        self._waits_since = None
-        ledger = self._ledger(assignment, order, attempt)
-        self._runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores, self._gate)
-        return await self._go_on(self._runner)
+        if self.assignment is not assignment:
+            return 0.0  # It is assigned again since; what was asked about is no longer wanted.
+        ledger = self._books.open(assignment, order, attempt)
+        runner = Runner(self._context, assignment, order, ledger, targets, self._standing.ignores, self._gate)
+        self._under_way = UnderWay(runner, self._clock, self._automation.parameters)
+        return await self._go_on(self._under_way)
 
-    async def _look_on(self, delay: float | None) -> float | None:
+    async def _look_on(self, operation: UnderWay, delay: float | None) -> float | None:
         """While an operation waits, see what differs meanwhile: it may wait for hours. Nothing is done about it until
         the operation has ended. Returns when to be called again."""
-        assignment, now = self.assignment, self._clock.monotonic()
-        if assignment.deletion is not None:
-            return delay
-        self._waits_since = now if self._waits_since is None else self._waits_since
-        if now - self._waits_since < LOOK_ON_SECONDS:
+        assignment = self.assignment
+        if assignment.deletion is not None or not operation.waits_long():
             # What is yet to be applied need not be asked about where that is a matter of moments.
             return delay
         targets, again = await self._preparation.targets(assignment)
@@ -423,35 +313,32 @@ class ApplicationLoop:
         self._tell()
         return _soonest(delay, again)
 
-    async def _go_on(self, runner: Runner) -> float | None:
+    async def _go_on(self, operation: UnderWay) -> float | None:
         """Do of an operation what can be done now. Returns when to be called again."""
+        order, ledger = operation.order, operation.ledger
         try:
-            delay = await runner.advance(self._standing.judged)
-        except (IncompleteSet, errors.KubeError) as error:
-            runner.ledger.finish(Phase.ERROR, str(error))
-            delay = None
+            delay = await operation.advance(self._standing.judged)
         except BaseException:
             # It is not known how far it got; it is planned anew, under its id.
-            self._runner = None
+            self._under_way = None
             raise
         if delay is not None:
-            self._books.take_verdicts(runner.ledger)
-            if runner.order.ends:
-                self._standing.condition("DeletionError", runner.ledger.state.message)
+            self._books.take_verdicts(ledger)
+            if order.ends:
+                self._standing.condition("DeletionError", ledger.state.message)
             self._tell()
             return delay
-        self._runner = None
-        order, ledger = runner.order, runner.ledger
+        self._under_way = None
         state = ledger.state
-        waiting = None if runner.terminated else next_attempt(order.retry, state, self._clock.now_ms())
+        waiting = None if operation.terminated else next_attempt(order.retry, state, self._clock.now_ms())
         with self._storage.together():
             self._books.settle(order, ledger, state)
             if waiting is not None:
                 self._storage.save_operation(waiting)
                 self._standing.operate(waiting)
             if order.automated:
-                touched = ledger.touched
-                self._automation.record(self._parameters, state, terminated=runner.terminated, touched=touched)
+                terminated, touched = operation.terminated, ledger.touched
+                self._automation.record(operation.parameters, state, terminated=terminated, touched=touched)
             if waiting is None:
                 self._end(state)
         if waiting is not None:
@@ -461,7 +348,7 @@ class ApplicationLoop:
         if order.kind == "self-heal" and order.only is not None:
             self._inspection.drifts.healed(order.only)
         elif order.kind in ("sync", "rollback") and not order.automated:
-            self._done_operation = order.id
+            self._requested.done(order.id)
         self._preparation.look_again()
         return self._ending.pause(state) if order.ends else 0.0
 
@@ -489,10 +376,9 @@ class ApplicationLoop:
         ready, later = self._inspection.drifts.due(standing.drifted.keys() - standing.shared.keys())
         if not ready:
             return later
-        hold = self._gate.hold(manual=False)
+        hold = self._windows.hold_healing(ready)
         if hold is not None:
-            names = ", ".join(map(str, sorted(ready)[:MOST_NAMED])) + (" …" if len(ready) > MOST_NAMED else "")
-            held.append(Hold(f"{names} drifted and is not healed: {hold.message}", hold.seconds))
+            held.append(hold)
             return later
         self._tell()
         return await self._run(assignment, targets, heal_order(assignment, ready))
@@ -512,25 +398,14 @@ class ApplicationLoop:
                 return again
         if self.assignment is not assignment:
             return 0.0  # It is assigned again since; what was asked about is no longer wanted.
-        self._close_interrupted(deletes_resources(assignment))
+        left = self._interrupted.pointless(deleted=deletes_resources(assignment))
+        if left is not None:
+            self._end(left)
         self._storage.bury(assignment.application)
         self.buried = True
         self._tell()
         log.info("application %s has left this cluster", assignment.application)
         return None
-
-    def _close_interrupted(self, deleted: bool) -> None:
-        """End the deletion that ran when the agent was killed, and that has nothing left to do."""
-        operation = self._standing.operation
-        if operation is None or operation.phase.finished:
-            return
-        assert operation.kind == "delete", "another has been ended"
-        phase, words = (Phase.SUCCEEDED, "all of it is gone") if deleted else (Phase.ERROR, INTERRUPTED)
-        self._end(operation.finish(phase, words, self._clock.now_ms()))
-
-
-def _commits(assignment: Assignment) -> str:
-    return ", ".join(s.revision[:12] for s in assignment.revision.sources)
 
 
 def _soonest(*delays: float | None) -> float | None:

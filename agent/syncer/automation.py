@@ -49,6 +49,16 @@ class Automation:
         """Return the seconds until the next attempt, None when there is none to make."""
         return automated_attempt(self._assignment.policy, self._parameters, self._attempts, self._clock.now_ms())
 
+    def refusal(self, *, wanted: int, there: int) -> str:
+        """Say why what is assigned is not to be tried, "" where it may be: nobody prunes all there is by a slip."""
+        policy = self._assignment.policy
+        if not policy.prune or policy.allow_empty or wanted or not there:
+            return ""
+        return (
+            f"the revision {self._assignment.revision.words} has no resources at all and would prune all {there}, so "
+            "nothing was changed: bring manifests back, or set syncPolicy.automated.allowEmpty if that is meant"
+        )
+
     def record(self, parameters: str, state: OperationState, *, terminated: bool, touched: bool) -> None:
         """Note how an attempt for these parameters ended. `touched`: it got as far as the first write."""
         if parameters != self._parameters:

@@ -1,9 +1,16 @@
-"""What an operation found out and did, taken over into what is known of its application."""
+"""The books of operations: those of an agent that was killed are gone on with, and what an operation found out and did
+is taken over into what is known of its application."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from agent.engine.assignment import Assignment
 from agent.engine.operation import OperationState, Phase
+from agent.syncer.context import Context
+from agent.syncer.ending import carries_out
 from agent.syncer.inspection import Inspection
+from agent.syncer.interrupted import Interrupted
 from agent.syncer.ledger import Ledger
 from agent.syncer.orders import Order
 from agent.syncer.standing import Standing
@@ -12,9 +19,28 @@ from agent.syncer.standing import Standing
 class Books:
     """Of one application."""
 
-    def __init__(self, standing: Standing, inspection: Inspection) -> None:
+    def __init__(
+        self,
+        context: Context,
+        standing: Standing,
+        inspection: Inspection,
+        interrupted: Interrupted,
+        on_progress: Callable[[OperationState], None],
+    ) -> None:
+        self._storage, self._clock = context.storage, context.clock
         self._standing = standing
         self._inspection = inspection
+        self._interrupted = interrupted
+        self._on_progress = on_progress
+
+    def open(self, assignment: Assignment, order: Order, attempt: int = 1) -> Ledger:
+        """Begin the book of an operation, or go on with that of an agent that was killed."""
+        last, resumed = self._standing.operation, self._interrupted.resumed(order, attempt)
+        ledger = Ledger(self._storage, assignment, order, self._clock, attempt, resumed, self._on_progress)
+        if order.ends and resumed is None and last is not None and carries_out(last, assignment):
+            # Tried again: a hook that ended well is not run a second time.
+            ledger.carry_over(last)
+        return ledger
 
     def take_verdicts(self, ledger: Ledger) -> None:
         """Take over what an operation that waits has found so far. It is written down once the operation has ended:

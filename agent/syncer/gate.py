@@ -25,6 +25,10 @@ class Hold:
     seconds: float
     """After which it is to be looked at again."""
 
+    def about(self, what: str) -> Hold:
+        """Say with it what has to wait."""
+        return Hold(f"{what}: {self.message}", self.seconds)
+
 
 class Gate:
     """Asked before anything is synced."""
