@@ -14,7 +14,7 @@ from agent.engine.operation import Phase, Result, ResultStatus
 from agent.engine.progress import Carry, Done, Failed, Move, Wait, first_look, next_move, outcome, overdue
 from agent.engine.tasks import Plan, Task, TaskId, Wave
 from agent.engine.traits import Traits
-from tests.engine.test_plan import FAIL, POST, PRE, SYNC, World, hook, live, plan_of, target, worlds
+from tests.engine.plans import FAIL, POST, PRE, SYNC, World, hook, live, plan_of, target, worlds
 
 OK, RUNNING, BAD, REFUSED = "ok", "running", "bad", "refused"
 _RESULTS = {
