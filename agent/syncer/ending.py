@@ -37,7 +37,7 @@ class Ending:
 
     async def next(self, assignment: Assignment) -> Targets | float | None:
         """Return the hooks with which an operation is to delete what is tracked, or the seconds after which to look
-        again; None once all of it is gone."""
+        again: at once where something else is assigned meanwhile. None once all of it is gone."""
         try:
             waiting = await self._preparation.applied_listed()
         except errors.KubeError as error:
@@ -46,6 +46,9 @@ class Ending:
         if waiting is not None:
             return waiting
         hooks = await self._hooks(assignment)
+        if self._standing.assignment is not assignment:
+            # It may be kept by now: nothing is deleted for what was asked before.
+            return 0.0
         if self._all_gone() and self._all_run(hooks):
             return None
         pause = self._after - self._clock.monotonic()

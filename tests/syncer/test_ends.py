@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from agent.engine.resource import GroupKind, ResourceKey
 from agent.engine.status import ApplicationStatus
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Cluster, People
+from tests.syncer.cluster import LIMIT, Call, Cluster, People
 from tests.syncer.harness import MANUAL, Hub, config_map
 from tests.syncer.hooks import WELL, hook, job, key_of_widget, made, until_gone, until_waits, waits
 from tests.syncer.hooks import slow as slow
@@ -113,22 +114,52 @@ async def test_kinds_that_are_not_told_of_yet_are_not_overlooked(
     await people.gone(key_of_widget(hub, "w"))
 
 
+async def restarted_without_definition(
+    hub: Hub, cluster: Cluster, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start the agent anew at a cluster from which a kind has gone, with all of it."""
+    group = group_of(hub.namespace)
+    definition = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"widgets.{group}")
+    await people.remove(definition)
+    await people.gone(definition)
+    # Whose answer is an old one knows it no more, either.
+    await restarted_without(hub, cluster, GroupKind(group, "Widget"), monkeypatch)
+
+
 async def test_kinds_that_are_gone_hold_nothing_up(
     hub: Hub, cluster: Cluster, people: People, slow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assignment = hub.assign([config_map("a"), widget(hub.namespace, "w")])
     await hub.synced()
-    group = group_of(hub.namespace)
-    definition = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"widgets.{group}")
-    await hub.stop()
-    await people.remove(definition)
-    await people.gone(definition)
-    hub.statuses.clear()
-    # Whose answer is an old one knows it no more, either.
-    late = LateDiscovery(cluster.client, GroupKind(group, "Widget"), 10**6)
-    monkeypatch.setattr(cluster.client, "discover", late.discover)
-    hub.open()
-    await hub.start()
+    await restarted_without_definition(hub, cluster, people, monkeypatch)
     hub.delete(assignment)
     await hub.wait(lambda s: s.deleted)
     assert await people.get(hub.key("ConfigMap", "a")) is None
+
+
+async def test_an_end_that_is_taken_back_while_the_cluster_is_asked_deletes_nothing(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [config_map("a"), widget(hub.namespace, "w")]
+    assignment = hub.assign(objects)
+    await hub.synced()
+    await restarted_without_definition(hub, cluster, people, monkeypatch)
+    await hub.wait(lambda s: s.total == len(objects))
+    await hub.idle()
+    asked, kept = asyncio.Event(), asyncio.Event()
+
+    async def gate(call: Call) -> None:
+        # What brings the kind is asked for last, before anything is deleted.
+        if call.verb == "list-metadata":
+            asked.set()
+            await kept.wait()
+
+    cluster.client.gate = gate
+    hub.delete(assignment)
+    async with asyncio.timeout(LIMIT):
+        await asked.wait()
+    again = hub.assign(objects, policy=MANUAL)
+    kept.set()
+    await hub.wait(lambda s: s.generation == again.generation and not s.deleted)
+    await hub.idle()
+    assert cluster.client.named("delete") == []
