@@ -32,6 +32,10 @@ WIDEN_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 15.0
 KINDS_SECONDS: Final = 3.0
 """From a change of some definition until the cluster is asked what it serves now: it needs a moment itself."""
+UNREST_SECONDS: Final = 30.0
+"""Definitions that somebody changes all the time are not waited for any longer than this."""
+UNHEARD_SECONDS: Final = 30.0
+"""Between two looks at the kinds that cannot be listed: at the second, others wait for them no longer."""
 ANEW_SECONDS: Final = 30.0
 UNSEEN_NAMED: Final = 20
 """Kinds named that cannot be looked at."""
@@ -86,6 +90,11 @@ class OrphanWatch:
         """Whether the lists under way, or had, are not about all namespaces that are wanted."""
         self._defined = False
         """Whether definitions have been listed: what comes after that is news."""
+        self._unrest: float | None = None
+        """Since when definitions change, by the monotonic clock; None while they are at rest."""
+        self._unheard: frozenset[GroupKind] = frozenset()
+        """Kinds whose watches failed when that was looked at last."""
+        self._listening: Timer | None = None
 
     # --- what applications ask
 
@@ -102,9 +111,14 @@ class OrphanWatch:
 
     def unseen(self) -> list[str]:
         """Return, in words, the kinds that cannot be looked at."""
-        failing = ((w.reflector.kind, w.reflector.last_error) for w in self._watches.values())
-        found = (f"{kind}: {error}{error.hint}" for kind, error in failing if isinstance(error, errors.Permanent))
+        reflectors = (watch.reflector for watch in self._watches.values())
+        failing = ((r, r.last_error) for r in reflectors if r.last_error is not None)
+        found = (f"{r.kind}: {error}{error.hint}" for r, error in failing if self._is_unseen(r, error))
         return sorted(islice(found, UNSEEN_NAMED))
+
+    def _is_unseen(self, reflector: Reflector, error: errors.KubeError) -> bool:
+        unheard = reflector.kind.group_kind in self._unheard and not reflector.synced
+        return unheard or isinstance(error, errors.Permanent)
 
     # --- what it is told
 
@@ -147,7 +161,7 @@ class OrphanWatch:
             self._looking = self._clock.after(seconds, self._begin_look)
 
     def _begin_look(self) -> None:
-        self._looking = None
+        self._looking = self._unrest = None
         if self._look is not None and not self._look.done():
             self._look_in(SETTLE_SECONDS)
         elif self._wanted:
@@ -179,10 +193,12 @@ class OrphanWatch:
             self._drop(self._watches.pop(group_kind))
             self._covered.pop(group_kind, None)
             self._take(group_kind, [])
+            # It may have been the last that was waited for.
+            self._touch_known()
         anew, self._anew = self._anew, False
         for group_kind, kind in kinds.items():
             before = self._watches.get(group_kind)
-            if before is not None and not anew:
+            if before is not None and before.reflector.kind.version == kind.version and not anew:
                 continue
             if before is not None:
                 self._drop(before)
@@ -207,10 +223,10 @@ class OrphanWatch:
             await asyncio.sleep(ANEW_SECONDS)
 
     def _end(self) -> None:
-        for timer in (self._telling, self._looking):
+        for timer in (self._telling, self._looking, self._listening):
             if timer is not None:
                 timer.cancel()
-        self._telling = self._looking = None
+        self._telling = self._looking = self._listening = None
         for watch in self._watches.values():
             self._drop(watch)
         self._watches.clear()
@@ -218,6 +234,8 @@ class OrphanWatch:
         self._seen.clear()
         self._touched.clear()
         self._defined = False
+        self._unrest = None
+        self._unheard = frozenset()
 
     # --- what the watches tell
 
@@ -259,15 +277,33 @@ class OrphanWatch:
         if isinstance(error, errors.Permanent):
             # The other kinds do not wait for one that may not be looked at.
             self._cover(kind.group_kind)
+        elif error is not None and self._listening is None:
+            self._listening = self._clock.after(UNHEARD_SECONDS, self._listen)
+
+    def _listen(self) -> None:
+        """See which kinds go on failing while others can be looked at, as one does whose conversion webhook is away:
+        the others do not wait for these either."""
+        self._listening = None
+        failing = frozenset(k for k, watch in self._watches.items() if watch.reflector.last_error is not None)
+        for group_kind in failing & self._unheard if len(failing) < len(self._watches) else ():
+            self._cover(group_kind)
+        self._unheard = failing
+        if failing:
+            self._listening = self._clock.after(UNHEARD_SECONDS, self._listen)
 
     def _definitions_changed(self) -> None:
         known, self._defined = self._defined, True
-        if known:
-            self._stale = True
+        if not known:
+            return
+        self._stale = True
+        now = self._clock.monotonic()
+        self._unrest = now if self._unrest is None else self._unrest
+        if self._looking is not None:
+            if now - self._unrest > UNREST_SECONDS:
+                return
             # It is asked once they have come to rest.
-            if self._looking is not None:
-                self._looking.cancel()
-            self._looking = self._clock.after(KINDS_SECONDS, self._begin_look)
+            self._looking.cancel()
+        self._looking = self._clock.after(KINDS_SECONDS, self._begin_look)
 
     def _put(self, namespace: str, key: ResourceKey, now: Sighting | None) -> None:
         if namespace not in self._wanted:
@@ -294,10 +330,13 @@ class OrphanWatch:
 
     def _cover(self, group_kind: GroupKind) -> None:
         """Everything of a kind is known now, or may not be."""
-        if group_kind not in self._covered or self._anew:
+        if self._covered.get(group_kind, self._wanted) == self._wanted or self._anew:
             # With a list that is not about all that is wanted, another comes.
             return
         self._covered[group_kind] = self._wanted
+        self._touch_known()
+
+    def _touch_known(self) -> None:
         for namespace in self._wanted:
             if self.known(namespace):
                 self._touch(namespace)

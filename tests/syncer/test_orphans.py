@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from agent.engine.assignment import KindRule, OrphanedResources
-from agent.engine.resource import TRACKING_ANNOTATION, tracking_id
+from agent.engine.resource import TRACKING_ANNOTATION, ResourceKey, tracking_id
 from agent.engine.status import ApplicationStatus
 from agent.hubclient.fetched import QuestionFailed
 from agent.kube import errors
-from agent.syncer.orphans import WIDEN_SECONDS
+from agent.syncer.orphans import KINDS_SECONDS, UNHEARD_SECONDS, WIDEN_SECONDS
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import MANUAL, Hub, config_map, deployment
@@ -190,6 +191,114 @@ async def test_a_kind_that_may_not_be_looked_at_holds_up_no_other(hub: Hub, clus
     assert names(answer) == ["ConfigMap/left"]
     unseen = [words for words in answer["unseen"] if not words.startswith("Widget")]
     assert unseen == ["Secret (v1): secrets is forbidden (Forbidden: grant this to the agent's account)"]
+
+
+@pytest.mark.parametrize("later", [errors.Unreachable("conversion webhook failed"), errors.Forbidden("no more")])
+async def test_a_kind_that_cannot_be_listed_holds_up_no_other_for_long(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, later: errors.KubeError
+) -> None:
+    """As one does whose conversion webhook is away."""
+    tried = 0
+
+    def trouble(call: Call) -> errors.KubeError | None:
+        nonlocal tried
+        if (call.verb, call.kind) != ("list-metadata", "Secret"):
+            return None
+        tried += 1
+        return later if tried > 1 else errors.Unreachable("conversion webhook failed")
+
+    cluster.client.trouble = trouble
+    await people.create(config_map("left"))
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await hub.synced()
+
+    async def words() -> str:
+        clock.advance(UNHEARD_SECONDS / 2 if tried > 1 else 0)
+        return warning(hub.statuses[hub.application()])
+
+    assert (await until(words, bool)).endswith("ConfigMap/left")
+    unseen = [words for words in (await listed(hub))["unseen"] if words.startswith("Secret")]
+    assert unseen == [f"Secret (v1): {later}{later.hint}"]
+    # And it is looked at once it can be.
+    cluster.client.trouble = None
+    await people.create(secret("s"))
+    assert "Secret/s" in await told(hub, lambda w: "Secret" in w)
+    assert not [words for words in (await listed(hub))["unseen"] if words.startswith("Secret")]
+
+
+async def test_a_server_that_answers_nothing_says_of_nothing_that_it_is_all_there_is(
+    hub: Hub, cluster: Cluster, clock: TurnedClock
+) -> None:
+    tried: set[str] = set()
+
+    def trouble(call: Call) -> errors.KubeError | None:
+        if call.verb != "list-metadata":
+            return None
+        tried.add(call.kind)
+        return errors.Unreachable("away")
+
+    async def all_tried() -> bool:
+        return {"ConfigMap", "Secret", "ServiceAccount", "CustomResourceDefinition"} <= tried
+
+    cluster.client.trouble = trouble
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await until(all_tried, bool)
+    for _ in range(5):
+        clock.advance(UNHEARD_SECONDS)
+        await hub.idle()
+    with pytest.raises(QuestionFailed) as failed:
+        await ask(hub, "orphans")
+    assert failed.value.code == "not-listed"
+
+
+async def test_a_kind_is_looked_at_in_the_version_that_is_served(hub: Hub, people: People, clock: TurnedClock) -> None:
+    definition = crd(hub.namespace)
+    await people.create(people.leave(definition))
+    await people.kind(group_of(hub.namespace), "Widget")
+    await people.create(widget(hub.namespace, "left"))
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await told(hub, lambda w: "/left" in w)
+    (first,) = definition["spec"]["versions"]
+    second = {**first, "name": "v2"}
+    key = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", definition["metadata"]["name"])
+    await people.edit(key, {"spec": {"versions": [{**first, "served": False, "storage": False}, second]}})
+
+    async def made() -> bool:
+        clock.advance(1)
+        try:
+            await people.kind(group_of(hub.namespace), "Widget")
+            await people.create({**widget(hub.namespace, "later"), "apiVersion": f"{group_of(hub.namespace)}/v2"})
+        except errors.KubeError:
+            return False
+        return True
+
+    await until(made, bool)
+    await told(hub, lambda w: "/later" in w)
+
+
+async def test_definitions_that_never_rest_do_not_keep_new_kinds_unseen(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    """As where two controllers have the same definition, and each writes what the other has undone."""
+    definition = people.leave(crd(hub.namespace))
+    await people.create(definition)
+    key = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", definition["metadata"]["name"])
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await listed(hub)
+    await people.kind(group_of(hub.namespace), "Widget")
+    other = f"b.{group_of(hub.namespace)}"
+    spec = {**definition["spec"], "group": other}
+    await people.create(people.leave({**definition, "metadata": {"name": f"widgets.{other}"}, "spec": spec}))
+    await people.kind(other, "Widget")
+    before = len(cluster.client.calls)
+    count = itertools.count()
+
+    async def asked() -> bool:
+        clock.advance(KINDS_SECONDS / 2)
+        await people.edit(key, {"metadata": {"annotations": {"example.com/fight": str(next(count))}}})
+        return any(call.verb == "list-metadata" for call in cluster.client.calls[before:])
+
+    await until(asked, bool)
 
 
 async def test_a_restart_looks_again(hub: Hub, people: People) -> None:
