@@ -136,18 +136,23 @@ class LiveState:
             for key in [k for k in self.records if GroupKind(k.group, k.kind) == group_kind]:
                 # Nobody is told that they are gone: they are not.
                 self._forget(key)
-        ended = [self._tasks.pop(k) for k in excluded]
-        again = [r.kind for k, r in self._reflectors.items() if judged_anew(k)]
-        ended += [self._tasks.pop(kind.group_kind) for kind in again]
-        for kind in again:
+        for group_kind in excluded:
+            self._let_end(group_kind)
+        self._watch_anew([r.kind for k, r in self._reflectors.items() if judged_anew(k)])
+
+    def _watch_anew(self, kinds: Iterable[Kind]) -> None:
+        """List kinds anew that are watched already, if in other versions, and have everything of them told again."""
+        for kind in kinds:
             self._doubt_version(kind.group_kind)
+            self._let_end(kind.group_kind)
             self._begin(kind)
-        for task in ended:
-            task.cancel()
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
-        for group_kind in (*excluded, *(kind.group_kind for kind in again)):
-            self._on_watched(group_kind, None)
+
+    def _let_end(self, group_kind: GroupKind) -> None:
+        task = self._tasks.pop(group_kind)
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        self._on_watched(group_kind, None)
 
     async def _keep_watching(self, kind: Kind) -> None:
         """Watch a kind until cancelled. A fault met in taking something in must not end that for good: what is not seen
@@ -174,7 +179,9 @@ class LiveState:
 
     async def forget_unserved(self, discovery: Discovery) -> None:
         """End the watches of kinds the cluster serves no more, and tell their objects as gone: they went with the
-        kind."""
+        kind. One that is served in other versions only is watched in the preferred one from now on."""
+        watched = [(k, r.kind) for k, r in self._reflectors.items() if k in discovery.preferred]
+        self._watch_anew(discovery.preferred[k] for k, kind in watched if not discovery.find(*_version_of(kind)))
         for group_kind in [k for k in self._reflectors if k not in discovery.preferred]:
             reflector = self._reflectors.get(group_kind)
             keys = [key for key in self.records if GroupKind(key.group, key.kind) == group_kind]
@@ -328,6 +335,10 @@ def _told_before(known: Live, metadata: dict[str, Any]) -> bool:
         return True
     same = known.uid == metadata.get("uid")
     return same and before.isdigit() and now.isdigit() and int(now) < int(before)
+
+
+def _version_of(kind: Kind) -> tuple[str, str, str]:
+    return kind.group, kind.version, kind.kind
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -183,6 +183,10 @@ class People:
         assert found is not None
         return found
 
+    async def look_again(self) -> None:
+        """See which versions the cluster serves now."""
+        await self._client.discover(refresh=True)
+
     async def _kind_of(self, obj: Object) -> Kind:
         return await self.kind(split_api_version(obj["apiVersion"])[0], obj["kind"])
 

@@ -32,9 +32,16 @@ def crd(test: str, scope: str = "Namespaced") -> Object:
     }
 
 
-def widget(test: str, name: str, **spec: Any) -> Object:
+def in_next_version(definition: Object) -> Object:
+    """Return a definition with a version v2, and with v1 served no more."""
+    (first,) = definition["spec"]["versions"]
+    versions = [{**first, "served": False, "storage": False}, {**first, "name": "v2"}]
+    return {**definition, "spec": {**definition["spec"], "versions": versions}}
+
+
+def widget(test: str, name: str, version: str = "v1", **spec: Any) -> Object:
     return {
-        "apiVersion": f"{group_of(test)}/v1",
+        "apiVersion": f"{group_of(test)}/{version}",
         "kind": "Widget",
         "metadata": {"name": name},
         "spec": spec or {"size": 1},

@@ -17,7 +17,7 @@ from agent.syncer.orphans import KINDS_SECONDS, UNHEARD_SECONDS, WIDEN_SECONDS
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import MANUAL, Hub, config_map, deployment
-from tests.syncer.objects import crd, group_of, namespace, secret, widget
+from tests.syncer.objects import crd, group_of, in_next_version, namespace, secret, widget
 from tests.syncer.test_questions import ask
 
 WARNING = "OrphanedResourceWarning"
@@ -258,16 +258,13 @@ async def test_a_kind_is_looked_at_in_the_version_that_is_served(hub: Hub, peopl
     await people.create(widget(hub.namespace, "left"))
     hub.assign([config_map("mine")], orphans=ASKED)
     await told(hub, lambda w: "/left" in w)
-    (first,) = definition["spec"]["versions"]
-    second = {**first, "name": "v2"}
-    key = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", definition["metadata"]["name"])
-    await people.edit(key, {"spec": {"versions": [{**first, "served": False, "storage": False}, second]}})
+    await people.apply(in_next_version(definition))
 
     async def made() -> bool:
         clock.advance(1)
         try:
             await people.kind(group_of(hub.namespace), "Widget")
-            await people.create({**widget(hub.namespace, "later"), "apiVersion": f"{group_of(hub.namespace)}/v2"})
+            await people.create(widget(hub.namespace, "later", "v2"))
         except errors.KubeError:
             return False
         return True

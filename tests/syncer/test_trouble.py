@@ -15,7 +15,7 @@ from agent.syncer.doubt import DOUBT_SECONDS
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
 from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map, deployment
-from tests.syncer.objects import crd, group_of, secret, widget
+from tests.syncer.objects import crd, group_of, in_next_version, secret, widget
 from tests.syncer.test_sync import LateDiscovery
 
 
@@ -218,6 +218,28 @@ async def test_one_kind_in_two_versions_is_no_drift(hub: Hub, cluster: Cluster) 
     await hub.wait(lambda s: s.sync == "Synced", "two")
     assert hub.drifts == [] and cluster.client.writes == []
     assert cluster.client.named("apply", dry_run=True) == [], "what was judged once is known"
+
+
+async def test_a_kind_goes_on_being_seen_when_its_version_is_served_no_more(
+    hub: Hub, people: People, clock: TurnedClock
+) -> None:
+    definition = people.leave(crd(hub.namespace))
+    await people.create(definition)
+    await people.kind(group_of(hub.namespace), "Widget")
+    hub.assign([config_map("a"), widget(hub.namespace, "w")])
+    await hub.synced()
+    await people.apply(in_next_version(definition))
+    now = hub.assign([config_map("a"), widget(hub.namespace, "w", "v2", size=2)])
+
+    async def synced() -> bool:
+        clock.advance(5)
+        status = hub.statuses[hub.application()]
+        return (status.sync, status.synced_manifest_set) == ("Synced", now.manifest_set.digest)
+
+    await until(synced, bool)
+    await people.look_again()
+    await people.edit(hub.key("Widget", "w", group_of(hub.namespace)), {"spec": {"size": 9}})
+    await hub.healed()
 
 
 # --- the hub
