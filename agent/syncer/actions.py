@@ -66,7 +66,7 @@ async def list_actions(context: Context, assignment: Assignment, parameters: Map
     custom = context.settings.current.actions
     nodes = [
         node
-        for node in await grow(context.client, context.live, assignment, children=children)
+        for node in await grow(context.client, context.live, assignment, children=children, health=False)
         if _has_actions(node.key, custom)
         and all(text in ("", part) for text, part in zip(selected.values(), node.key, strict=True))
     ]
@@ -176,7 +176,7 @@ class _Changed(Exception):
 async def _locate(context: Context, assignment: Assignment, key: ResourceKey) -> Node:
     """Return the object as one of the application's. Raises QuestionFailed."""
     for children in (False, True) if GroupKind(key.group, key.kind) in CHILD_KINDS else (False,):
-        found = await grow(context.client, context.live, assignment, children=children)
+        found = await grow(context.client, context.live, assignment, children=children, health=False)
         if node := next((node for node in found if node.key == key), None):
             return node
     raise QuestionFailed(

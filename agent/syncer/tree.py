@@ -13,7 +13,8 @@ from agent.kube import errors
 from agent.kube.client import KubeClient
 from agent.syncer.live import LiveState
 
-TREE_LIMIT: Final = 5000
+OBJECTS_LIMIT: Final = 50_000
+"""Objects that are looked through for what is owned."""
 
 CHILD_KINDS: Final = (
     GroupKind("apps", "ReplicaSet"),
@@ -37,26 +38,23 @@ class Node:
     managed: bool
 
 
-async def grow(client: KubeClient, live: LiveState, assignment: Assignment, *, children: bool = True) -> list[Node]:
-    """Return what is managed and what that owns; without `children` only the first. Raises QuestionFailed,
-    KubeError."""
+async def grow(
+    client: KubeClient, live: LiveState, assignment: Assignment, *, children: bool = True, health: bool = True
+) -> list[Node]:
+    """Return what is managed and what that owns; without `children` only the first. Without `health` nothing but
+    metadata is read of what is owned. Raises QuestionFailed, KubeError."""
     nodes = {node.uid: node for node in _roots(live, assignment)}
     namespaces = {node.key.namespace for node in nodes.values() if node.key.namespace}
-    candidates = await _children(client, namespaces) if children else []
-    grown = True
-    while grown and len(nodes) < TREE_LIMIT:
-        grown = False
-        for obj in list(candidates):
-            parent = _owner_among(obj, nodes)
-            if parent is None:
-                continue
-            candidates.remove(obj)
+    owned = await _owned(client, namespaces, metadata=not health) if children else {}
+    parents = list(nodes)
+    for parent in parents:
+        for obj in owned.get(parent, ()):
             uid = obj["metadata"]["uid"]
-            if uid in nodes:
-                continue
-            version = split_api_version(obj["apiVersion"])[1]
-            nodes[uid] = Node(key_of(obj), version, uid, parent, live.assess(obj), tracked_by(obj) is not None)
-            grown = True
+            if uid not in nodes:
+                version = split_api_version(obj["apiVersion"])[1]
+                state = live.assess(obj) if health else None
+                nodes[uid] = Node(key_of(obj), version, uid, parent, state, tracked_by(obj) is not None)
+                parents.append(uid)
     return list(nodes.values())
 
 
@@ -68,23 +66,30 @@ def _roots(live: LiveState, assignment: Assignment) -> list[Node]:
     return found
 
 
-async def _children(client: KubeClient, namespaces: set[str]) -> list[Object]:
+async def _owned(client: KubeClient, namespaces: set[str], *, metadata: bool) -> dict[str, list[Object]]:
+    """Return the objects that others own, by the uids of these."""
     discovery = await client.discover()
-    found: list[Object] = []
+    found: dict[str, list[Object]] = {}
+    count = 0
     for group_kind in CHILD_KINDS:
         kind = discovery.preferred.get(group_kind)
         if kind is None:
             continue
         for namespace in sorted(namespaces):
             try:
-                found += (await client.list(kind, namespace=namespace)).items
+                items = (await client.list(kind, namespace=namespace, reduce=_kept if metadata else None)).items
             except (errors.Forbidden, errors.KindUnknown):
                 continue  # a tree without them is of use too
-            if len(found) > 10 * TREE_LIMIT:
-                raise QuestionFailed("too-large", f"more than {10 * TREE_LIMIT} objects in these namespaces")
+            count += len(items)
+            if count > OBJECTS_LIMIT:
+                raise QuestionFailed("too-large", f"more than {OBJECTS_LIMIT} objects in these namespaces")
+            for obj in items:
+                for reference in obj["metadata"].get("ownerReferences") or ():
+                    found.setdefault(reference.get("uid"), []).append(obj)
     return found
 
 
-def _owner_among(obj: Object, nodes: dict[str, Node]) -> str | None:
-    references = obj["metadata"].get("ownerReferences") or []
-    return next((r["uid"] for r in references if r.get("uid") in nodes), None)
+def _kept(obj: Object) -> Object | None:
+    """Return what matters of an object of which there is metadata; None for one that nobody owns."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return {**obj, "metadata": metadata} if metadata.get("ownerReferences") else None
