@@ -257,16 +257,16 @@ def _new_key(creation: tuple[Kind, Object]) -> ResourceKey:
 
 
 async def _rehearse(client: KubeClient, plan: Plan) -> None:
-    """Ask whether all that is to be created can be, before anything is done. Raises QuestionFailed, KubeError."""
+    """Ask whether all that is to be created can be, before anything is done. Raises QuestionFailed."""
     for kind, obj in plan.creations:
         try:
             await client.create(kind, obj, field_manager=ACTION_MANAGER, dry_run=True)
-        except (errors.Conflict, errors.Permanent) as error:
-            raise QuestionFailed("action-refused", _shown(error, plan, "nothing was done")) from None
+        except errors.KubeError as error:
+            raise _failure(error, plan, "nothing was done") from None
 
 
 async def _carry_out(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: Plan) -> list[dict[str, Any]]:
-    """Write everything. Raises QuestionFailed, KubeError, _Changed."""
+    """Write everything. Raises QuestionFailed, _Changed."""
     changed = []
     if plan.patch:
         await _patch(client, kind, obj, wish, plan)
@@ -275,17 +275,16 @@ async def _carry_out(client: KubeClient, kind: Kind, obj: Object, wish: Wish, pl
         done = f"changed before that: {len(changed)}" if changed else "nothing was done"
         try:
             created = await client.create(made_kind, made, field_manager=ACTION_MANAGER)
-        except (errors.Conflict, errors.Permanent) as error:
-            raise QuestionFailed("action-refused", _shown(error, plan, done)) from None
         except errors.KubeError as error:
-            raise QuestionFailed("cluster", f"the cluster's API: {_shown(error, plan, done)}") from None
+            raise _failure(error, plan, done) from None
         key = _new_key((made_kind, {**made, "metadata": {**made["metadata"], "name": created["metadata"]["name"]}}))
         changed.append({"operation": "create", "key": list(key)})
     return changed
 
 
 async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: Plan) -> None:
-    """Write what is changed of the object, its status first and apart where the kind keeps that apart."""
+    """Write what is changed of the object, its status first and apart where the kind keeps that apart. Raises
+    QuestionFailed, _Changed."""
     metadata, patch = obj["metadata"], plan.patch
     guard = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     rest = {name: value for name, value in patch.items() if name != "status"}
@@ -294,32 +293,37 @@ async def _patch(client: KubeClient, kind: Kind, obj: Object, wish: Wish, plan: 
         if "status" in patch:
             try:
                 status = {"metadata": guard, "status": patch["status"]}
-                await client.patch(kind, wish.key, status, field_manager=ACTION_MANAGER, subresource="status")
+                now = await client.patch(kind, wish.key, status, field_manager=ACTION_MANAGER, subresource="status")
             except (errors.KindUnknown, errors.NotFound):
                 # The status is kept with the rest; or the object is gone, as the next answer will say.
                 rest = patch
             else:
                 if not rest:
                     return
-                # It has another version now, which is this action's own doing.
+                # It has another version now, which is this action's own doing, and no other's.
                 written = "its status was changed before that"
-                guard = {"uid": metadata["uid"]}
+                guard["resourceVersion"] = now["metadata"]["resourceVersion"]
         rest = {**rest, "metadata": {**rest.get("metadata", {}), **guard}}
         await client.patch(kind, wish.key, rest, field_manager=ACTION_MANAGER)
     except errors.Conflict as error:
         if not written:
             raise _Changed from None
-        raise QuestionFailed("action-refused", _shown(error, plan, written)) from None
+        raise _failure(error, plan, written) from None
     except errors.NotFound:
         raise QuestionFailed("object-not-found", f"{wish.key} is not there any more") from None
-    except errors.Permanent as error:
-        raise QuestionFailed("action-refused", _shown(error, plan, written or "nothing was done")) from None
+    except errors.KubeError as error:
+        nothing = "nothing was done" if isinstance(error, errors.Permanent) else "it may have been done"
+        raise _failure(error, plan, written or nothing) from None
 
 
-def _shown(error: errors.KubeError, plan: Plan, done: str) -> str:
-    """Return an API server's refusal in words; those about a Secret's values are not told."""
-    words = "the API server refused it" if plan.secret else error.message
-    return f"{words}{error.hint}; {done}"
+def _failure(error: errors.KubeError, plan: Plan, done: str) -> QuestionFailed:
+    """Return an API server's refusal, or that it gave no answer, in words; those about a Secret's values are not
+    told."""
+    if isinstance(error, errors.Conflict | errors.Permanent):
+        words = "the API server refused it" if plan.secret else error.message
+        return QuestionFailed("action-refused", f"{words}{error.hint}; {done}")
+    words = "it gave no answer of use" if plan.secret else error.message
+    return QuestionFailed("cluster", f"the cluster's API: {words}{error.hint}; {done}")
 
 
 # --- what the hub asks with

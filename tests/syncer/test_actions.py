@@ -212,6 +212,30 @@ async def test_a_status_is_written_whether_the_kind_keeps_it_apart_or_not(
     assert live["spec"] == {"size": 1, "note": "x"}
 
 
+async def test_what_others_change_between_the_status_and_the_rest_is_not_overwritten(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    """As a controller does that has just been told by the status: a list is written whole."""
+    definition = crd(hub.namespace)
+    definition["spec"]["versions"][0]["subresources"] = {"status": {}}
+    people.leave(definition)
+    hub.assign([definition, widget(hub.namespace, "w", size=1)], policy=NO_HEALING)
+    await hub.synced()
+    key = hub.key("Widget", "w", group_of(hub.namespace))
+    script = lua("obj.status = {abort = true}; obj.spec.steps = {'mine'}; return obj")
+    set_(hub, {f"{ACTIONS}{group_of(hub.namespace)}_Widget": script})
+
+    async def meddle(call: Call) -> None:
+        if len(cluster.client.named("patch")) == 1 and call.verb == "patch":
+            await people.edit(key, {"spec": {"steps": ["theirs"]}})
+
+    cluster.client.gate = meddle
+    failed = await refused(hub, key, "act")
+    assert failed.code == "action-refused" and "its status was changed before that" in failed.message
+    live = await people.get(key)
+    assert live is not None and live["spec"]["steps"] == ["theirs"] and live["status"] == {"abort": True}
+
+
 async def test_a_rollout_is_aborted_and_promoted(hub: Hub, people: People) -> None:
     definition = crd(hub.namespace)
     definition["metadata"]["name"] = "rollouts.argoproj.io"
@@ -429,6 +453,23 @@ async def test_what_is_refused_of_a_secret_is_not_quoted(hub: Hub, cluster: Clus
     failed = await refused(hub, hub.key("Secret", "s"), "act", permitted=permitted)
     assert failed.code == "action-refused" and SWORDFISH not in failed.message
     assert "nothing was done" in failed.message
+
+
+@pytest.mark.parametrize("verb", ["patch", "create"])
+async def test_what_does_not_come_through_for_a_secret_is_not_quoted_either(
+    hub: Hub, cluster: Cluster, verb: str
+) -> None:
+    """As an API server does that has been refused by something behind it."""
+    hub.assign([secret("s", password="swordfish")])
+    await hub.synced()
+    made = "{apiVersion = 'v1', kind = 'ConfigMap', metadata = {name = 'b'}, data = {k = obj.data.password}}"
+    operations = f"{{operation = 'patch', resource = obj}}, {{operation = 'create', resource = {made}}}"
+    set_(hub, {f"{ACTIONS}Secret": lua(f"obj.data.copy = obj.data.password; return {{{operations}}}")})
+    quoting = Unreachable(f"the store is away for {SWORDFISH}")
+    cluster.client.trouble = lambda call: quoting if call.verb == verb else None
+    permitted = [["", "ConfigMap", hub.namespace, "b"]]
+    failed = await refused(hub, hub.key("Secret", "s"), "act", permitted=permitted)
+    assert failed.code == "cluster" and SWORDFISH not in failed.message
 
 
 async def test_an_action_does_not_hold_up_a_sync(hub: Hub, cluster: Cluster) -> None:
