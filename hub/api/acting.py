@@ -48,8 +48,9 @@ class Act:
 
     @property
     def words(self) -> str:
-        given = f" with {', '.join(sorted(self.parameters))}" if self.parameters else ""
-        return f"action {self.action}{given} on {self.key} of application {self.application.id.display}"
+        # Last, for the names are the caller's, and what is too long for an event is cut off.
+        given = f", with {', '.join(sorted(self.parameters))}" if self.parameters else ""
+        return f"action {self.action} on {self.key} of application {self.application.id.display}{given}"
 
 
 async def carry_out(asker: Asker, project: Project | None, act: Act) -> ActionResult:
@@ -113,8 +114,9 @@ _KNOWN: Final[Mapping[str, Callable[[str], HubError]]] = {
     "object-changes": Conflict,
     "object-not-found": lambda message: NotFound(f"{message}: {_DONE}"),
 }
-_UNKNOWN: Final = frozenset({"cluster", "cluster-silent", "internal", "malformed-answer", "timeout"})
-"""What an agent, or nobody, says when the action may have been carried out."""
+_NOT_ASKED: Final = frozenset({"busy", "cluster-unreachable", "too-large"})
+"""What is said when the question did not reach the agent. After anything else, the database that does not answer among
+it, the action may have been carried out."""
 
 
 def _translated(error: HubError, act: Act) -> HubError:
@@ -123,13 +125,13 @@ def _translated(error: HubError, act: Act) -> HubError:
         return Conflict(f"{_too_old(act.cluster.name)}; {_DONE}", code="agent-too-old")
     if error.code in _KNOWN:
         return _KNOWN[error.code](f"cluster {act.cluster.name}: {error.message}")
-    if error.code in _UNKNOWN:
-        return Unavailable(
-            f"whether cluster {act.cluster.name} has run {act.words} is not known, look at the object before you "
-            f"run it again: {error.message}",
-            code="outcome-unknown",
-        )
-    return error
+    if error.code in _NOT_ASKED:
+        return error
+    return Unavailable(
+        f"whether cluster {act.cluster.name} has run {act.words} is not known, look at the object before you run it "
+        f"again: {error.message}",
+        code="outcome-unknown",
+    )
 
 
 def _read(act: Act, value: Mapping[str, Any]) -> tuple[list[ResourceKey], list[ChangedObject], float]:

@@ -10,6 +10,7 @@ import pytest
 from hub.access.roles import BuiltInRoles
 from hub.domain.access import Account
 from hub.domain.project import GroupKindRule, Project, ProjectDestination
+from hub.errors import StoreUnavailable
 from tests.api.kit import Agents, World
 
 SHOP = "/api/v1/applications/shop"
@@ -129,7 +130,7 @@ async def test_an_action_is_run_and_written_down(world: World, admin: httpx2.Asy
     who = ("admin", "uid-paris")
     assert await told(world) == [("ActionRequested", *who), ("ActionSucceeded", *who)]
     message = await message_of(world)
-    assert "scale with scale on Deployment.apps/shop/web of application shop: patch Deployment.apps/shop/web" in message
+    assert "scale on Deployment.apps/shop/web of application shop, with scale: patch Deployment.apps/shop/web" in message
     assert "s3cret" not in message, "what is given to an action may be anything"
 
 
@@ -182,7 +183,7 @@ async def test_an_action_that_always_creates_something_else_comes_to_an_end(
         ("cluster", 504, "outcome-unknown"),
         ("timeout", 504, "outcome-unknown"),
         ("internal", 504, "outcome-unknown"),
-        ("something-new", 503, "unavailable"),
+        ("something-new", 504, "outcome-unknown"),
     ],
 )
 async def test_what_an_agent_refuses(
@@ -205,6 +206,30 @@ async def test_an_outcome_that_cannot_be_read(
     agents.answers["uid-paris"] = answer
     reply = await admin.post(ACTIONS, json=RESTART)
     assert (reply.status_code, reply.json()["error"]["code"]) == (504, "outcome-unknown")
+
+
+async def test_a_database_that_goes_away_meanwhile_says_nothing_of_the_outcome(
+    world: World, admin: httpx2.AsyncClient, agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.shop()
+    agents.answers["uid-paris"] = PATCHED
+
+    async def away(digests: Any) -> Any:
+        raise StoreUnavailable("the database does not answer")
+
+    monkeypatch.setattr(world.store, "get_blobs", away)
+    reply = await admin.post(ACTIONS, json=RESTART)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (504, "outcome-unknown")
+    assert len(agents.asked) == 1
+
+
+async def test_an_event_names_the_object_whatever_the_parameters_are_called(
+    world: World, admin: httpx2.AsyncClient, agents: Agents
+) -> None:
+    await world.shop()
+    agents.answers["uid-paris"] = PATCHED
+    await admin.post(ACTIONS, json={**RESTART, "parameters": {"a" * 600: ""}})
+    assert "restart on Deployment.apps/shop/web of application shop" in await message_of(world)
 
 
 async def test_an_agent_that_is_away_or_silent(
