@@ -104,6 +104,7 @@ class Reports:
             if message.deleted:
                 gathered.buried[pair] = message.uid
                 gathered.statuses.pop(pair, None)
+                newest.pop(message.application, None)
             else:
                 gathered.statuses[pair] = convert.status_from_proto(message, session.cluster)
                 newest[message.application] = message.operation

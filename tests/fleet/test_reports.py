@@ -109,6 +109,15 @@ async def test_a_report_is_acknowledged_when_it_is_stored_and_others_are_told(de
     assert it.reports_under_way == 0 and desk.reports.statuses_written == 1
 
 
+async def test_an_agent_that_contradicts_itself_is_taken_at_its_last_word(desk: Desk) -> None:
+    it, last = agent(), operation("o1")
+    told = status(operation=last), status(deleted=True)
+    desk.reports.take(it, report(1, *told, finished_operations=[last]))
+    async with running(desk.reports.run()):
+        assert await receipt(it) == 1
+    assert desk.finished == [("u1", SHOP, "o1")] and await desk.stored() == {}
+
+
 async def test_what_gathers_while_one_batch_is_written_is_one_write(desk: Desk) -> None:
     agents = [agent(cluster) for cluster in ("u1", "u2", "u3")]
     for sequence in range(1, 5):
