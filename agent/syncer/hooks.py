@@ -27,6 +27,7 @@ from agent.syncer.orders import Order, count_fixed
 from agent.syncer.patience import Patience
 from agent.syncer.served import Served
 from agent.syncer.targets import Manifests
+from agent.syncer.untold import not_told_yet
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ OPERATION_ANNOTATION: Final = "escadre.io/operation"
 TERMINATED: Final = "terminated on request"
 GONE_SECONDS: Final = 120.0
 SERVED_SECONDS: Final = 2.5
-"""How old what discovery says may be, of a kind that it does not tell of."""
+"""How old what discovery says may be of the kind of a hook that an earlier agent had begun."""
 LONGEST_NAME: Final = 253
 NAME_ROOM: Final = 30
 """Of a generated name, for what is put behind its prefix."""
@@ -240,9 +241,7 @@ async def end_left(client: KubeClient, served: Served, operation: OperationState
 
 async def _end_left(client: KubeClient, served: Served, operation: OperationState, result: Result) -> None:
     key = result.key._replace(name=result.name) if result.name else result.key
-    kind = (await served.known()).find(key.group, result.version, key.kind)
-    if kind is None:
-        kind = (await served.fresh(SERVED_SECONDS)).find(key.group, result.version, key.kind)
+    kind = await _kind_left(client, served, GroupKind(key.group, key.kind), result.version)
     found = await client.get(kind, key.namespace, key.name) if kind is not None else None
     # One that was about to be made has left no uid: it is known by what it carries.
     if kind is None or found is None or _mark_of(found) != f"{operation.id}/{result.sync_phase}":
@@ -250,6 +249,17 @@ async def _end_left(client: KubeClient, served: Served, operation: OperationStat
     with contextlib.suppress(errors.Conflict):
         # Another one has its name by now.
         await client.delete(kind, key.namespace, key.name, DeleteOptions("background", uid=found["metadata"]["uid"]))
+
+
+async def _kind_left(client: KubeClient, served: Served, group_kind: GroupKind, version: str) -> Kind | None:
+    """Return the kind of a hook that an earlier agent had begun, if in another version; None where it is gone, and the
+    hook with it. Raises KubeError, also where the cluster only does not tell of it yet."""
+    group, name = group_kind
+    discovery = await served.fresh(SERVED_SECONDS)
+    kind = discovery.find(group, version, name) or discovery.preferred.get(group_kind)
+    if kind is None and (untold := await not_told_yet(client, discovery, [group_kind])):
+        raise errors.Unreachable(f"the cluster does not tell of {name} ({group or 'core'}): {untold[group_kind]}")
+    return kind
 
 
 def _with_offer(error: errors.Rejected) -> errors.Rejected:

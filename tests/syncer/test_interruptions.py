@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine.assignment import Deletion
 from agent.engine.operation import OperationState
-from agent.engine.resource import Object
+from agent.engine.resource import GroupKind, Object
 from agent.kube.errors import Unreachable
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
@@ -30,6 +30,8 @@ from tests.syncer.hooks import (
     wave,
 )
 from tests.syncer.hooks import slow as slow
+from tests.syncer.objects import crd, group_of, in_next_version
+from tests.syncer.test_sync import LateDiscovery
 
 OVERTAKEN = "given up before its end for revision "
 
@@ -286,5 +288,46 @@ async def test_hooks_that_cannot_be_ended_now_are_ended_later(
     cluster.client.trouble = None
     await hub.idle()
     clock.advance(5)
+    assert (await hub.operation(id)).message == "terminated on request"
+    await people.gone(key_of_widget(hub, "gate"))
+
+
+async def test_hooks_of_a_kind_that_is_not_told_of_yet_are_ended_once_it_is(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by an API server that has just been started."""
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    await hub.stop()
+    hub.statuses.clear()
+    late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 10**6)
+    monkeypatch.setattr(cluster.client, "discover", late.discover)
+    hub.open()
+    await hub.start()
+    hub.operate(objects, id=id, terminate=True)
+    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Terminating")
+    assert status.operation is not None and "does not tell of Widget" in status.operation.message
+    assert await people.get(key_of_widget(hub, "gate")) is not None
+    late.held_back = 0
+    await hub.idle()
+    clock.advance(5)
+    assert (await hub.operation(id)).message == "terminated on request"
+    await people.gone(key_of_widget(hub, "gate"))
+
+
+async def test_hooks_are_ended_in_whatever_version_their_kind_is_served(
+    hub: Hub, people: People, slow: Any
+) -> None:
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    await hub.stop()
+    hub.statuses.clear()
+    await people.apply(in_next_version(crd(hub.namespace)))
+    await people.look_again()
+    hub.open()
+    await hub.start()
+    hub.operate(objects, id=id, terminate=True)
     assert (await hub.operation(id)).message == "terminated on request"
     await people.gone(key_of_widget(hub, "gate"))
