@@ -214,6 +214,19 @@ def test_run_without_the_permission_ends_at_once(hub: FakeHub, run: Terminal) ->
     assert outcome.code == 3 and len(hub.asked("POST", PATH)) == 1
 
 
+def test_what_was_done_before_the_end_is_told_in_every_form(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, listed(one=[resource("a"), resource("b")]))
+    command = ("app", "actions", "run", "web", "restart", "--kind", "Deployment", "--all")
+    for form in ("table", "json"):
+        hub.on("POST", PATH, done(name="a"), refused(401, "unauthenticated", "the session has ended"))
+        outcome = run(*command, "-o", form)
+        assert outcome.code == 3
+        if form == "json":
+            assert [(i["name"], i["outcome"]) for i in json.loads(outcome.out)["items"]] == [("a", "Succeeded")]
+        else:
+            assert "shop/a: Succeeded" in outcome.out
+
+
 @pytest.mark.parametrize("given", [("scale",), ("=5",), ("scale=1", "--param", "scale=2")])
 def test_parameters_that_are_none(hub: FakeHub, run: Terminal, given: tuple[str, ...]) -> None:
     outcome = run("app", "actions", "run", "web", "scale", "--kind", "Deployment", "--param", *given)

@@ -62,17 +62,15 @@ def command(
     chosen = _chosen(app, clusters, selection, run_all=run_all)
     away = [item for item in clusters if item["error"]]
     outcomes = [_outcome(item["cluster"], None, item["error"]["message"]) for item in away]
-    for where, resource in chosen:
-        try:
-            reply = _run(session, app, action, where, resource, given)
-        except (Refused, HubAway) as error:
-            outcomes.append(_outcome(where, resource, error.message))
-        else:
-            outcomes.append(_outcome(where, resource, "", reply["changed"]))
-        if output == "table":
-            click.echo(_line(outcomes[-1]))
-    if output != "table":
-        print_value(output, {"items": outcomes})
+    try:
+        for where, resource in chosen:
+            outcomes.append(_tried(session, app, action, where, resource, given))
+            if output == "table":
+                click.echo(_line(outcomes[-1]))
+    finally:
+        # What was done was done, whatever ends the rest.
+        if output != "table":
+            print_value(output, {"items": outcomes})
     _conclude(app, action, outcomes)
 
 
@@ -96,7 +94,10 @@ def _chosen(app: str, clusters: Sequence[Item], selection: Selection, *, run_all
     return found
 
 
-def _run(session: Session, app: str, action: str, cluster: str, resource: Item, params: Mapping[str, str]) -> Any:
+def _tried(
+    session: Session, app: str, action: str, cluster: str, resource: Item, params: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run an action on one object, and say how that ended. Raises CliError where no other would end better."""
     path, query = application_path(app, "/actions")
     body = {
         **{name: resource[name] for name in ("group", "kind", "namespace", "name")},
@@ -104,7 +105,11 @@ def _run(session: Session, app: str, action: str, cluster: str, resource: Item, 
         "parameters": dict(params),
         "cluster": cluster,
     }
-    return session.api.post(path, body, **query)
+    try:
+        reply = session.api.post(path, body, **query)
+    except (Refused, HubAway) as error:
+        return _outcome(cluster, resource, error.message)
+    return _outcome(cluster, resource, "", reply["changed"])
 
 
 def _outcome(cluster: str, resource: Item | None, message: str, changed: Sequence[Item] = ()) -> dict[str, Any]:
