@@ -69,6 +69,8 @@ class Hooks:
         self._order = order
         self._tracking_name = tracking_name
         self._cleaned: set[TaskId] = set()
+        self._tried: set[TaskId] = set()
+        """Those that may be there, whatever was answered."""
 
     def with_patience(self, patience: Patience) -> None:
         """Go on with another patience: the one there was has come to its end."""
@@ -86,8 +88,8 @@ class Hooks:
 
     async def make(self, kind: Kind, task: Task) -> None:
         """Make a hook's object. Raises KubeError, Terminated, IncompleteSet."""
-        key = self.key(task)
-        mark = f"{self._order.id}/{task.phase}"
+        key, mark = self.key(task), self._mark(task)
+        self._tried.add(task.id)
         found = await self._patience.request(lambda: self._client.get(kind, key.namespace, key.name))
         if found is None or _mark_of(found) != mark:
             if found is not None:
@@ -161,9 +163,22 @@ class Hooks:
         """Delete those that run: the operation was terminated."""
         for task in tasks:
             result = self._ledger.book.get(task.id)
+            if result is None and task.id in self._tried:
+                # The API server went away before it had said whether this one was made.
+                self.begin(task)
+                result = self._ledger.book[task.id]
             if result is not None and result.hook and result.state is Phase.RUNNING:
-                await self._discard(kinds.get(task.key), self.key(task), result.uid)
+                kind, key = kinds.get(task.key), self.key(task)
+                await self._discard(kind, key, result.uid or await self._made(kind, key, task))
                 self._ledger.end(task, Phase.FAILED, TERMINATED)
+
+    async def _made(self, kind: Kind | None, key: ResourceKey, task: Task) -> str:
+        """Return the uid of an object that may have been made for a hook; "" where there is none."""
+        with contextlib.suppress(errors.KubeError):
+            found = await self._client.get(kind, key.namespace, key.name) if kind is not None else None
+            if found is not None and _mark_of(found) == self._mark(task):
+                return str(found["metadata"].get("uid", ""))
+        return ""
 
     async def _discard(self, kind: Kind | None, key: ResourceKey, uid: str) -> None:
         if kind is None or not uid:
@@ -184,6 +199,9 @@ class Hooks:
             what = "the hook of an earlier run"
             self._ledger.waiting(f"waiting for {key} to be gone, {what}")
             await until_gone(self._client, self._patience, kind, key, uid=uid, seconds=GONE_SECONDS, what=what)
+
+    def _mark(self, task: Task) -> str:
+        return f"{self._order.id}/{task.phase}"
 
     def _refuse_if_foreign(self, found: Object, key: ResourceKey, task: Task) -> None:
         """Raise Rejected where what has a hook's name already is not this application's to take or to delete."""

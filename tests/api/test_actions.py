@@ -130,7 +130,9 @@ async def test_an_action_is_run_and_written_down(world: World, admin: httpx2.Asy
     who = ("admin", "uid-paris")
     assert await told(world) == [("ActionRequested", *who), ("ActionSucceeded", *who)]
     message = await message_of(world)
-    assert "scale on Deployment.apps/shop/web of application shop, with scale: patch Deployment.apps/shop/web" in message
+    assert (
+        "scale on Deployment.apps/shop/web of application shop, with scale: patch Deployment.apps/shop/web" in message
+    )
     assert "s3cret" not in message, "what is given to an action may be anything"
 
 

@@ -27,6 +27,7 @@ from tests.syncer.hooks import (
     until_gone,
     until_waits,
     waits,
+    waits_for_api,
     wave,
 )
 from tests.syncer.hooks import slow as slow
@@ -227,6 +228,22 @@ async def test_terminated_in_the_hook_before_a_deletion(
     assert await people.get(hub.key("ConfigMap", "a")) is None
 
 
+async def test_terminated_before_it_was_heard_that_a_hook_was_made(
+    hub: Hub, cluster: Cluster, people: People, slow: Any
+) -> None:
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    cluster.client.lose = lambda call: call.name == "gate" and not call.dry_run
+    id = hub.operate(objects)
+    await waits_for_api(hub)
+    assert await people.get(key_of_widget(hub, "gate")) is not None
+    await hub.idle()
+    cluster.client.lose = None
+    hub.operate(objects, id=id, terminate=True)
+    state = await hub.operation(id)
+    assert [(r.state, r.message) for r in state.results if r.hook] == [("Failed", "terminated on request")]
+    await people.gone(key_of_widget(hub, "gate"))
+
+
 # --- while there is no agent
 
 
@@ -316,9 +333,7 @@ async def test_hooks_of_a_kind_that_is_not_told_of_yet_are_ended_once_it_is(
     await people.gone(key_of_widget(hub, "gate"))
 
 
-async def test_hooks_are_ended_in_whatever_version_their_kind_is_served(
-    hub: Hub, people: People, slow: Any
-) -> None:
+async def test_hooks_are_ended_in_whatever_version_their_kind_is_served(hub: Hub, people: People, slow: Any) -> None:
     objects = [config_map("a"), hook(slow("gate"), "PreSync")]
     id = hub.operate(objects)
     await waits(hub, "gate")

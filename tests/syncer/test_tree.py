@@ -26,8 +26,6 @@ class Apart(dict[str, Any]):
     def __eq__(self, other: object) -> bool:
         raise AssertionError("objects are told apart by their uids")
 
-    __hash__ = None  # type: ignore[assignment]  # as dictionaries have it
-
 
 def owned(kind: Kind, name: str, *owners: str) -> Object:
     references = [{"uid": owner} for owner in owners]
@@ -51,7 +49,8 @@ class Namespace:
 
 
 class Known:
-    records: dict[ResourceKey, Any] = {}
+    def __init__(self) -> None:
+        self.records: dict[ResourceKey, Any] = {}
 
     def of_application(self, name: str) -> list[Live]:
         return [ROOT]
