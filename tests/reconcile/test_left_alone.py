@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
-from hub.domain.application import SKIP_RECONCILE, Application, ApplicationId
+from hub.domain.application import (
+    DELETION_APPROVED,
+    SKIP_RECONCILE,
+    Application,
+    ApplicationId,
+    Automated,
+    Deletion,
+    SyncPolicy,
+    with_annotation,
+)
+from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.operation import OperationKind
+from hub.reconcile.left_alone import leave_alone
+from hub.reconcile.watcher import Watcher
+from hub.source.git import GitSource
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.reconcile.test_controller import ask, condition, names_in, settled, until
 from tests.reconcile.test_unassigned import failed
+from tests.store import builders
+from tests.store.builders import START
 from tests.syncer.harness import config_map
 
 WARNING = "SkipReconcileWarning"
@@ -200,3 +218,50 @@ def test_only_what_argo_cd_takes_for_true_leaves_it() -> None:
 
     assert all(map(skips, ("true", "True", "TRUE", "t", "T", "1")))
     assert not any(map(skips, ("false", "yes", "on", "", "tRue", "0")))
+
+
+# --- what is written of it
+
+
+PLAIN = replace(builders.content(), policy=SyncPolicy(automated=Automated()))
+ENDING = replace(PLAIN, deletion=Deletion(True, "foreground", "ada", START))
+WANTED = with_annotation(builders.application(), SKIP_RECONCILE, "true")
+
+
+def standing(content: AssignmentContent, **values: Any) -> Assignment:
+    return Assignment("u1", content, 1, content.digest(), 1, **values)
+
+
+def contents(application: Application, *existing: Assignment) -> list[tuple[str, AssignmentContent]]:
+    return leave_alone(application, existing, [], None, START).contents
+
+
+def test_its_agents_begin_nothing_by_themselves_and_are_told_so_once() -> None:
+    (left,) = contents(WANTED, standing(PLAIN))
+    assert left == ("u1", replace(PLAIN, policy=replace(PLAIN.policy, automated=None)))
+    assert contents(WANTED, standing(left[1])) == []
+
+
+def test_what_waits_for_git_or_is_ended_goes_on_so() -> None:
+    """What a restored hub remembers is older than what the agent has: sent again, it would be pruned to."""
+    assert contents(WANTED, standing(PLAIN, held=True), standing(ENDING)) == []
+
+
+def test_deletions_are_confirmed_all_the_same() -> None:
+    confirmed = with_annotation(WANTED, DELETION_APPROVED, START.isoformat())
+    ((_, left),) = contents(confirmed, standing(PLAIN))
+    assert left.approved_at == START
+
+
+def test_it_is_told_since_when() -> None:
+    first = leave_alone(WANTED, [], [], None, START).state
+    later = leave_alone(WANTED, [], [], first, START + timedelta(hours=1)).state
+    assert later == first and [c.last_transition_at for c in later.conditions] == [START]
+
+
+def test_nobody_asks_its_repositories() -> None:
+    watcher = Watcher(cast(GitSource, None), 0.0, 0.0)
+    watcher.follow([WANTED])
+    assert watcher.due() == []
+    watcher.follow([WANTED, builders.application("other")])
+    assert watcher.due() == ["https://git.example/shop.git"]
