@@ -161,6 +161,31 @@ async def test_an_object_that_changes_meanwhile_is_read_again(hub: Hub, cluster:
     assert live is not None and live["data"]["seen"] == "theirs"
 
 
+async def test_another_object_that_comes_in_its_place_is_left_alone(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    """Somebody made one of the name, which is no application's."""
+    hub.assign([config_map("a")], policy=NO_HEALING)
+    await hub.synced()
+    set_(hub, {f"{ACTIONS}ConfigMap": lua("obj.data.seen = 'yes'; return obj")})
+    key = hub.key("ConfigMap", "a")
+    replaced = False
+
+    async def replace(call: Call) -> None:
+        nonlocal replaced
+        if (call.verb, call.name, replaced) == ("get", "a", False):
+            replaced = True
+            await people.remove(key)
+            await people.gone(key)
+            await people.create(config_map("a", {"k": "theirs"}))
+
+    cluster.client.gate = replace
+    failed = await refused(hub, key, "act")
+    assert failed.code == "object-not-found" and "is not there any more" in failed.message
+    live = await people.get(key)
+    assert live is not None and live["data"] == {"k": "theirs"}
+
+
 async def test_an_object_that_never_holds_still_is_left_alone(hub: Hub, cluster: Cluster, people: People) -> None:
     hub.assign([config_map("a")])
     await hub.synced()
@@ -300,8 +325,9 @@ async def test_what_a_script_copies_is_not_taken_for_the_applications_own(hub: H
     hub.assign([config_map("a", annotations={"mine": "1"})])
     await hub.synced()
     script = """
-    copy = {apiVersion = "v1", kind = "ConfigMap", data = obj.data}
-    copy.metadata = {name = "b", labels = obj.metadata.labels, annotations = obj.metadata.annotations}
+    copy = {apiVersion = "v1", kind = "ConfigMap", data = obj.data, metadata = {}}
+    for name, value in pairs(obj.metadata) do copy.metadata[name] = value end
+    copy.metadata.name = "b"
     obj.data.copied = "yes"
     return {{operation = "create", resource = copy}, {operation = "patch", resource = obj}}
     """

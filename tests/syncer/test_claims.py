@@ -12,7 +12,7 @@ import pytest
 from agent.engine.resource import TRACKING_ANNOTATION, tracking_id
 from tests.syncer.clock import TurnedClock
 from tests.syncer.cluster import Call, Cluster, People, until
-from tests.syncer.harness import AUTOMATED, Hub, config_map
+from tests.syncer.harness import AUTOMATED, MANUAL, Hub, config_map
 from tests.syncer.hooks import WELL, hook, key_of_widget, until_waits
 from tests.syncer.hooks import slow as slow
 
@@ -119,3 +119,17 @@ async def test_what_goes_from_one_application_to_another(
     await until(taken, bool)
     assert (await people.get(hub.key("ConfigMap", "a")) or {})["data"] == {"owner": "second"}
     assert not shared_with(hub, "second")
+
+
+async def test_what_is_claimed_no_more_is_told_no_more(hub: Hub, cluster: Cluster, clock: TurnedClock) -> None:
+    hub.assign([config_map("a")], name="first")
+    await hub.synced("first")
+    hub.assign([config_map("a", {"owner": "second"})], name="second", policy=MANUAL)
+    await hub.wait(lambda s: any(c.type == "SharedResourceWarning" for c in s.conditions), "second")
+    hub.assign([config_map("b")], name="second", policy=MANUAL)
+
+    async def told() -> str:
+        clock.advance(30)
+        return shared_with(hub, "second")
+
+    await until(told, lambda words: not words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +13,11 @@ import pytest
 from agent.engine.assignment import KindRule, OrphanedResources
 from agent.engine.resource import TRACKING_ANNOTATION, ResourceKey, tracking_id
 from agent.engine.status import ApplicationStatus
-from agent.hubclient.fetched import QuestionFailed
+from agent.hubclient.fetched import Question, QuestionFailed
 from agent.kube import errors
 from agent.syncer.orphans import KINDS_SECONDS, UNHEARD_SECONDS, WIDEN_SECONDS
 from tests.syncer.clock import TurnedClock
-from tests.syncer.cluster import Call, Cluster, People, until
+from tests.syncer.cluster import LIMIT, Call, Cluster, People, until
 from tests.syncer.harness import MANUAL, Hub, config_map, deployment
 from tests.syncer.objects import crd, group_of, in_next_version, namespace, secret, widget
 from tests.syncer.test_questions import ask
@@ -296,6 +298,103 @@ async def test_definitions_that_never_rest_do_not_keep_new_kinds_unseen(
         return any(call.verb == "list-metadata" for call in cluster.client.calls[before:])
 
     await until(asked, bool)
+
+
+async def test_kinds_that_the_settings_leave_alone_are_not_looked_at(
+    hub: Hub, cluster: Cluster, people: People
+) -> None:
+    """Nor waited for."""
+
+    def trouble(call: Call) -> errors.KubeError | None:
+        return errors.Unreachable("away") if (call.verb, call.kind) == ("list-metadata", "Secret") else None
+
+    cluster.client.trouble = trouble
+    for obj in (config_map("left"), deployment("forgotten")):
+        await people.create(obj)
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await hub.synced()
+    leave_alone(hub, "Secret")
+    assert "2 resources" in await told(hub, bool)
+    leave_alone(hub, "Secret", "ConfigMap")
+    await told(hub, lambda w: "1 resource belongs" in w and "forgotten" in w)
+    leave_alone(hub, "Secret")
+    await told(hub, lambda w: "2 resources" in w)
+
+
+def leave_alone(hub: Hub, *kinds: str) -> None:
+    exclusions = json.dumps([{"apiGroups": [""], "kinds": kinds}])
+    hub.syncer.take_settings(json.dumps({"resource.exclusions": exclusions}).encode(), ())
+
+
+async def test_a_kind_that_goes_is_waited_for_no_longer(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.syncer.orphans.UNHEARD_SECONDS", 3600.0)
+    group = group_of(hub.namespace)
+    definition = crd(hub.namespace)
+    definition["metadata"]["name"] = f"gadgets.{group}"
+    definition["spec"]["names"] = {"kind": "Gadget", "plural": "gadgets", "singular": "gadget", "listKind": "Gadgets"}
+    await people.create(people.leave(definition))
+    await people.kind(group, "Gadget")
+    tried = asyncio.Event()
+
+    def trouble(call: Call) -> errors.KubeError | None:
+        if (call.verb, call.kind) != ("list-metadata", "Gadget"):
+            return None
+        tried.set()
+        return errors.Unreachable("away")
+
+    cluster.client.trouble = trouble
+    await people.create(config_map("left"))
+    hub.assign([config_map("mine")], orphans=ASKED)
+    await hub.synced()
+    async with asyncio.timeout(LIMIT):
+        await tried.wait()
+    assert not warning(hub.statuses[hub.application()])
+    key = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"gadgets.{group}")
+    await people.remove(key)
+    await people.gone(key)
+    assert "/left" in await told(hub, bool)
+
+
+async def test_what_was_known_of_a_namespace_that_nobody_asked_about_for_a_while_is_not_believed(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    second = f"{hub.namespace}-b"
+    await people.create(people.leave(namespace(second)))
+    hub.assign([config_map("mine")], orphans=ASKED)
+    hub.assign([config_map("mine")], name="second", namespace=second, orphans=ASKED)
+    await people.create(config_map("left", namespace=second))
+    await told(hub, lambda w: "/left" in w, "second")
+    hub.assign([config_map("mine")], name="second", namespace=second)
+    await told(hub, lambda w: not w, "second")
+    assert not hub.syncer._orphans.seen(second), "nor kept"
+    await people.create(config_map("unseen", namespace=second))
+    go = asyncio.Event()
+
+    async def gate(call: Call) -> None:
+        if call.verb == "list-metadata":
+            await go.wait()
+
+    cluster.client.gate = gate
+    hub.assign([config_map("mine")], name="second", namespace=second, orphans=ASKED)
+    await hub.idle()
+    with pytest.raises(QuestionFailed) as failed:
+        await hub.syncer.answer(Question("q", hub.application("second"), "orphans", b"{}", 10))
+    assert failed.value.code == "not-listed"
+    go.set()
+    clock.advance(WIDEN_SECONDS)
+    await told(hub, lambda w: "2 resources" in w, "second")
+
+
+async def test_an_application_on_its_way_out_tells_of_none(hub: Hub, people: People) -> None:
+    await people.create(config_map("left"))
+    assignment = hub.assign([config_map("mine", finalizers=["example.com/held"])], orphans=ASKED)
+    await told(hub, bool)
+    hub.delete(assignment)
+    status = await hub.wait(lambda s: any(c.type == "DeletionError" for c in s.conditions))
+    assert not warning(status)
+    await people.edit(hub.key("ConfigMap", "mine"), {"metadata": {"finalizers": None}})
 
 
 async def test_a_restart_looks_again(hub: Hub, people: People) -> None:
