@@ -161,9 +161,7 @@ async def test_an_object_that_changes_meanwhile_is_read_again(hub: Hub, cluster:
     assert live is not None and live["data"]["seen"] == "theirs"
 
 
-async def test_another_object_that_comes_in_its_place_is_left_alone(
-    hub: Hub, cluster: Cluster, people: People
-) -> None:
+async def test_another_object_that_comes_in_its_place_is_left_alone(hub: Hub, cluster: Cluster, people: People) -> None:
     """Somebody made one of the name, which is no application's."""
     hub.assign([config_map("a")], policy=NO_HEALING)
     await hub.synced()
