@@ -60,6 +60,7 @@ class Books:
         standing.believe(ledger.fresh_verdicts())
         # What was judged anew while the operation waited is newer, and on disk already.
         standing.keep_judged({key: v for key, v in ledger.judged.items() if standing.judged.get(key) == v})
+        self._judge_others(ledger)
         whole = order.kind in ("sync", "rollback") and not order.dry_run and order.only is None
         if state.uid != standing.assignment.uid:
             pass  # It was another application's; this one has nothing to be told of it.
@@ -72,3 +73,13 @@ class Books:
         touched = {*ledger.judged, *before, *standing.shared, *standing.pending, *standing.drifted}
         self._inspection.settle_known()
         standing.update(*touched)
+
+    def _judge_others(self, ledger: Ledger) -> None:
+        """Have compared what was synced to something else than is assigned: the watch does not tell of what the agent
+        itself has written."""
+        standing = self._standing
+        targets = standing.targets.resources if standing.targets is not None else {}
+        for key, verdict in ledger.judged.items():
+            target = targets.get(key)
+            if target is not None and verdict is not None and verdict.digest != target.digest:
+                standing.pending.setdefault(key, None)

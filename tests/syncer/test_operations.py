@@ -58,6 +58,19 @@ async def test_rollback_goes_to_the_set_it_names(hub: Hub, people: People) -> No
     await hub.wait(lambda s: s.sync == "OutOfSync")
 
 
+async def test_what_was_synced_to_another_set_once_is_compared_with_what_is_assigned(hub: Hub) -> None:
+    first, other = [config_map("a", {"v": "1"}), config_map("b")], [config_map("a", {"v": "2"}), config_map("b")]
+    hub.assign(first, policy=MANUAL)
+    hub.operate(first)
+    await hub.synced()
+    await hub.operation(hub.operate(first, target=other))
+    status = await hub.wait(lambda s: s.sync == "OutOfSync")
+    assert [(state.key.name, state.sync) for state in status.resources] == [("a", "OutOfSync")]
+    assert hub.drifts == [], "nobody has changed what is assigned"
+    await hub.operation(hub.operate(first))
+    await hub.synced()
+
+
 async def test_rollback_to_a_set_that_is_not_there_fails_and_changes_nothing(hub: Hub, cluster: Cluster) -> None:
     first = [config_map("a", {"v": "1"})]
     hub.assign(first, policy=AUTOMATED)
