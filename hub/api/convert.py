@@ -18,6 +18,7 @@ from hub.api.models.application import (
 from hub.api.models.cluster import ClusterItem
 from hub.api.models.event import EventItem
 from hub.api.models.operation import (
+    AskedRevisionItem,
     HistoryItem,
     OperationFailureItem,
     OperationItem,
@@ -67,7 +68,14 @@ def summary_of(application: Application, state: RefreshState | None, rollup: Rol
 
 
 def source_item(source: Source) -> SourceItem:
-    return SourceItem(repo=redact(source.repo_url), path=source.path, chart=source.chart, target=source.target_revision)
+    return SourceItem(
+        repo=redact(source.repo_url),
+        path=source.path,
+        chart=source.chart,
+        target=source.target_revision,
+        name=source.name,
+        ref=source.ref,
+    )
 
 
 def revision_items(revision: Revision) -> list[SourceRevisionItem]:
@@ -152,6 +160,7 @@ def operation_item(state: OperationState) -> OperationItem:
         phase=state.phase,
         message=state.message,
         revision=state.revision.short,
+        revisions=[source.revision for source in state.revision.sources],
         initiated_by=state.initiated_by,
         started_at=state.started_at,
         finished_at=state.finished_at,
@@ -197,6 +206,10 @@ def operation_request_item(request: OperationRequest, names: Names) -> Operation
         resources=[resource_words(key) for key in request.resources],
         sync_options=list(request.sync_options),
         revision=request.target_revision,
+        revisions=[
+            AskedRevisionItem(position=choice.position + 1, repo=redact(choice.repo_url), revision=choice.revision)
+            for choice in request.revisions
+        ],
         terminate=request.terminate,
         failures=[
             OperationFailureItem(clusters=[names.get(uid, uid) for uid in f.clusters], message=f.message, at=f.at)

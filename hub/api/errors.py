@@ -66,6 +66,11 @@ CATALOGUE: Mapping[str, Meaning] = {
     "bad-key": Meaning(422, "the public key is of a kind that is not taken", "use ECDSA on P-256"),
     "bad-password": Meaning(422, "the new password will not do", "choose another one"),
     "invalid": Meaning(422, "what was sent is wrong", "correct what the message names"),
+    "unclear-source": Meaning(
+        422,
+        "it is not clear which of the application's sources is meant, or there is no such source",
+        "name each source that is meant once, by one of the positions or names that the message lists",
+    ),
     "too-many-clusters": Meaning(422, "the question concerns more clusters than are asked at once", "name a cluster"),
     "busy": Meaning(429, "more of this is under way than the hub does at once", "try again after Retry-After seconds"),
     "too-many-certificates": Meaning(

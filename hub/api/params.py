@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
+from hub.api.models.sources import MOST_SOURCES, NameText, PositionNumber, RevisionText
 from hub.domain.application import DEFAULT_NAMESPACE
 from hub.domain.selector import LabelSelector, parse_selector
 from hub.errors import Invalid
@@ -31,8 +33,41 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many items at most.
 Continue = Annotated[
     str, Query(alias="continue", max_length=400, description="The `continue` of the reply before this one.")
 ]
+InPlaceOfPosition = Annotated[
+    PositionNumber | None, Query(description="Which source the files stand in for, from 1; else the one there is.")
+]
+InPlaceOfName = Annotated[NameText | None, Query(description="The same by the source's name.")]
 
 DEFAULT = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRevisions:
+    """The query of everything that is about other revisions of some sources."""
+
+    revisions: Annotated[
+        list[RevisionText],
+        Query(
+            default_factory=list,
+            max_length=MOST_SOURCES,
+            description="One for each of `source_positions`, or of `source_names`.",
+        ),
+    ]
+    source_positions: Annotated[
+        list[PositionNumber],
+        Query(
+            default_factory=list,
+            max_length=MOST_SOURCES,
+            description="Which source each of `revisions` is for, from 1.",
+        ),
+    ]
+    source_names: Annotated[
+        list[NameText],
+        Query(default_factory=list, max_length=MOST_SOURCES, description="The same by the sources' names."),
+    ]
+
+
+OfSources = Annotated[SourceRevisions, Depends()]
 
 
 def read_selector(text: str) -> LabelSelector:

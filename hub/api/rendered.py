@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,6 +18,7 @@ from hub.domain.assignment import AssignmentContent
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ManifestSet, ResourceKey
 from hub.domain.operation import HistoryEntry
+from hub.domain.revision import Revision, SourceRevision
 from hub.domain.status import ApplicationStatus, HealthStatus, SyncStatus
 from hub.errors import NotFound, TooLarge
 from hub.store.contract import Store
@@ -28,6 +29,15 @@ MOST_RESOURCES = 5_000
 """Rows in one answer."""
 
 
+class Deployment(NamedTuple):
+    """A manifest set on one cluster, now or once."""
+
+    digest: str
+    revision: Revision
+    cluster: str
+    """Its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One manifest set of the application, and the clusters it is, or was, for."""
@@ -35,36 +45,43 @@ class Place:
     digest: str
     revision: str
     """Short."""
-    revisions: tuple[str, ...]
-    """Full."""
     clusters: tuple[str, ...]
     """Names."""
 
 
-def assigned_places(known: Known, clusters: Iterable[Cluster]) -> list[Place]:
-    """Return what is assigned now, each distinct set once."""
-    rows = []
-    for cluster in clusters:
-        content = known.assignments[cluster.uid].content
-        rows.append((content.manifest_set.digest, content.revision, cluster.name))
-    return _grouped(rows)
+def assigned(known: Known, clusters: Iterable[Cluster]) -> list[Deployment]:
+    """Return what is assigned now."""
+    contents = [(known.assignments[cluster.uid].content, cluster.name) for cluster in clusters]
+    return [Deployment(content.manifest_set.digest, content.revision, name) for content, name in contents]
 
 
-def past_places(known: Known, clusters: Iterable[Cluster], history: Iterable[HistoryEntry]) -> list[Place]:
-    """Return what was deployed once, each distinct set once, newest first."""
+def deployed_once(clusters: Iterable[Cluster], history: Iterable[HistoryEntry]) -> list[Deployment]:
+    """Return what was deployed once, newest first."""
     names = {cluster.uid: cluster.name for cluster in clusters}
-    return _grouped([(h.manifest_set, h.revision, names[h.cluster]) for h in history if h.cluster in names])
+    return [Deployment(h.manifest_set, h.revision, names[h.cluster]) for h in history if h.cluster in names]
 
 
-def at_revision(places: Iterable[Place], revision: str, manifest_set: str) -> list[Place]:
-    """Return those of a commit (seven characters of it or more) or of a set's digest."""
-    wanted = revision.lower()
+def matching(
+    deployments: Iterable[Deployment], commit: str, commits: Mapping[int, str], manifest_set: str
+) -> list[Deployment]:
+    """Return those of a commit (its beginning) of any source, of such commits of some of them by position, and of a
+    set's digest; what is empty is any."""
     return [
-        place
-        for place in places
-        if (not manifest_set or place.digest == manifest_set)
-        and (not wanted or any(full.lower().startswith(wanted) for full in place.revisions))
+        one
+        for one in deployments
+        if (not manifest_set or one.digest == manifest_set)
+        and (not commit or any(_is_at(source, commit) for source in one.revision.sources))
+        and all(_is_at(source, beginning) for source, beginning in _pairs(one.revision, commits))
     ]
+
+
+def places(deployments: Iterable[Deployment]) -> list[Place]:
+    """Return each distinct set once, with all of its clusters and the first of its revisions."""
+    found: dict[str, tuple[Revision, dict[str, None]]] = {}
+    for digest, revision, name in deployments:
+        if digest:
+            found.setdefault(digest, (revision, {}))[1][name] = None
+    return [Place(digest, revision.short, tuple(names)) for digest, (revision, names) in found.items()]
 
 
 async def read_manifests(store: Store, places: Sequence[Place]) -> list[RenderedSet]:
@@ -150,15 +167,15 @@ def _placed(key: ResourceKey, namespace: str, cluster: Cluster, reported: Contai
     return inside if inside in reported or cluster.capabilities.is_namespaced(key.group, key.kind) else key
 
 
-def _grouped(rows: Iterable[tuple[str, Any, str]]) -> list[Place]:
-    found: dict[str, tuple[Any, dict[str, None]]] = {}
-    for digest, revision, name in rows:
-        if digest:
-            found.setdefault(digest, (revision, {}))[1][name] = None
-    return [
-        Place(digest, revision.short, tuple(s.revision for s in revision.sources), tuple(names))
-        for digest, (revision, names) in found.items()
-    ]
+def _pairs(revision: Revision, commits: Mapping[int, str]) -> Iterator[tuple[SourceRevision | None, str]]:
+    """Yield what was read of each source by position, None where there was no such source then."""
+    sources = revision.sources
+    for position, beginning in commits.items():
+        yield sources[position] if position < len(sources) else None, beginning
+
+
+def _is_at(source: SourceRevision | None, beginning: str) -> bool:
+    return source is not None and source.revision.lower().startswith(beginning.lower())
 
 
 def _objects(manifest_set: ManifestSet, blobs: Mapping[str, bytes]) -> list[dict[str, Any]]:

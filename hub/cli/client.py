@@ -144,11 +144,15 @@ def named_path(collection: str, name: str, tail: str = "") -> str:
     return f"/{collection}/{quote(name, safe='')}{tail}"
 
 
-def query(params: Mapping[str, object]) -> dict[str, str]:
-    """Return a query without what was not given."""
+def query(params: Mapping[str, object]) -> dict[str, str | list[str]]:
+    """Return a query without what was not given; a list becomes one parameter for each of its items."""
     words = {True: "true", False: "false"}
+
+    def text(value: object) -> str:
+        return words[value] if isinstance(value, bool) else str(value)
+
     return {
-        key: words[value] if isinstance(value, bool) else str(value)
+        key: [text(item) for item in value] if isinstance(value, list) else text(value)
         for key, value in params.items()
         if value is not None and value != ""
     }

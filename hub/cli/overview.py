@@ -36,10 +36,10 @@ def _head(detail: Detail) -> list[str]:
         ("Name", display_name(summary)),
         ("Project", summary["project"]),
         ("Labels", ", ".join(f"{key}={value}" for key, value in summary["labels"].items())),
-        *(("Source", source_text(source)) for source in summary["sources"]),
+        *_sources(summary["sources"]),
         *(("Destination", destination) for destination in summary["destinations"]),
         ("Sync policy", _policy(summary, detail["manifest"])),
-        ("Revision", _revision(refresh)),
+        *_revisions(refresh),
         ("Looked at", _looked_at(refresh)),
         ("Sync", _sync(summary, is_compared=is_compared)),
         ("Deployed", "" if is_compared else _deployed(detail["clusters"])),
@@ -60,14 +60,33 @@ def _policy(summary: Row, manifest: Detail) -> str:
     return words
 
 
-def _revision(refresh: Detail) -> str:
+def _sources(sources: Sequence[Row]) -> list[tuple[str, str]]:
+    """Return the sources, and of several what they may be named by."""
+    if len(sources) < 2:
+        return [("Source", source_text(source)) for source in sources]
+    told = []
+    for position, source in enumerate(sources, 1):
+        roles = ", ".join(f"{word} {source[word]}" for word in ("name", "ref") if source.get(word))
+        told.append((f"Source {position}", f"{source_text(source)} ({roles})" if roles else source_text(source)))
+    return told
+
+
+def _revisions(refresh: Detail) -> list[tuple[str, str]]:
+    """Return what was last read, of each source."""
     revisions = refresh["revisions"]
     if not revisions:
-        return str(refresh["revision"])
-    first = revisions[0]
-    subject = first["message"].partition("\n")[0]
-    told = ", ".join(filter(None, (subject, first["author"], ago(first["committed_at"]))))
-    return f"{refresh['revision']}  {told}".rstrip()
+        return [("Revision", str(refresh["revision"]))]
+    if len(revisions) == 1:
+        return [("Revision", f"{refresh['revision']}  {_commit(revisions[0])}".rstrip())]
+    return [
+        (f"Revision {position}", f"{revision['revision'][:7]}  {_commit(revision)}".rstrip())
+        for position, revision in enumerate(revisions, 1)
+    ]
+
+
+def _commit(revision: Row) -> str:
+    subject = revision["message"].partition("\n")[0]
+    return ", ".join(filter(None, (subject, revision["author"], ago(revision["committed_at"]))))
 
 
 def _looked_at(refresh: Detail) -> str:

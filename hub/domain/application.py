@@ -5,13 +5,12 @@ Field names follow Argo CD's, in Python's spelling; `hub.formats` reads and writ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from hub.domain.selector import LabelSelector
-from hub.errors import Invalid
 
 DEFAULT_NAMESPACE = "argocd"
 """Where Applications live unless their YAML says otherwise, as in Argo CD."""
@@ -174,25 +173,6 @@ class Source:
     helm: HelmOptions | None = None
     kustomize: KustomizeOptions | None = None
     plugin: PluginOptions | None = None
-
-
-def main_source(sources: Sequence[Source]) -> int | None:
-    """Return the position of the one source that is rendered; None where there are several. Those that only lend
-    their files to others do not count."""
-    rendered = [position for position, source in enumerate(sources) if source.path or source.chart or not source.ref]
-    return rendered[0] if len(rendered) == 1 else None
-
-
-def at_revision(sources: Sequence[Source], revision: str) -> tuple[Source, ...]:
-    """Return the sources with the rendered one at another revision. Raises Invalid where it is not one."""
-    position = main_source(sources)
-    if position is None:
-        raise Invalid(
-            f"the application has {len(sources)} sources, and {revision[:100]!r} does not say of which it is a "
-            "revision: change their targetRevision instead"
-        )
-    changed = replace(sources[position], target_revision=revision)
-    return (*sources[:position], changed, *sources[position + 1 :])
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class AssignmentContent:
         value = asdict(self)
         # The set says what is to be done, whatever it was made from.
         value.pop("sources")
-        for name in ("began", "failures", "sources", "target_revision"):
+        for name in ("began", "failures", "sources", "target_revision", "revisions"):
             # How a request went is no part of what is to be done.
             (value["operation"] or {}).pop(name, None)
         _leave_out_absent(value)

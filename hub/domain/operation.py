@@ -10,6 +10,7 @@ from enum import StrEnum
 from hub.domain.application import Retry
 from hub.domain.manifest import ManifestSetRef, ResourceKey
 from hub.domain.revision import Revision
+from hub.domain.sources import SourceChoice
 
 
 class OperationKind(StrEnum):
@@ -69,6 +70,8 @@ class OperationRequest:
     """None: where it fails it is not tried again."""
     target_revision: str = ""
     """For a sync: the revision to sync to this once, in place of the source's own."""
+    revisions: tuple[SourceChoice, ...] = ()
+    """The same, source by source, where that is how it was asked for."""
     sources: str = ""
     """Once settled: digest of the blob that says what the set was made from."""
     began: bool = False
@@ -78,6 +81,11 @@ class OperationRequest:
 
     def failure_on(self, cluster: str) -> RequestFailure | None:
         return next((f for f in self.failures if not f.clusters or cluster in f.clusters), None)
+
+    @property
+    def names_revisions(self) -> bool:
+        """Whether it is for other revisions than the sources' own."""
+        return bool(self.target_revision or self.revisions)
 
     @property
     def means_newest(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from hub.domain.application import Application, Deletion, Source, at_revision
+from hub.domain.application import Application, Deletion, Source
 from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.manifest import digest_of
 from hub.domain.operation import HistoryEntry, OperationRequest
@@ -21,9 +21,9 @@ from hub.domain.revision import Revision
 from hub.domain.status import Condition, ConditionType, RefreshState
 from hub.domain.targeting import ClusterIndex, Target, Targeting, targets
 from hub.domain.window import SyncWindow, windows_for
-from hub.errors import Invalid
 from hub.formats.overrides import apply_overrides
 from hub.formats.source import describe_sources
+from hub.reconcile.asked import AskedRevisions
 from hub.reconcile.left_alone import leave_alone, was_left_alone
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
 from hub.reconcile.requests import Wanted, complete, newest_for, settle
@@ -56,6 +56,7 @@ class _Look:
     application: Application
     before: RefreshState | None
     existing: dict[str, Assignment]
+    asked: AskedRevisions
     requests: Sequence[OperationRequest] = ()
     """Newest first, as they were when it began: later ones may mean what it has not read."""
     reasons: dict[str, str] = field(default_factory=dict)
@@ -67,8 +68,6 @@ class _Look:
     """What assignments were made from, by digest."""
     names: dict[int, str] = field(default_factory=dict)
     """The digests of these, by the id of a target's sources, which clusters share."""
-    others: dict[tuple[int, str, str, str], Materialized | str] = field(default_factory=dict)
-    """What was rendered at other revisions for requests, or why it was not."""
     failed: bool = False
     retry: bool = False
     damaged: bool = False
@@ -103,7 +102,8 @@ class Assigner:
         if application.skips_reconcile:
             left = leave_alone(application, existing.values(), requests, before, datetime.now(UTC))
             return Outcome(left.contents, left.state, fresh=False, conclusions=left.conclusions)
-        look = _Look(application, before, existing, requests)
+        asked = AskedRevisions(self._materializer, application)
+        look = _Look(application, before, existing, asked, requests)
         targeting = targets(application, clusters, apply_overrides)
         for problem in targeting.problems:
             look.problem(ConditionType.INVALID_SPEC_ERROR, problem)
@@ -123,7 +123,7 @@ class Assigner:
         conclusions = self._concluded(look, targeting, contents, "; ".join(targeting.problems))
         contents += _project_alone(look, project, targeting, contents)
         contents += self._left_over(look, targeting)
-        return Outcome(contents, self._state(look), look.retry, look.damaged, look.fresh, conclusions)
+        return Outcome(contents, self._state(look), look.retry or asked.retry, look.damaged, look.fresh, conclusions)
 
     # --- what is permitted
 
@@ -232,7 +232,7 @@ class Assigner:
         existing, newest = look.existing.get(uid), newest_for(uid, look.requests)
         if existing is None or existing.content.deletion is not None or newest is None:
             return None
-        if newest.means_newest and not newest.target_revision:
+        if newest.means_newest and not newest.names_revisions:
             return None
         operation = await self._operation(look, project, target, history, existing.content)
         if operation == existing.content.operation:
@@ -292,13 +292,12 @@ class Assigner:
         if found.problem:
             look.reasons[cluster.uid] = found.problem
             return settled
-        if found.request.target_revision:
-            made = await self._at_revision(look, project, target, found.request.target_revision)
-            if isinstance(made, str):
-                look.reasons[cluster.uid] = made
+        if found.request.names_revisions:
+            asked = await look.asked.find(project, target, found.request)
+            if isinstance(asked, str):
+                look.reasons[cluster.uid] = asked
                 return settled
-            sources = _described(look, at_revision(target.sources, found.request.target_revision))
-            return complete(found.request, made.ref, made.revision, sources)
+            return complete(found.request, asked.made.ref, asked.made.revision, _described(look, asked.sources))
         if found.history is None:
             return complete(found.request, content.manifest_set, content.revision, content.sources)
         ref = await self._materializer.reference(found.history.manifest_set)
@@ -306,31 +305,6 @@ class Assigner:
             look.reasons[cluster.uid] = f"the manifests of history entry {found.history.id} are gone from the hub"
             return settled
         return complete(found.request, ref, found.history.revision, found.history.sources)
-
-    async def _at_revision(self, look: _Look, project: Project, target: Target, revision: str) -> Materialized | str:
-        """Render another revision for a request, or say why not. Clusters that are alike share it."""
-        application, capabilities = look.application, target.cluster.capabilities
-        key = (id(target.sources), target.namespace, capabilities.digest, revision)
-        made = look.others.get(key)
-        if made is None:
-            try:
-                made = await self._materializer.materialize(
-                    at_revision(target.sources, revision),
-                    application.id.name,
-                    application.spec.project,
-                    target.namespace,
-                    capabilities,
-                )
-            except (SourceError, RenderError, Invalid) as error:
-                look.retry = look.retry or getattr(error, "retryable", False)
-                made = error.message
-            look.others[key] = made
-        if isinstance(made, str):
-            return made
-        denials = permit_resources(
-            project, made.entries, capabilities.is_namespaced, cluster=target.cluster, namespace=target.namespace
-        )
-        return denials[0].message if denials else made
 
     def _concluded(
         self, look: _Look, targeting: Targeting, contents: Sequence[tuple[str, AssignmentContent]], overall: str

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hub.domain.application import Application, ApplicationId, Source, at_revision, main_source
+from hub.domain.application import Application, ApplicationId, Source
 from hub.domain.manifest import ManifestSetRef
 from hub.domain.permit import permit_destination, permit_resources, permit_sources
 from hub.domain.project import Project
+from hub.domain.sources import as_asked, is_rendered, main_source
 from hub.domain.targeting import Target, targets
 from hub.errors import HubError, Invalid, NotFound
 from hub.fleet.post import Post
@@ -71,7 +72,7 @@ class Previewer:
             await self._post.refuse(id, "busy", f"{WAITING} previews are being rendered already: try again in a moment")
             return
         try:
-            wish = Wish(**question)
+            wish = Wish.of(question)
         except TypeError:
             await self._post.refuse(id, "unsupported", "the hub's controller is older than its API: update it")
             return
@@ -101,7 +102,7 @@ class Previewer:
             raise Invalid(f"project {application.spec.project!r} does not exist: create it, or name another")
         found = targets(application, await self._store.list_clusters(), apply_overrides).targets
         wanted = [target for target in found if not wish.cluster or target.cluster.uid == wish.cluster]
-        if wish.revision:
+        if wish.revision or wish.revisions:
             await self._materializer.renew(source for target in wanted for source in target.sources)
         upload = await self._uploaded(application, wish) if wish.upload else None
         sets: dict[str, ManifestSetRef] = {}
@@ -129,7 +130,9 @@ class Previewer:
         )
         if denials:
             return Trouble(NOT_PERMITTED, denials[0].message)
-        sources = at_revision(target.sources, wish.revision) if wish.revision else target.sources
+        sources = target.sources
+        if wish.revision or wish.revisions:
+            sources = as_asked(sources, application.spec.sources, wish.revision, wish.revisions)
         if upload is not None:
             sources = _in_place(sources, upload.position, wish.path)
         capabilities, namespace = target.cluster.capabilities, target.namespace
@@ -138,15 +141,15 @@ class Previewer:
                 sources, application.id.name, project.name, namespace, capabilities, upload=upload
             )
         except (SourceError, RenderError) as error:
-            return Trouble(NOT_RENDERED, error.message)
+            return Trouble(NOT_RENDERED, error.message + _hint(application, wish, upload, error))
 
     async def _uploaded(self, application: Application, wish: Wish) -> Upload:
         sources = application.spec.sources
-        position = main_source(sources)
-        if position is None:
+        position = main_source(sources) if wish.position is None else wish.position
+        if position is None or position >= len(sources):
             raise Invalid(
-                f"application {application.id.display} has {len(sources)} sources, and files do not say in whose place "
-                "they are"
+                f"application {application.id.display} has {len(sources)} sources, and it is not said in the place of "
+                "which of them the files are"
             )
         content = (await self._store.get_blobs([wish.upload])).get(wish.upload)
         if content is None:
@@ -161,10 +164,21 @@ class Previewer:
 
 
 def _in_place(sources: Sequence[Source], position: int, path: str) -> tuple[Source, ...]:
-    """Return the sources with one that reads uploaded files: a directory, whatever it was."""
+    """Return the sources with one that reads uploaded files: a directory, whatever it was. One that only lends its
+    files to others goes on doing nothing else."""
     source = sources[position]
+    if not is_rendered(source):
+        return tuple(sources)
     changed = replace(source, chart="", path=path or source.path or ".")
     return (*sources[:position], changed, *sources[position + 1 :])
+
+
+def _hint(application: Application, wish: Wish, upload: Upload | None, error: Exception) -> str:
+    """Say what may be missing among files that were sent without the rest of their repository."""
+    path = application.spec.sources[upload.position].path if upload is not None else ""
+    if path in ("", ".") or wish.path or getattr(error, "code", "") != "path-not-found":
+        return ""
+    return f" Of its repository only {path!r} was sent: give --local-repo-root where more of it is read."
 
 
 def _denied(project: Project, target: Target, made: Materialized) -> Trouble | None:

@@ -38,9 +38,8 @@ async def test_a_list_rolls_up_clusters_that_have_reported_nothing(world: World,
     assert shop["clusters"] == {"total": 2, "synced": 1, "healthy": 1, "unreachable": 1}
     assert shop["sync_policy"] == "automated, prune, self-heal"
     assert shop["destinations"] == ["paris/shop"]
-    assert shop["sources"] == [
-        {"repo": "https://git.example/shop.git", "path": "deploy", "chart": "", "target": "HEAD"}
-    ]
+    source = {"repo": "https://git.example/shop.git", "path": "deploy", "chart": "", "target": "HEAD"}
+    assert shop["sources"] == [{**source, "name": "", "ref": ""}]
 
 
 async def test_a_list_says_what_was_just_written(world: World, admin: httpx2.AsyncClient) -> None:

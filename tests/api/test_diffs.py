@@ -73,9 +73,7 @@ async def test_agents_are_asked_about_what_was_rendered(
         "signature": "0102",
         "key_id": "key-1",
     }
-    assert renderer.wishes == [
-        {"application": "argocd/shop", "cluster": "", "revision": "v2", "upload": "", "path": ""}
-    ]
+    assert renderer.wishes == [{"application": "argocd/shop", "revision": "v2"}]
 
 
 async def test_one_cluster_is_rendered_for_alone(

@@ -196,6 +196,11 @@ async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> h
     return await admin.get("/api/v1/applications", params={"selector": "a=(b"})
 
 
+@produces("unclear-source")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await admin.post(f"{SHOP}/sync", json={"revisions": ["v2"], "source_positions": [2]})
+
+
 @produces("too-many-clusters")
 async def _(world: World, admin: httpx2.AsyncClient, patch: pytest.MonkeyPatch) -> httpx2.Response:
     patch.setattr(asking, "MOST_CLUSTERS", 1)

@@ -130,6 +130,10 @@ def test_applying_manifests_with_something_wrong(hub: Runner, body: Any, strict:
             "resources": st.lists(TEXT, max_size=3),
             "sync_options": st.lists(TEXT, max_size=3),
             "history_id": st.integers(),
+            "revision": TEXT,
+            "revisions": st.lists(TEXT, max_size=3),
+            "source_positions": st.lists(st.integers(), max_size=3),
+            "source_names": st.lists(TEXT, max_size=3),
         },
     ),
 )
@@ -162,6 +166,7 @@ def test_half_a_character(hub: Runner, path: str) -> None:
         b'{"username": "%s", "password": "%s", "%s": 1}' % (half, half, half),
         b'{"name": "rome", "labels": {"%s": "%s"}, "server": "%s"}' % (half, half, half),
         b'{"clusters": ["%s"], "resources": ["%s"]}' % (half, half),
+        b'{"revisions": ["%s"], "source_positions": [1]}' % half,
         orjson.dumps(manifest()).replace(b"deploy", half),
     ):
         headers = {"Content-Type": "application/json"}
@@ -201,9 +206,14 @@ def test_paths(hub: Runner, path: str, name: str) -> None:
         TEXT,
         max_size=4,
     ),
+    st.dictionaries(
+        st.sampled_from(["revisions", "source_positions", "source_names"]),
+        st.lists(TEXT | st.integers().map(str), min_size=1, max_size=3),
+    ),
 )
-def test_queries(hub: Runner, path: str, parameters: dict[str, str]) -> None:
-    query = {k: v.encode("utf-8", "replace").decode() for k, v in parameters.items()}
+def test_queries(hub: Runner, path: str, parameters: dict[str, str], lists: dict[str, list[str]]) -> None:
+    query: dict[str, Any] = {k: v.encode("utf-8", "replace").decode() for k, v in parameters.items()}
+    query |= {k: [text.encode("utf-8", "replace").decode() for text in texts] for k, texts in lists.items()}
     check(hub.request("GET", f"/api/v1/{path}", params=query))
 
 

@@ -256,12 +256,6 @@ async def test_an_automated_application_is_synced_to_no_other_revision(world: Wo
         assert (await admin.post(f"{SHOP}/sync", json=harmless)).status_code == 202
 
 
-async def test_a_revision_of_several_sources_means_nothing(world: World, admin: httpx2.AsyncClient) -> None:
-    await world.application(sources=(Source("https://a", path="x"), Source("https://b", path="y")))
-    reply = await admin.post(f"{SHOP}/sync", json={"revision": "v2"})
-    assert (reply.status_code, "2 sources" in reply.json()["error"]["message"]) == (422, True)
-
-
 async def test_history_says_with_what_a_deployment_was_made(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.shop()
     source = Source("https://u:secret@git.example/shop.git", path="deploy", target_revision="v2")

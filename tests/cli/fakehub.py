@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import trustme
 
@@ -21,6 +21,8 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     content: bytes
+    lists: dict[str, list[str]]
+    """The query, where a parameter may be given again."""
 
     @property
     def json(self) -> Any:
@@ -124,7 +126,8 @@ class FakeHub:
         parts = urlsplit(handler.path)
         content = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        request = Request(handler.command, parts.path, dict(parse_qsl(parts.query)), headers, content)
+        query, lists = dict(parse_qsl(parts.query)), parse_qs(parts.query)
+        request = Request(handler.command, parts.path, query, headers, content, lists)
         self.requests.append(request)
         waiting = self.answers.get((request.method, request.path))
         if not waiting:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hub.api.models.application import ApplicationCluster, ApplicationDetail, ApplicationSummary
+from hub.api.models.application import ApplicationCluster, ApplicationDetail, ApplicationSummary, SourceItem
 from hub.api.models.cluster import ClusterItem, JoinReply
 from hub.api.models.event import EventItem
 from hub.api.models.operation import HistoryItem, OperationItem, OperationRequestItem
@@ -51,7 +51,7 @@ def summary(name: str = "web", **values: Any) -> dict[str, Any]:
         "namespace": "argocd",
         "project": "default",
         "labels": {},
-        "sources": [{"repo": "https://git.example/shop.git", "path": name, "chart": "", "target": "main"}],
+        "sources": [source(name)],
         "destinations": ["region=eu/web"],
         "sync": "Synced",
         "health": "Healthy",
@@ -65,6 +65,11 @@ def summary(name: str = "web", **values: Any) -> dict[str, Any]:
     return _checked(ApplicationSummary, given | values)
 
 
+def source(path: str = "web", **values: Any) -> dict[str, Any]:
+    given = {"repo": "https://git.example/shop.git", "chart": "", "target": "main", "name": "", "ref": ""}
+    return _checked(SourceItem, given | {"path": path} | values)
+
+
 def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict[str, Any]:
     finished = phase in ("Succeeded", "Failed", "Error")
     given: dict[str, Any] = {
@@ -73,6 +78,7 @@ def operation(id: str = "op-1", phase: str = "Succeeded", **values: Any) -> dict
         "phase": phase,
         "message": "synced" if phase == "Succeeded" else "",
         "revision": "c0ffee0",
+        "revisions": ["c0ffee0" + "1" * 33],
         "initiated_by": "ada",
         "started_at": at(minutes=3),
         "finished_at": at(minutes=3) if finished else None,
@@ -102,6 +108,7 @@ def request(id: str = "op-1", **values: Any) -> dict[str, Any]:
         "resources": [],
         "sync_options": [],
         "revision": "",
+        "revisions": [],
         "terminate": False,
         "failures": [],
         "states": [],

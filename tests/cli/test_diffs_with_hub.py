@@ -142,8 +142,10 @@ async def test_another_revision_where_the_sources_own_is_broken(
     cluster = await deployed(fleet, shell, repository, tmp_path)
     repository.write("web/all.yaml", config_map("settings", {"k": "2"}), deployment("web", 1))
     good = repository.commit("Good")
-    (repository.path / "web/all.yaml").write_text("no: [yaml")
+    (repository.path / "web/all.yaml").write_text("apiVersion: v1\nkind: [ConfigMap\n")
     repository.commit("Broken")
+    await shell.good("app", "refresh", "web")
+    await eventually(shell, ("app", "get", "web"), lambda outcome: "ComparisonError" in outcome.out)
     await shell.good("app", "sync", "web", "--revision", good, "--timeout", "30s")
     assert await data(cluster) == {"k": "2"}
 

@@ -13,6 +13,7 @@ from hub.domain.assignment import AssignmentContent
 from hub.domain.manifest import ManifestSetRef
 from hub.domain.project import OrphanRules
 from hub.domain.revision import Revision
+from hub.domain.sources import SourceChoice
 from hub.domain.window import SyncWindow
 from tests.store.builders import content, request
 
@@ -21,8 +22,10 @@ CONTENT = AssignmentContent("argocd/web", "u", "default", "", ManifestSetRef("ab
 
 def test_what_something_was_made_from_is_no_part_of_what_is_to_be_done() -> None:
     plain = content(operation=request("r"))
-    told = replace(plain, sources="x", operation=replace(request("r"), sources="y", target_revision="v2"))
-    assert told.digest() == plain.digest()
+    choice = SourceChoice(0, "v2", "https://git.example/shop.git")
+    for asked in ({"target_revision": "v2"}, {"revisions": (choice,)}):
+        told = replace(plain, sources="x", operation=replace(request("r"), sources="y", **asked))
+        assert told.digest() == plain.digest()
 
 
 def test_how_an_operation_is_tried_again_is() -> None:

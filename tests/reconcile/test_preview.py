@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ async def renders(fleet: Fleet) -> None:
     await until_true(listens, bool)
 
 
-async def ask(fleet: Fleet, **wish: str) -> Preview:
+async def ask(fleet: Fleet, **wish: Any) -> Preview:
     return await ask_preview(Post(fleet.hub.store, fleet.hub.bus), Wish(APP, **wish))
 
 

@@ -15,6 +15,7 @@ from hub.domain.manifest import ManifestSetRef, ResourceKey
 from hub.domain.operation import HistoryEntry, OperationKind, OperationPhase, OperationRequest, OperationState
 from hub.domain.project import Project, default_project
 from hub.domain.revision import Revision, SourceRevision
+from hub.domain.sources import SourceChoice
 from hub.domain.status import (
     ApplicationStatus,
     DriftReport,
@@ -69,6 +70,7 @@ requests = st.builds(
     initiated_by=texts,
     requested_at=times,
     resources=st.lists(keys, max_size=2).map(tuple),
+    revisions=st.lists(st.builds(SourceChoice, st.integers(0, 99), texts, texts), max_size=2).map(tuple),
 )
 resource_statuses = st.builds(
     ResourceStatus,

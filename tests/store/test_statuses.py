@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
 from hub.domain.manifest import ResourceKey
 from hub.domain.operation import (
@@ -65,6 +66,26 @@ async def test_statuses_of_what_is_not_assigned_are_passed_over(assigned: SqlSto
     assert await assigned.statuses_of_application("argocd/other") == []
     await assigned.put_statuses([status("u3")])
     await assigned.put_statuses([])
+
+
+async def test_a_request_of_an_earlier_hub_is_read(assigned: SqlStore) -> None:
+    """It knew nothing of several sources: neither in what was asked for nor in what an assignment carries."""
+    await assigned.record_operation_request(SHOP, request("asked"))
+    await assigned.assign([("u1", content(operation=request("asked")))])
+
+    def age(connection: Connection) -> None:
+        for table in ("operation_requests", "assignment_contents"):
+            for (document,) in connection.execute(text(f"SELECT document FROM {table}")).all():
+                older = document.replace(',"revisions":[]', "")
+                assert older != document or '"operation":null' in document
+                statement = text(f"UPDATE {table} SET document = :new WHERE document = :old")
+                connection.execute(statement.bindparams(new=older, old=document))
+
+    await assigned._database.write(age)
+    assert await assigned.operation_requests(SHOP) == [request("asked")]
+    found = await assigned.get_assignment("u1", SHOP)
+    assert found is not None and found.content.operation == request("asked")
+    assert await assigned.assign([("u1", found.content)]) == [], "nothing is assigned anew for it"
 
 
 async def test_summaries(assigned: SqlStore) -> None:

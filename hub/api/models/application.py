@@ -17,6 +17,10 @@ class SourceItem(Reply):
     chart: str
     target: str
     """As written: HEAD, a branch, a tag, a commit or a version range."""
+    name: str
+    """What requests may name it by; empty: its position alone."""
+    ref: str
+    """What others name it by whose value files are in it."""
 
 
 class ClusterCounts(Reply):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hub.api.models.base import Reply, Request, Time
 from hub.api.models.resource import ObjectName
+from hub.api.models.sources import MOST_SOURCES, NameText, PositionNumber, RevisionText
 
 _MOST_CLUSTERS = 10_000
 _MOST_RESOURCES = 1_000
@@ -38,6 +39,12 @@ class SyncRequest(Request):
     """Only these: "GROUP:KIND:NAME" or "GROUP:KIND:NAMESPACE/NAME", the group empty for core kinds."""
     revision: str = Field(default="", max_length=255)
     """Sync to this commit, branch, tag or version range once, in place of the source's own."""
+    revisions: list[RevisionText] = Field(default=[], max_length=MOST_SOURCES)
+    """The same for several sources: as many as there are in `source_positions`, or in `source_names`."""
+    source_positions: list[PositionNumber] = Field(default=[], max_length=MOST_SOURCES)
+    """Which source each of `revisions` is for, from 1."""
+    source_names: list[NameText] = Field(default=[], max_length=MOST_SOURCES)
+    """The same by the sources' names."""
     retry: RetryRequest | None = None
     """Absent: what fails is not tried again."""
     sync_options: list[str] = Field(default=[], max_length=100)
@@ -81,6 +88,15 @@ class SourceRevisionItem(Reply):
     committed_at: Time | None
 
 
+class AskedRevisionItem(Reply):
+    """A source at another revision, as it was asked for."""
+
+    position: int
+    """From 1."""
+    repo: str
+    revision: str
+
+
 class OperationResultItem(ObjectName):
     version: str
     status: str
@@ -112,6 +128,8 @@ class OperationItem(Reply):
     message: str
     revision: str
     """Short."""
+    revisions: list[str]
+    """In full: of each source, in their order."""
     initiated_by: str
     started_at: Time | None
     finished_at: Time | None
@@ -157,6 +175,8 @@ class OperationRequestItem(Reply):
     sync_options: list[str]
     revision: str
     """As asked for; empty: what the source says."""
+    revisions: list[AskedRevisionItem]
+    """As asked for, source by source; the others are at what they say."""
     terminate: bool
     failures: list[OperationFailureItem]
     """Where it could not be assigned; elsewhere it may have begun."""

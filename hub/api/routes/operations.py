@@ -30,6 +30,7 @@ from hub.api.models.operation import (
 )
 from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
 from hub.api.routes.router import private_router
+from hub.api.sources import chosen, only
 from hub.api.store_apps import find, request_look
 from hub.api.targets import find_resources, parse_resource, read_sets, select_cluster, select_clusters
 from hub.domain.application import (
@@ -37,14 +38,13 @@ from hub.domain.application import (
     Application,
     Backoff,
     Retry,
-    at_revision,
-    main_source,
     skip_words,
     with_annotation,
 )
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ResourceKey
 from hub.domain.operation import OperationKind, OperationRequest, history_entry
+from hub.domain.sources import SourceChoice
 from hub.errors import Conflict, Invalid
 from hub.formats.policy import sync_option_problem
 
@@ -68,8 +68,7 @@ async def sync(
     for option in body.sync_options:
         if problem := sync_option_problem(option):
             raise Invalid(f"sync option {option[:100]!r} {problem}")
-    if body.revision:
-        _check_revision(known.application, body)
+    choices = _choices(known.application, body)
     clusters = select_clusters(known, body.clusters)
     request = OperationRequest(
         id=str(uuid.uuid4()),
@@ -78,6 +77,7 @@ async def sync(
         requested_at=api.services.clock(),
         clusters=_uids(clusters, body.clusters),
         target_revision=body.revision,
+        revisions=choices,
         retry=_retry(body),
         prune=body.prune,
         dry_run=body.dry_run,
@@ -254,22 +254,33 @@ def _retry(body: SyncRequest) -> Retry | None:
     asked = body.retry
     if asked is None:
         return None
-    if asked.refresh and body.revision:
+    if asked.refresh and (body.revision or body.revisions):
         raise Invalid("a sync to one revision cannot be tried again with the newest: leave out one of the two")
     return Retry(asked.limit, Backoff(asked.duration, asked.factor, asked.max_duration), asked.refresh)
 
 
-def _check_revision(application: Application, body: SyncRequest) -> None:
-    """Raises Invalid where there is not the one source that it would be a revision of, Conflict where it would be
-    undone at once."""
-    spec = application.spec
-    at_revision(spec.sources, body.revision)
-    followed = spec.sources[main_source(spec.sources) or 0].target_revision
-    if spec.sync_policy.automated is not None and not body.dry_run and body.revision != followed:
-        raise Conflict(
-            f"application {application.id.display} is synced automatically to {followed!r}, which would undo a sync to "
-            f"{body.revision!r} at once: set its sync policy to manual first, or change its targetRevision"
-        )
+def _choices(application: Application, body: SyncRequest) -> tuple[SourceChoice, ...]:
+    """Return which sources are to be synced to other revisions, where that is asked source by source. Raises Invalid
+    where it is unclear which are meant, Conflict where that would be undone at once."""
+    choices = chosen(application, body, body.revision)
+    wanted = (only(application, body.revision),) if body.revision else choices
+    if application.spec.sync_policy.automated is not None and not body.dry_run:
+        for choice in wanted:
+            _check_not_undone(application, choice)
+    return choices
+
+
+def _check_not_undone(application: Application, choice: SourceChoice) -> None:
+    """Raises Conflict."""
+    sources = application.spec.sources
+    followed = sources[choice.position].target_revision
+    if choice.revision == followed:
+        return
+    what = f"source {choice.position + 1} of application" if len(sources) > 1 else "application"
+    raise Conflict(
+        f"{what} {application.id.display} is synced automatically to {followed!r}, which would undo a sync to "
+        f"{choice.revision!r} at once: set its sync policy to manual first, or change its targetRevision"
+    )
 
 
 def _uids(clusters: Sequence[Cluster], asked: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -25,12 +26,21 @@ from hub.api.models.resource import (
     ResourceList,
     TreeReply,
 )
-from hub.api.params import DEFAULT, ApplicationName, InCluster, Limit, Namespace
-from hub.api.rendered import assigned_places, at_revision, past_places, read_manifests, read_resources
+from hub.api.params import (
+    DEFAULT,
+    ApplicationName,
+    InCluster,
+    InPlaceOfName,
+    InPlaceOfPosition,
+    Limit,
+    Namespace,
+    OfSources,
+)
+from hub.api.rendered import assigned, deployed_once, matching, places, read_manifests, read_resources
 from hub.api.routes.router import private_router
+from hub.api.sources import chosen, only, stood_in_for
 from hub.api.store_apps import find
 from hub.api.targets import select_cluster
-from hub.domain.application import at_revision as at_revision_of
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import digest_of
 from hub.errors import Invalid, NotFound
@@ -58,6 +68,7 @@ PathInFiles = Annotated[
     Query(max_length=1000, description="Where among the files the source's path is; empty: they are what is in it."),
 ]
 PACKED = "application/gzip"
+_COMMIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{3,127}")
 AsFormat = Annotated[Format, Query(alias="format", description="json, or yaml for the bare manifests.")]
 _YAML: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/yaml": {"schema": {"type": "string"}}}, "description": "The rendered manifests."}
@@ -75,6 +86,7 @@ async def manifests(
     name: ApplicationName,
     api: ApiDep,
     caller: CallerDep,
+    of_sources: OfSources,
     namespace: Namespace = DEFAULT,
     cluster: InCluster = "",
     revision: Revision = "",
@@ -83,15 +95,22 @@ async def manifests(
 ) -> ManifestsReply | PlainTextResponse:
     known = await _known(api, caller, name, namespace)
     clusters = select_cluster(known, cluster)
-    places = assigned_places(known, clusters)
-    if revision or manifest_set:
+    choices = chosen(known.application, of_sources, revision)
+    for choice in choices:
+        if not _COMMIT.fullmatch(choice.revision):
+            raise Invalid(
+                f"{choice.revision[:70]!r} is no commit: give its id, or at least 4 characters of its beginning"
+            )
+    found = assigned(known, clusters)
+    if revision or manifest_set or choices:
         history = await api.services.store.history(str(known.application.id))
-        places += past_places(known, clusters, history)
-        places = list({place.digest: place for place in reversed(at_revision(places, revision, manifest_set))}.values())
-        if not places:
-            asked = revision or manifest_set
-            raise NotFound(f"application {known.application.id.display} was never deployed at {asked} there")
-    items = await read_manifests(api.services.store, places)
+        commits = {choice.position: choice.revision for choice in choices}
+        found = matching([*found, *deployed_once(clusters, history)], revision, commits, manifest_set)
+        if not found:
+            asked = " and ".join(f"{c.revision} of source {c.position + 1}" for c in choices) or revision
+            words = f"at {asked}" if asked else f"as {manifest_set}"
+            raise NotFound(f"application {known.application.id.display} was never deployed {words} there")
+    items = await read_manifests(api.services.store, places(found))
     if form == "yaml":
         return PlainTextResponse(_as_yaml(items), media_type="application/yaml")
     return ManifestsReply(items=items)
@@ -125,6 +144,7 @@ async def diff(
     name: ApplicationName,
     api: ApiDep,
     caller: CallerDep,
+    of_sources: OfSources,
     namespace: Namespace = DEFAULT,
     cluster: InCluster = "",
     revision: AtRevision = "",
@@ -132,14 +152,16 @@ async def diff(
 ) -> DiffReply:
     """Without a revision or a history entry: what is assigned now. The hub renders a revision for this alone."""
     known = await _known(api, caller, name, namespace)
-    if revision and history_id is not None:
+    choices = chosen(known.application, of_sources, revision)
+    if (revision or choices) and history_id is not None:
         raise Invalid("a revision and a history entry were named: name one of them")
     clusters = select_cluster(known, cluster)
     check_number(clusters)
     about = None
-    if revision:
-        at_revision_of(known.application.spec.sources, revision)
-        wish = Wish(str(known.application.id), _only(clusters, cluster), revision=revision)
+    if revision or choices:
+        if revision:
+            only(known.application, revision)
+        wish = Wish(str(known.application.id), _only(clusters, cluster), revision=revision, revisions=choices)
         about = await previewed(api.services, wish, clusters)
     elif history_id is not None:
         about = await deployed(api.services, known, clusters, history_id)
@@ -167,9 +189,13 @@ async def diff_files(
     namespace: Namespace = DEFAULT,
     cluster: InCluster = "",
     path: PathInFiles = "",
+    source_position: InPlaceOfPosition = None,
+    source_name: InPlaceOfName = None,
 ) -> DiffReply:
-    """The files are rendered as the source's own are, and stored nowhere for longer than that takes."""
+    """The files are rendered as the source's own are, beside the others, and stored nowhere for longer than that
+    takes."""
     application = await find(api, caller, name, namespace, "override")
+    position = stood_in_for(application, source_position, source_name, path)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PACKED:
         raise UnsupportedMediaType(f"files are sent as {PACKED}")
     known = await read_known(api.services.store, application)
@@ -179,7 +205,7 @@ async def diff_files(
     digest = digest_of(content)
     async with api.uploads.turn():
         await api.services.store.put_blobs({digest: content})
-        wish = Wish(str(application.id), _only(clusters, cluster), upload=digest, path=path)
+        wish = Wish(str(application.id), _only(clusters, cluster), upload=digest, position=position, path=path)
         about = await previewed(api.services, wish, clusters)
     return await _diff(api, known, clusters, about)
 

@@ -16,16 +16,15 @@ from hub.cli.values import CLUSTER
 
 
 def _commit(item: Item) -> str:
-    revisions = item["revisions"]
-    if not revisions:
-        return ""
-    first = revisions[0]
-    subject = first["message"].partition("\n")[0][:72]
-    return f"{subject} ({first['author']})" if first["author"] else subject
+    """Tell the commit and its author; of several sources, what each is about."""
+    told = [revision["message"].partition("\n")[0][:72] for revision in item["revisions"]]
+    if len(told) == 1 and (author := item["revisions"][0]["author"]):
+        return f"{told[0]} ({author})"
+    return told[0] if len(told) == 1 else "; ".join(f"{n}: {text}" for n, text in enumerate(told, 1) if text)
 
 
 def _author(item: Item) -> str:
-    return item["revisions"][0]["author"] if item["revisions"] else ""
+    return ", ".join(dict.fromkeys(revision["author"] for revision in item["revisions"] if revision["author"]))
 
 
 def _parameters(item: Item) -> str:

@@ -14,6 +14,7 @@ from hub.cli.command import command as declare
 from hub.cli.operations import some
 from hub.cli.printer import output_option, print_value, yaml_text
 from hub.cli.session import Session, pass_session
+from hub.cli.sources import revisions_asked, revisions_options
 from hub.cli.text import clean
 from hub.cli.values import CLUSTER
 
@@ -24,11 +25,16 @@ def _commit(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     return value
 
 
+def _commits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_commit(ctx, param, value) or "" for value in values)
+
+
 @declare(
     "manifests",
     example="""
     escadre app manifests web
     escadre app manifests web --cluster edge-1 --revision 4f1c2d9
+    escadre app manifests web --revisions 4f1c2d9 --source-positions 1 --revisions 0ddba11 --source-positions 2
     """,
 )
 @app_argument
@@ -36,18 +42,30 @@ def _commit(ctx: click.Context, param: click.Parameter, value: str | None) -> st
 @click.option(
     "--revision", metavar="COMMIT", callback=_commit, help="What was deployed from this commit, or its beginning."
 )
+@revisions_options("What was deployed from this commit of one of several sources", "COMMIT", _commits)
 @click.option("--manifest-set", metavar="DIGEST", help="A manifest set that `app history -o json` names.")
 @output_option("yaml", "json")
 @pass_session
 def command(
-    session: Session, app: str, cluster: str | None, revision: str | None, manifest_set: str | None, output: str
+    session: Session,
+    app: str,
+    cluster: str | None,
+    revision: str | None,
+    revisions: tuple[str, ...],
+    source_positions: tuple[tuple[int, ...], ...],
+    source_names: tuple[str, ...],
+    manifest_set: str | None,
+    output: str,
 ) -> None:
     """Print the rendered manifests that are assigned to the clusters of APP; values of Secrets are masked.
 
-    YAML is the bare objects; where clusters are given different ones, a comment says what is for whom.
+    YAML is the bare objects; where clusters are given different ones, a comment says what is for whom. What was
+    deployed before is found by a commit of any of its sources, or by --revisions of some of them together.
     """
     path, params = application_path(app, "/manifests")
-    reply = session.api.get(path, cluster=cluster, revision=revision, manifest_set=manifest_set, **params)
+    of_sources = revisions_asked(revisions, source_positions, source_names)
+    asked = {"cluster": cluster, "revision": revision, "manifest_set": manifest_set, **of_sources}
+    reply = session.api.get(path, **asked, **params)
     if output == "json":
         print_value("json", reply)
         return

@@ -10,6 +10,7 @@ from hub.cli.errors import Misuse
 from hub.cli.operations import operation_options, run_operation
 from hub.cli.printer import output_option
 from hub.cli.session import Session, pass_session
+from hub.cli.sources import revisions_asked, revisions_options
 from hub.cli.values import DURATION
 
 FACTOR = click.FloatRange(min=1)
@@ -21,6 +22,8 @@ FACTOR = click.FloatRange(min=1)
     escadre app sync web
     escadre app sync web --cluster edge-1 --cluster edge-2 --prune --timeout 5m
     escadre app sync web --revision v1.4.2
+    escadre app sync web --revisions v1.4.2 --source-positions 1 --revisions 0.0.2 --source-positions 2
+    escadre app sync web --revisions v1.4.2 --source-names chart
     escadre app sync web --resource apps:Deployment:web/frontend --dry-run
     """,
 )
@@ -37,6 +40,7 @@ FACTOR = click.FloatRange(min=1)
 @click.option(
     "--revision", default="", metavar="REVISION", help="Sync to this commit, branch, tag or version range, this once."
 )
+@revisions_options("Sync one of several sources to this, this once", "REVISION")
 @click.option("--replace", is_flag=True, help="Replace objects instead of applying: as the sync option Replace=true.")
 @click.option(
     "--retry-limit", type=click.IntRange(min=-1), metavar="NUMBER", help="Try it again so often; -1: until it succeeds."
@@ -59,6 +63,9 @@ def command(
     force: bool,
     resources: tuple[str, ...],
     revision: str,
+    revisions: tuple[str, ...],
+    source_positions: tuple[tuple[int, ...], ...],
+    source_names: tuple[str, ...],
     replace: bool,
     retry_limit: int | None,
     retry_backoff_duration: float | None,
@@ -73,7 +80,9 @@ def command(
     A cluster that is not connected is not waited for: it does it once it is back. Where the hub cannot assign it,
     because of a revision that does not exist for one, it has failed, and does not begin later.
 
-    With --revision an application that is synced automatically is refused: it would go back at once. With --dry-run
+    With --revision an application that is synced automatically is refused: it would go back at once. It is a revision
+    of the source that is rendered; where there are several, --revisions says which of them go to which, and the others
+    stay at what they say. With --dry-run
     the clusters say of each resource and hook what would become of it, and nothing is changed.
     """
     retry = {
@@ -93,6 +102,7 @@ def command(
         "resources": list(resources),
         # A hub that is older takes the rest.
         **({"revision": revision} if revision else {}),
+        **revisions_asked(revisions, source_positions, source_names),
         **({"retry": {"limit": retry_limit, **retry}} if retry_limit else {}),
         "sync_options": [*(["Replace=true"] if replace else []), *sync_options],
     }
