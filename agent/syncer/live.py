@@ -230,10 +230,16 @@ class LiveState:
         The watch may have been quicker than the answer, and have brought what the object has become since. That stays
         what is known: nothing would tell of it again.
         """
-        known = self.records.get(key_of(obj))
-        if known is not None and _told_before(known.live, obj["metadata"]):
-            return self._live_of(obj)
-        return self._store(obj).live
+        key = key_of(obj)
+        known = self.records.get(key)
+        before = known.live.application if known is not None else ""
+        told = known is not None and _told_before(known.live, obj["metadata"])
+        written = self._live_of(obj) if told else self._store(obj).live
+        # Of two applications that write it at once one loses it, and no event says so: both are known already.
+        loser = written.application if told else before
+        if before and before != written.application and loser:
+            self._observer(loser, key, None)
+        return written
 
     # --- the reflector's handler
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.engine.resource import Object, key_of
+import pytest
+
+from agent.engine.resource import TRACKING_ANNOTATION, Object, key_of
 from agent.kube.client import Discovery, EventType, Kind, WatchEvent
 from agent.kube.errors import KindUnknown
 from agent.kube.simulated import SimulatedCluster
-from agent.syncer.live import LiveState
+from agent.syncer.live import LiveState, Observer
 from agent.syncer.settings import Settings
 
 NO_DISK: Any = None
@@ -36,8 +38,8 @@ def deployment(version: int, *, ready: bool, replicas: int = 1) -> Object:
     }
 
 
-def state() -> LiveState:
-    return LiveState(SimulatedCluster(), Settings(NO_DISK), lambda *_: None, lambda _: None, lambda *_: None)
+def state(observer: Observer = lambda *_: None) -> LiveState:
+    return LiveState(SimulatedCluster(), Settings(NO_DISK), observer, lambda _: None, lambda *_: None)
 
 
 def health_of(live: LiveState) -> str:
@@ -53,6 +55,20 @@ def test_an_answer_that_comes_after_its_own_consequences_changes_nothing() -> No
     written = live.note(deployment(10, ready=False))
     assert health_of(live) == "Healthy"
     assert written.resource_version == "10", "what was written is what was judged, not what came after it"
+
+
+@pytest.mark.parametrize(("seen", "answered", "loser"), [(10, 12, "web"), (12, 10, "other"), (12, 12, "")])
+def test_of_two_that_write_at_once_the_one_that_loses_is_told(seen: int, answered: int, loser: str) -> None:
+    told: list[str] = []
+    live = state(lambda name, *_: told.append(name))
+    live.on_event(DEPLOYMENT, WatchEvent(EventType.ADDED, deployment(seen, ready=True)))
+    told.clear()
+    written = deployment(answered, ready=True)
+    if loser:
+        written["metadata"]["annotations"][TRACKING_ANNOTATION] = "other:apps/Deployment:shop/web"
+    live.note(written)
+    assert told == [loser] * bool(loser)
+    assert live.owner(key_of(written)) == ("other" if loser == "web" else "web")
 
 
 def test_an_answer_that_comes_first_is_known_at_once() -> None:
