@@ -86,7 +86,7 @@ def test_a_directory_in_the_place_of_one_source(hub: FakeHub, run: Terminal, tmp
     for words, query in (
         (("--source-position", "2"), {"source_position": "2"}),
         (("--source-name", "values"), {"source_name": "values"}),
-        (("--source-position", "0", "--local-repo-root", str(tree)), {"source_position": "0", "path": "."}),
+        (("--source-position", "1", "--local-repo-root", str(tree)), {"source_position": "1", "path": "."}),
     ):
         assert run("app", "diff", "web", *local, *words).code == 0
         assert hub.requests[-1].query == query

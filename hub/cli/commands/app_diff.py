@@ -53,7 +53,7 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option(
     "--source-position",
-    type=click.IntRange(0, 99_999),
+    type=click.IntRange(1, 100),
     metavar="POSITION",
     help="With --local: which of several sources the files stand in for, from 1, as `app get` numbers them.",
 )

@@ -80,10 +80,11 @@ def command(
     A cluster that is not connected is not waited for: it does it once it is back. Where the hub cannot assign it,
     because of a revision that does not exist for one, it has failed, and does not begin later.
 
-    With --revision an application that is synced automatically is refused: it would go back at once. It is a revision
-    of the source that is rendered; where there are several, --revisions says which of them go to which, and the others
-    stay at what they say. With --dry-run
+    With --revision an application that is synced automatically is refused: it would go back at once. With --dry-run
     the clusters say of each resource and hook what would become of it, and nothing is changed.
+
+    A revision is of the source that is rendered. Where there are several, --revisions says which of them go to which,
+    and the others stay at what they say.
     """
     retry = {
         "duration": retry_backoff_duration,
