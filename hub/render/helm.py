@@ -6,34 +6,38 @@ chart, are refused; hooks stay objects like any other, for the agent runs them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from semantic_version import NpmSpec, Version
+from typing import TYPE_CHECKING, Any
 
 from hub.domain.application import HelmOptions
 from hub.domain.tree import Tree
 from hub.formats.limits import Limits
-from hub.formats.yaml import load_document, load_documents
-from hub.render import helm_plan
+from hub.formats.yaml import Document, load_documents
+from hub.render import helm_numbers, helm_plan
 from hub.render.errors import RenderError
-from hub.render.helm_values import large_integers, merged, set_content, set_parameter
+from hub.render.helm_order import in_order, is_test
+from hub.render.helm_values import merged, with_parameters
 from hub.render.model import File, Plan, RenderLimits, RenderRequest
 from hub.render.normalize import Found
 from hub.render.program import ProgramFailed, readable, run_program
 from hub.render.wire import Setup, Task
+
+if TYPE_CHECKING:
+    from helm_python import Chart
 
 _PARAMETER_FILE_BYTES = 1024 * 1024
 _VALUES = Limits(bytes=5 * 1024 * 1024, depth=60, nodes=500_000)
 _SCHEMA = "values.schema.json"
 _IN_CHART = re.compile(r"(?<![\w./-])[\w.-]+/(?=(charts/[\w.-]+/)*templates/)")
 """How Helm begins a template's path: with the chart's name, which need not be its directory's."""
-_TEST_HOOK = re.compile(r"(^|,)\s*test(-success|-failure)?\s*(,|$)")
+_SYSTEM = "/~/"
+"""In the path of what the hub puts into a chart."""
 
 
 def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
@@ -44,20 +48,22 @@ def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
     try:
         chart = where / "chart"
         _export(plan, options, task.trees[plan.index], chart, setup.limits)
+        if text := helm_numbers.template_for(values):
+            path = chart / helm_numbers.PATH
+            path.parent.mkdir(parents=True)
+            path.write_text(text)
         render = _render_with_binary if setup.helm else _render_in_process
         rendered = render(plan, options, task.request, values, chart, setup)
     finally:
         shutil.rmtree(where, ignore_errors=True)
-    limits = Limits(bytes=setup.limits.output_bytes)
-    for name, text in rendered:
-        for document in load_documents(text, name=name, limits=limits):
-            if not (options.skip_tests and _is_test(document.value)):
-                yield Found(document.value, name, document.line)
+    for document in rendered:
+        if not (options.skip_tests and is_test(document.value)):
+            yield Found(document.value, document.name, document.line)
 
 
 def _render_in_process(
     plan: Plan, options: HelmOptions, request: RenderRequest, values: dict[str, Any], chart: Path, setup: Setup
-) -> list[tuple[str, str]]:
+) -> Iterator[Document]:
     import helm_python
     from helm_python import _native
 
@@ -71,22 +77,25 @@ def _render_in_process(
         helm_python.validate_release_name(release)
         # A render changes the handle it is made with, so each has its own.
         with helm_python.Chart.load(chart) as loaded:
-            _check(plan, loaded.metadata, loaded.dependencies, arguments.get("kube_version", ""))
+            _check(plan, loaded, arguments.get("kube_version", ""), chart.parent)
             # The library takes the cluster's capabilities, though its Python face has no arguments for them.
             text = _native.call_string("helm_render", loaded._raw(), json.dumps(values), json.dumps(arguments))
             # After the render, for it has left out the subcharts that are switched off.
             crds = [] if options.skip_crds else loaded.crds
     except helm_python.HelmError as error:
         raise _failed(plan, str(error), chart) from error
+    limits = Limits(bytes=setup.limits.output_bytes)
+    prefix = f"{plan.path or '.'}: "
+    definitions = [load_documents(crd["data"], name=prefix + crd["filename"], limits=limits) for crd in crds]
     templates: dict[str, str] = json.loads(text)
-    found = [(crd["filename"], crd["data"]) for crd in crds]
-    found += [(name, templates[name]) for name in sorted(templates) if not name.endswith("/NOTES.txt")]
-    return [(f"{plan.path or '.'}: {name}", content) for name, content in found]
+    kept = {name: text for name, text in templates.items() if not name.endswith("NOTES.txt") and _SYSTEM not in name}
+    ordered = in_order({prefix + name: text for name, text in kept.items()}, limits)
+    return itertools.chain(*definitions, ordered)
 
 
 def _render_with_binary(
     plan: Plan, options: HelmOptions, request: RenderRequest, values: dict[str, Any], chart: Path, setup: Setup
-) -> list[tuple[str, str]]:
+) -> Iterator[Document]:
     # By file and not by argument: values may be secrets, and arguments are public to the machine.
     given = chart.parent / "values.json"
     given.write_text(json.dumps(values))
@@ -98,14 +107,13 @@ def _render_with_binary(
         command += ["--kube-version", version]
     for api_version in helm_plan.api_versions(plan, request):
         command += ["--api-versions", api_version]
-    for name, number in large_integers(options.parameters):
-        command += ["--set", f"{name}={number}"]
     command += ["--", helm_plan.release_name(plan, request), str(chart)]
     try:
         output = run_program(command, chart, chart.parent, setup.limits.output_bytes)
     except ProgramFailed as error:
         raise _failed(plan, error.said, chart) from error
-    return [(f"helm template {plan.path or '.'}", output.decode(errors="replace"))]
+    limits = Limits(bytes=setup.limits.output_bytes)
+    return iter(load_documents(output, name=f"helm template {plan.path or '.'}", limits=limits))
 
 
 def _values(plan: Plan, options: HelmOptions, trees: list[Tree], limits: RenderLimits) -> dict[str, Any]:
@@ -117,17 +125,18 @@ def _values(plan: Plan, options: HelmOptions, trees: list[Tree], limits: RenderL
         values = merged(values, options.values_object)
     elif options.values:
         values = merged(values, _mapping(options.values.encode(), "the source's helm.values"))
-    for (name, _), file in zip(options.file_parameters, plan.parameter_files, strict=True):
-        content = _read(file, trees, _PARAMETER_FILE_BYTES)
-        try:
-            set_content(values, name, content.decode())
-        except UnicodeDecodeError as error:
-            raise RenderError(
-                f"{file.path} is no UTF-8 text, as a file parameter must be.", code="invalid-source"
-            ) from error
-    for parameter in options.parameters:
-        set_parameter(values, parameter.name, parameter.value, as_text=parameter.force_string)
-    return values
+    files = [
+        (name, _text(_read(file, trees, _PARAMETER_FILE_BYTES), file.path))
+        for (name, _), file in zip(options.file_parameters, plan.parameter_files, strict=True)
+    ]
+    return with_parameters(values, options.parameters, files) if files or options.parameters else values
+
+
+def _text(content: bytes, path: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise RenderError(f"{path} is no UTF-8 text, as a file parameter must be.", code="invalid-source") from error
 
 
 def _read(file: File, trees: list[Tree], limit: int) -> bytes:
@@ -138,12 +147,13 @@ def _read(file: File, trees: list[Tree], limit: int) -> bytes:
 
 
 def _mapping(text: bytes, name: str) -> Mapping[str, Any]:
-    value = load_document(text, name=name, limits=_VALUES)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise RenderError(f"{name}: values are a mapping, and this is none.", code="invalid-source")
-    return value
+    """Read values; of several documents later ones win, as in Helm."""
+    values: dict[str, Any] = {}
+    for document in load_documents(text, name=name, limits=_VALUES):
+        if not isinstance(document.value, Mapping):
+            raise RenderError(f"{name}: values are a mapping, and this is none.", code="invalid-source")
+        values = merged(values, document.value)
+    return values
 
 
 def _export(plan: Plan, options: HelmOptions, tree: Tree, chart: Path, limits: RenderLimits) -> None:
@@ -160,22 +170,30 @@ def _export(plan: Plan, options: HelmOptions, tree: Tree, chart: Path, limits: R
         target.write_bytes(tree.read(file.stored, limits.file_bytes))
 
 
-def _check(plan: Plan, metadata: dict[str, Any], loaded: list[dict[str, Any]], version: str) -> None:
-    """Refuse a chart whose dependencies are not there, or that is not for this cluster. Raises RenderError."""
+def _check(plan: Plan, chart: Chart, version: str, where: Path) -> None:
+    """Refuse what the library does not: a chart whose dependencies are not there, that is not for this cluster, or
+    that is there for others to use. Raises RenderError."""
+    metadata = chart.metadata
     name = metadata.get("name", plan.path)
-    present = {dependency.get("name") for dependency in loaded}
-    missing = [d for d in metadata.get("dependencies") or () if d.get("name") not in present]
+    if (kind := metadata.get("type") or "application") != "application":
+        raise RenderError(
+            f"The chart {name} is of type {kind}, for other charts to depend on: name a chart that is an application.",
+            code="invalid-source",
+        )
+    wanted = metadata.get("dependencies") or ()
+    present = {dependency.get("name") for dependency in chart.dependencies} if wanted else set()
+    missing = [d for d in wanted if d.get("name") not in present]
     if missing:
-        wanted = ", ".join(
+        named = ", ".join(
             f"{d.get('name')} {d.get('version', '')} ({d.get('repository') or 'no repository'})" for d in missing
         )
         raise RenderError(
-            f"The chart {name} depends on {wanted[:500]}, not in its charts directory: run `helm dependency build` and "
+            f"The chart {name} depends on {named[:500]}, not in its charts directory: run `helm dependency build` and "
             "commit charts/.",
             code="invalid-source",
         )
     constraint = metadata.get("kubeVersion")
-    if constraint and version and not _is_compatible(str(constraint), version):
+    if constraint and version and not _is_compatible(str(constraint), version, where):
         raise RenderError(
             f"The chart {name} requires kubeVersion {constraint!r}; the cluster has {version}. Use another version of "
             "the chart, or set helm.kubeVersion.",
@@ -183,27 +201,24 @@ def _check(plan: Plan, metadata: dict[str, Any], loaded: list[dict[str, Any]], v
         )
 
 
-def _is_compatible(constraint: str, version: str) -> bool:
-    """Whether a version is in a range; a range that cannot be read excludes nothing.
+def _is_compatible(constraint: str, version: str, where: Path) -> bool:
+    """Whether a version is in a range, by Helm's own rules; a range that cannot be read excludes all.
 
     A vendor's suffix (v1.32.4-gke.100) does not make a version a pre-release, as in Helm since 3.18.
     """
-    number = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
-    plain = re.sub(r"([<>=^~])\s+", r"\1", constraint.replace(",", " ").replace("!=", "!= "))
-    plain = re.sub(r"(?<![\w.])v(?=\d)", "", plain)
-    if number is None or "!=" in plain:
-        return True
+    import helm_python
+
+    number = re.match(r"v?([0-9]+(\.[0-9]+)*)", version)
+    asked = where / "constraint"
+    (asked / "templates").mkdir(parents=True)
+    (asked / "Chart.yaml").write_text("apiVersion: v2\nname: constraint\nversion: 0.0.0\n")
+    (asked / "templates" / "answer").write_text("{{ semverCompare .Values.constraint .Values.version }}")
+    given = {"constraint": constraint, "version": number[1] if number else version}
     try:
-        return bool(NpmSpec(" ".join(plain.split())).match(Version(f"{number[1]}.{number[2]}.{number[3] or 0}")))
-    except ValueError:
-        return True
-
-
-def _is_test(value: Any) -> bool:
-    metadata = value.get("metadata") if isinstance(value, dict) else None
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    hook = annotations.get("helm.sh/hook") if isinstance(annotations, dict) else None
-    return isinstance(hook, str) and _TEST_HOOK.search(hook) is not None
+        with helm_python.Chart.load(asked) as chart:
+            return list(chart.render(given).values()) == ["true"]
+    except helm_python.HelmError:
+        return False
 
 
 def _failed(plan: Plan, said: str, chart: Path) -> RenderError:

@@ -73,7 +73,7 @@ class Renderer:
         for left in self._scratch.glob("worker-*"):
             await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         found = await find_tools(self._settings.kustomize, self._settings.kubectl, self._settings.helm)
-        self._tools = Tools(found.versions, helm_in_process=not found.helm)
+        self._tools = Tools(found.versions)
         settings = self._settings
         setup = Setup(
             limits,

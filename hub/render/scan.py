@@ -8,7 +8,7 @@ applications that differ in name only share a render, and a commit beside the fi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,12 @@ from hub.render import directory, helm_plan, kustomize_plan
 from hub.render.beyond import Beyond
 from hub.render.detect import DIRECTORY, HELM, KUSTOMIZE, detect
 from hub.render.errors import RenderError
-from hub.render.helm_values import large_integers
 from hub.render.model import File, Plan, RenderLimits, RenderRequest, Scan
 from hub.render.overrides import with_overrides
 from hub.render.paths import Inputs, RepositoryView, normalized
 from hub.render.variables import with_variables
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same input comes to give another output: it is part of every key."""
 
 
@@ -36,7 +35,6 @@ class Tools:
 
     versions: Mapping[str, str] = field(default_factory=dict)
     """Tool → version, for those there are."""
-    helm_in_process: bool = True
 
 
 def scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
@@ -67,10 +65,7 @@ def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
         tool=",".join(used),
         uses_capabilities=HELM in used,
         plans=tuple(plans),
-        warnings=(
-            *(warning for plan in plans for warning in plan.warnings),
-            *(_inexact(plans) if tools.helm_in_process else ()),
-        ),
+        warnings=tuple(warning for plan in plans for warning in plan.warnings),
     )
 
 
@@ -111,17 +106,6 @@ def _directory(view: RepositoryView, source: Source, revision: str) -> str:
             f"{source.path!r} in {where} is a file: a source's path names a directory.", code="path-not-found"
         )
     return located.path
-
-
-def _inexact(plans: list[Plan]) -> Iterator[str]:
-    """Yield a warning for numbers that Helm's library, unlike its command line, does not print as they are given."""
-    for plan in plans:
-        options = plan.source.helm if plan.tool == HELM else None
-        for name, value in large_integers(options.parameters if options else ()):
-            yield (
-                f"RenderWarning: where a template in {plan.path or '.'} prints the parameter {name} as text, it comes "
-                f"out as {float(value):.10g} in place of {value}: set forceString, or configure a helm program."
-            )
 
 
 def _check_size(plans: list[Plan], limits: RenderLimits) -> None:

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from hub.domain.application import NameValue
 from hub.render.errors import RenderError
-from hub.render.helm_values import large_integers, merged, set_content, set_parameter
+from hub.render.helm_values import merged, with_parameters
+from hub.render.strvals import SetInteger
 
 
 def setting(name: str, value: str, into: dict[str, Any] | None = None, *, as_text: bool = False) -> dict[str, Any]:
-    values = into if into is not None else {}
-    set_parameter(values, name, value, as_text=as_text)
-    return values
+    return with_parameters(into or {}, [NameValue(name, value, as_text)], [])
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def setting(name: str, value: str, into: dict[str, Any] | None = None, *, as_tex
         ("a", "null", {"a": None}),
         ("a", "", {"a": ""}),
         ("a", "{x,1,true}", {"a": ["x", 1, True]}),
-        ("a", "{}", {"a": []}),
+        ("a", "{}", {"a": [""]}),
         # As Argo CD does it: commas belong to the value.
         ("a", "x,y=z", {"a": "x,y=z"}),
         ("a", r"x\,y", {"a": "x,y"}),
@@ -58,10 +57,9 @@ def test_parameters_that_are_to_be_text() -> None:
 def test_parameters_change_what_value_files_gave() -> None:
     given = {"servers": [{"port": 1, "name": "a"}, {"port": 2}], "keep": {"x": 1}}
     values = merged({}, given)
-    setting("servers[0].port", "80", values)
-    setting("keep.y", "2", values)
-    setting("keep.x.z", "3", values)
-    assert values == {"servers": [{"port": 80, "name": "a"}, {"port": 2}], "keep": {"x": {"z": 3}, "y": 2}}
+    values = setting("servers[0].port", "80", values)
+    values = setting("keep.y", "2", values)
+    assert values == {"servers": [{"port": 80, "name": "a"}, {"port": 2}], "keep": {"x": 1, "y": 2}}
     assert given == {"servers": [{"port": 1, "name": "a"}, {"port": 2}], "keep": {"x": 1}}
 
 
@@ -75,9 +73,7 @@ def test_names_that_mean_nothing(name: str) -> None:
 
 
 def test_a_files_content_is_text_whatever_it_looks_like() -> None:
-    values: dict[str, Any] = {}
-    set_content(values, "a.b", "{1,2}\ntrue,\\x")
-    assert values == {"a": {"b": "{1,2}\ntrue,\\x"}}
+    assert with_parameters({}, [], [("a.b", "{1,2}\ntrue,\\x")]) == {"a": {"b": "{1,2}\ntrue,\\x"}}
 
 
 def test_merging() -> None:
@@ -87,10 +83,27 @@ def test_merging() -> None:
     assert below["a"] == {"x": 1, "y": 2}
 
 
-def test_integers_that_lose_their_spelling() -> None:
-    values = ["999999", "1000000", "-1000000", "0100000000", "1e9", "10000000000000000000000"]
-    given = [NameValue(f"p{value}", value) for value in values] + [NameValue("text", "1000000", True)]
-    assert [value for _, value in large_integers(given)] == ["1000000", "-1000000"]
+def test_text_and_files_win_over_what_stands_after_them() -> None:
+    given = [NameValue("a", "1", True), NameValue("a", "2"), NameValue("b", "1")]
+    assert with_parameters({}, given, [("b", "file")]) == {"a": "1", "b": "file"}
+
+
+@pytest.mark.parametrize("value", ["{a", "{a}b}"])
+def test_values_that_mean_nothing(value: str) -> None:
+    with pytest.raises(RenderError, match="parameter 'a'"):
+        setting("a", value)
+
+
+def test_what_is_no_mapping_takes_no_step() -> None:
+    with pytest.raises(RenderError, match="sets something in 'x', which is no mapping"):
+        setting("x.y", "1", {"x": 1})
+    with pytest.raises(RenderError, match="an index into 'x', which is no list"):
+        setting("x[0]", "1", {"x": {}})
+
+
+def test_integers_are_told_apart_from_those_of_files() -> None:
+    values = setting("a", "5", {"b": 5})
+    assert isinstance(values["a"], SetInteger) and not isinstance(values["b"], SetInteger)
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "image", "x-y"]), min_size=1, max_size=3).map(".".join)

@@ -223,17 +223,6 @@ class TestHelm:
         with pytest.raises(RenderError, match="'chart/templates/l' is a symlink"):
             key(CHART | {"chart/templates/l": Link("/etc/passwd")}, self.source)
 
-    def test_large_numbers_come_with_a_warning_where_they_lose_digits(self) -> None:
-        parameters = (
-            NameValue("user", "1000650000"),
-            NameValue("small", "80"),
-            NameValue("t", "1000000", force_string=True),
-        )
-        given = request(CHART, Source(URL, path="chart", helm=HelmOptions(parameters=parameters)))
-        (warning,) = scanned(given).warnings
-        assert re.match(r"RenderWarning: .*user.*1000650000.*forceString", warning)
-        assert scanned(given, Tools({"helm": "v4"}, helm_in_process=False)).warnings == ()
-
 
 class TestKustomize:
     source = Source(URL, path="overlay")
