@@ -6,12 +6,13 @@ chart, are refused; hooks stay objects like any other, for the agent runs them.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,52 +22,60 @@ from hub.formats.limits import Limits
 from hub.formats.yaml import Document, load_documents
 from hub.render import helm_numbers, helm_plan
 from hub.render.errors import RenderError
+from hub.render.helm_archive import finished, pack
+from hub.render.helm_chart import Chart, ChartShelf
 from hub.render.helm_order import in_order, is_test
 from hub.render.helm_values import merged, with_parameters
-from hub.render.model import File, Plan, RenderLimits, RenderRequest
+from hub.render.model import File, Plan, RenderRequest
 from hub.render.normalize import Found
 from hub.render.program import ProgramFailed, readable, run_program
 from hub.render.wire import Setup, Task
 
 if TYPE_CHECKING:
-    from helm_python import Chart
+    import helm_python
 
 _PARAMETER_FILE_BYTES = 1024 * 1024
 _VALUES = Limits(bytes=5 * 1024 * 1024, depth=60, nodes=500_000)
-_SCHEMA = "values.schema.json"
 _IN_CHART = re.compile(r"(?<![\w./-])[\w.-]+/(?=(charts/[\w.-]+/)*templates/)")
 """How Helm begins a template's path: with the chart's name, which need not be its directory's."""
 _SYSTEM = "/~/"
 """In the path of what the hub puts into a chart."""
+_ASKING = {
+    "Chart.yaml": b"apiVersion: v2\nname: asking\nversion: 0.0.0\n",
+    "templates/answer": b"{{ semverCompare .Values.constraint .Values.version }}",
+}
+_SHELF = ChartShelf()
 
 
 def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
     """Yield the chart's objects. Raises RenderError, FormatError."""
     options = plan.source.helm or HelmOptions()
-    values = _values(plan, options, task.trees, setup.limits)
-    where = Path(tempfile.mkdtemp(prefix="helm-", dir=setup.scratch))
-    try:
-        chart = where / "chart"
-        _export(plan, options, task.trees[plan.index], chart, setup.limits)
-        if text := helm_numbers.template_for(values):
-            path = chart / helm_numbers.PATH
-            path.parent.mkdir(parents=True)
-            path.write_text(text)
-        render = _render_with_binary if setup.helm else _render_in_process
-        rendered = render(plan, options, task.request, values, chart, setup)
-    finally:
-        shutil.rmtree(where, ignore_errors=True)
-    for document in rendered:
+    values = _values(plan, options, task.trees)
+    chart = _SHELF.chart(plan, task.trees[plan.index], setup.limits, schema=not options.skip_schema_validation)
+    more = {helm_numbers.PATH: text.encode()} if (text := helm_numbers.template_for(values)) else {}
+    job = _Job(plan, options, task.request, values, chart, more, setup)
+    for document in _render_with_binary(job) if setup.helm else _render_in_process(job):
         if not (options.skip_tests and is_test(document.value)):
             yield Found(document.value, document.name, document.line)
 
 
-def _render_in_process(
-    plan: Plan, options: HelmOptions, request: RenderRequest, values: dict[str, Any], chart: Path, setup: Setup
-) -> Iterator[Document]:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    plan: Plan
+    options: HelmOptions
+    request: RenderRequest
+    values: dict[str, Any]
+    chart: Chart
+    more: Mapping[str, bytes]
+    """Files of the hub's own to put into the chart."""
+    setup: Setup
+
+
+def _render_in_process(job: _Job) -> Iterator[Document]:
     import helm_python
     from helm_python import _native
 
+    plan, request = job.plan, job.request
     release = helm_plan.release_name(plan, request)
     arguments: dict[str, Any] = {"name": release, "namespace": helm_plan.namespace(plan, request)}
     if version := helm_plan.kubernetes_version(plan, request):
@@ -76,15 +85,17 @@ def _render_in_process(
     try:
         helm_python.validate_release_name(release)
         # A render changes the handle it is made with, so each has its own.
-        with helm_python.Chart.load(chart) as loaded:
-            _check(plan, loaded, arguments.get("kube_version", ""), chart.parent)
+        with _loaded(job) as loaded:
+            _check(plan, loaded, arguments.get("kube_version", ""))
             # The library takes the cluster's capabilities, though its Python face has no arguments for them.
-            text = _native.call_string("helm_render", loaded._raw(), json.dumps(values), json.dumps(arguments))
+            text = _native.call_string("helm_render", loaded._raw(), json.dumps(job.values), json.dumps(arguments))
             # After the render, for it has left out the subcharts that are switched off.
-            crds = [] if options.skip_crds else loaded.crds
+            crds = [] if job.options.skip_crds else loaded.crds
     except helm_python.HelmError as error:
-        raise _failed(plan, str(error), chart) from error
-    limits = Limits(bytes=setup.limits.output_bytes)
+        raise _failed(plan, str(error)) from error
+    limits = Limits(bytes=job.setup.limits.output_bytes)
+    # Subcharts come in any order from Helm. Within a chart it stays as it is.
+    crds.sort(key=lambda crd: crd["filename"].partition("/crds/")[0].split("/"))
     prefix = f"{plan.path or '.'}: "
     definitions = [load_documents(crd["data"], name=prefix + crd["filename"], limits=limits) for crd in crds]
     templates: dict[str, str] = json.loads(text)
@@ -93,30 +104,41 @@ def _render_in_process(
     return itertools.chain(*definitions, ordered)
 
 
-def _render_with_binary(
-    plan: Plan, options: HelmOptions, request: RenderRequest, values: dict[str, Any], chart: Path, setup: Setup
-) -> Iterator[Document]:
-    # By file and not by argument: values may be secrets, and arguments are public to the machine.
-    given = chart.parent / "values.json"
-    given.write_text(json.dumps(values))
-    command = [setup.helm, "template", "--values", str(given), "--namespace", helm_plan.namespace(plan, request)]
-    command.append("--skip-crds" if options.skip_crds else "--include-crds")
-    if options.skip_schema_validation:
-        command.append("--skip-schema-validation")
-    if version := helm_plan.kubernetes_version(plan, request):
-        command += ["--kube-version", version]
-    for api_version in helm_plan.api_versions(plan, request):
-        command += ["--api-versions", api_version]
-    command += ["--", helm_plan.release_name(plan, request), str(chart)]
-    try:
-        output = run_program(command, chart, chart.parent, setup.limits.output_bytes)
-    except ProgramFailed as error:
-        raise _failed(plan, error.said, chart) from error
-    limits = Limits(bytes=setup.limits.output_bytes)
+def _loaded(job: _Job) -> helm_python.Chart:
+    import helm_python
+
+    if job.chart.files is None:
+        return helm_python.Chart.load_archive(job.chart.archive(job.more))
+    with tempfile.TemporaryDirectory(prefix="helm-", dir=job.setup.scratch) as where:
+        return helm_python.Chart.load(job.chart.write(job.more, Path(where)))
+
+
+def _render_with_binary(job: _Job) -> Iterator[Document]:
+    plan, request, options = job.plan, job.request, job.options
+    with tempfile.TemporaryDirectory(prefix="helm-", dir=job.setup.scratch) as directory:
+        where = Path(directory)
+        # By file and not by argument: values may be secrets, and arguments are public to the machine.
+        given = where / "values.json"
+        given.write_text(json.dumps(job.values))
+        command = [job.setup.helm, "template", "--values", str(given)]
+        command += ["--namespace", helm_plan.namespace(plan, request)]
+        command.append("--skip-crds" if options.skip_crds else "--include-crds")
+        if options.skip_schema_validation:
+            command.append("--skip-schema-validation")
+        if version := helm_plan.kubernetes_version(plan, request):
+            command += ["--kube-version", version]
+        for api_version in helm_plan.api_versions(plan, request):
+            command += ["--api-versions", api_version]
+        command += ["--", helm_plan.release_name(plan, request), str(job.chart.write(job.more, where))]
+        try:
+            output = run_program(command, where, where, job.setup.limits.output_bytes)
+        except ProgramFailed as error:
+            raise _failed(plan, error.said, where) from error
+    limits = Limits(bytes=job.setup.limits.output_bytes)
     return iter(load_documents(output, name=f"helm template {plan.path or '.'}", limits=limits))
 
 
-def _values(plan: Plan, options: HelmOptions, trees: list[Tree], limits: RenderLimits) -> dict[str, Any]:
+def _values(plan: Plan, options: HelmOptions, trees: list[Tree]) -> dict[str, Any]:
     """Put together what is set over the chart's own values."""
     values: dict[str, Any] = {}
     for file in plan.value_files:
@@ -156,21 +178,7 @@ def _mapping(text: bytes, name: str) -> Mapping[str, Any]:
     return values
 
 
-def _export(plan: Plan, options: HelmOptions, tree: Tree, chart: Path, limits: RenderLimits) -> None:
-    """Write the chart's files below a directory."""
-    prefix = plan.path + "/" if plan.path else ""
-    chart.mkdir()
-    for file in plan.files:
-        path = file.path.removeprefix(prefix)
-        # Helm validates wherever there is a schema; without it there is nothing to validate.
-        if options.skip_schema_validation and path.rpartition("/")[2] == _SCHEMA:
-            continue
-        target = chart / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(tree.read(file.stored, limits.file_bytes))
-
-
-def _check(plan: Plan, chart: Chart, version: str, where: Path) -> None:
+def _check(plan: Plan, chart: helm_python.Chart, version: str) -> None:
     """Refuse what the library does not: a chart whose dependencies are not there, that is not for this cluster, or
     that is there for others to use. Raises RenderError."""
     metadata = chart.metadata
@@ -193,7 +201,7 @@ def _check(plan: Plan, chart: Chart, version: str, where: Path) -> None:
             code="invalid-source",
         )
     constraint = metadata.get("kubeVersion")
-    if constraint and version and not _is_compatible(str(constraint), version, where):
+    if constraint and version and not _is_compatible(str(constraint), version):
         raise RenderError(
             f"The chart {name} requires kubeVersion {constraint!r}; the cluster has {version}. Use another version of "
             "the chart, or set helm.kubeVersion.",
@@ -201,7 +209,8 @@ def _check(plan: Plan, chart: Chart, version: str, where: Path) -> None:
         )
 
 
-def _is_compatible(constraint: str, version: str, where: Path) -> bool:
+@functools.lru_cache(maxsize=1000)
+def _is_compatible(constraint: str, version: str) -> bool:
     """Whether a version is in a range, by Helm's own rules; a range that cannot be read excludes all.
 
     A vendor's suffix (v1.32.4-gke.100) does not make a version a pre-release, as in Helm since 3.18.
@@ -209,20 +218,17 @@ def _is_compatible(constraint: str, version: str, where: Path) -> bool:
     import helm_python
 
     number = re.match(r"v?([0-9]+(\.[0-9]+)*)", version)
-    asked = where / "constraint"
-    (asked / "templates").mkdir(parents=True)
-    (asked / "Chart.yaml").write_text("apiVersion: v2\nname: constraint\nversion: 0.0.0\n")
-    (asked / "templates" / "answer").write_text("{{ semverCompare .Values.constraint .Values.version }}")
     given = {"constraint": constraint, "version": number[1] if number else version}
     try:
-        with helm_python.Chart.load(asked) as chart:
+        with helm_python.Chart.load_archive(finished(pack(_ASKING.items()))) as chart:
             return list(chart.render(given).values()) == ["true"]
     except helm_python.HelmError:
         return False
 
 
-def _failed(plan: Plan, said: str, chart: Path) -> RenderError:
-    text = readable(said, ((chart, plan.path or "."), (chart.parent, "")))
+def _failed(plan: Plan, said: str, where: Path | None = None) -> RenderError:
+    paths = [(where / name, plan.path or ".") for name in ("chart.tgz", "chart")] + [(where, "")] if where else []
+    text = readable(said, paths)
     text = text.removesuffix("Use --debug flag to render out invalid YAML").strip()
     within = f"{plan.path}/" if plan.path else ""
     # As a function: a backslash in a directory's name is no escape.

@@ -15,7 +15,7 @@ from typing import Any
 from hub.render.strvals import SetInteger
 
 # Helm renders the deepest path first, and the last one of them by name.
-PATH = "templates/" + "~/" * 50 + "~integers"
+PATH = "templates/" + "~/" * 40 + "~integers"
 
 
 def template_for(values: Mapping[str, Any]) -> str:

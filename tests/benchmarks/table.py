@@ -67,6 +67,11 @@ BENCHES: dict[str, Bench] = {
         " beyond the 2 s between one wave and the next",
         {"idle_s": ("<", 2)},
     ),
+    "helm": Bench(
+        "1,000 applications over 20 charts, each with values of its own: resolved, scanned, rendered and stored;"
+        " the same again; `ratio` is one application's time over that of the process `helm template`",
+        {"ratio": ("≤", 0.5), "seconds": ("≤", 5), "repeat_renders": ("=", 0)},
+    ),
     "agent-size": Bench(
         "an agent with 100 managed resources in a real cluster of 5,000 others, at rest for a minute",
         {"rss_mb": ("≤", 60), "cpu_percent": ("<", 1)},
