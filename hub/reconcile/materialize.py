@@ -42,6 +42,15 @@ class Materialized:
 
 
 @dataclass(frozen=True, slots=True)
+class _Made:
+    """What one input came to."""
+
+    ref: ManifestSetRef
+    manifest_set: ManifestSet
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """Files that stand in for one source's repository."""
 
@@ -73,7 +82,7 @@ class Materializer:
         self._git = git
         self._renderer = renderer
         self._sign = sign
-        self._making: dict[str, asyncio.Task[RenderRecord]] = {}
+        self._making: dict[str, asyncio.Task[_Made]] = {}
 
     async def ask(self, sources: Iterable[Source]) -> None:
         """Ask the servers that have not answered since this process began. Raises SourceError."""
@@ -112,18 +121,15 @@ class Materializer:
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
         request, scan = await self._scanned(request)
         if upload is not None:
-            record = await self._known(scan) or await self._render(request, scan, keep=False)
+            made = await self._known(scan) or await self._render(request, scan, keep=False)
         else:
-            record = await self._record(request, scan, again=again)
-        assert record.manifest_set is not None
-        ref = self._signed(record.manifest_set)
-        content = (await self._store.get_blobs([ref.digest]))[ref.digest]
+            made = await self._record(request, scan, again=again)
         return Materialized(
-            ref=ref,
-            entries=ManifestSet.decode(content).entries,
+            ref=self._signed(made.ref),
+            entries=made.manifest_set.entries,
             revision=revision,
             inputs=_inputs([item.source for item in request.inputs], scan),
-            warnings=(*scan.warnings, *record.warnings),
+            warnings=(*scan.warnings, *made.warnings),
         )
 
     async def _inputs(
@@ -166,7 +172,7 @@ class Materializer:
             code="invalid-source",
         )
 
-    async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
+    async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> _Made:
         """Look an input up, and render it where it is not known. Whoever asks meanwhile waits for the same answer."""
         task = self._making.get(scan.key)
         if task is None:
@@ -175,11 +181,11 @@ class Materializer:
             task.add_done_callback(lambda _: self._making.pop(scan.key, None))
         return await asyncio.shield(task)
 
-    async def _make(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
+    async def _make(self, request: RenderRequest, scan: Scan, *, again: bool) -> _Made:
         known = None if again else await self._known(scan)
         return known if known is not None else await self._render(request, scan)
 
-    async def _known(self, scan: Scan) -> RenderRecord | None:
+    async def _known(self, scan: Scan) -> _Made | None:
         record = (await self._store.get_renders([scan.key])).get(scan.key)
         if record is None or record.manifest_set is None:
             return None
@@ -188,20 +194,22 @@ class Materializer:
         content = found.get(record.manifest_set.digest)
         if content is None:
             return None
-        digests = {e.digest for e in ManifestSet.decode(content).entries}
-        return record if await self._store.have_blobs(digests) == digests else None
+        manifest_set = ManifestSet.decode(content)
+        digests = {e.digest for e in manifest_set.entries}
+        if await self._store.have_blobs(digests) != digests:
+            return None
+        return _Made(record.manifest_set, manifest_set, record.warnings)
 
-    async def _render(self, request: RenderRequest, scan: Scan, *, keep: bool = True) -> RenderRecord:
+    async def _render(self, request: RenderRequest, scan: Scan, *, keep: bool = True) -> _Made:
         rendered = await self._renderer.render(request, scan)
         content = rendered.manifest_set.encode()
         digest = digest_of(content)
         await self._store.put_blobs({**rendered.blobs, digest: content})
         signature, key_id = self._sign(bytes.fromhex(digest))
         ref = ManifestSetRef(digest, len(rendered.manifest_set.entries), signature, key_id)
-        record = RenderRecord(scan.key, ref, warnings=rendered.warnings)
         if keep:
-            await self._store.put_render(record)
-        return record
+            await self._store.put_render(RenderRecord(scan.key, ref, warnings=rendered.warnings))
+        return _Made(ref, rendered.manifest_set, rendered.warnings)
 
     def _signed(self, ref: ManifestSetRef) -> ManifestSetRef:
         """Sign with the key in force: one that was rotated out is soon trusted by no agent."""

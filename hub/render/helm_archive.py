@@ -29,7 +29,7 @@ Rule = Callable[[str, bool], bool | None]
 
 def pack(files: Iterable[tuple[str, bytes]]) -> bytes:
     """Return the members of an archive, to be joined with others and `finished`."""
-    parts = []
+    parts: list[bytes] = []
     for path, content in files:
         # The first directory's name says nothing to Helm.
         info = tarfile.TarInfo(f"chart/{path}")
