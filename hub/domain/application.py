@@ -26,6 +26,9 @@ REFRESH = "argocd.argoproj.io/refresh"
 SKIP_RECONCILE = "argocd.argoproj.io/skip-reconcile"
 """The annotation that has the hub leave an application as it is."""
 
+HELM_RANDOM = "escadre.io/helm-random"
+"""The annotation that says what becomes of what charts make up: `frozen` keeps what was first rendered of an input."""
+
 TRUE = ("1", "t", "T", "true", "True", "TRUE")
 FALSE = ("0", "f", "F", "false", "False", "FALSE")
 """What Argo CD takes for true and false in an annotation; of anything else it takes no notice."""
@@ -304,6 +307,11 @@ class Application:
         except ValueError:
             return None
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether what its charts make up stays as it was first rendered."""
+        return self.annotations.get(HELM_RANDOM) == "frozen"
 
     @property
     def skips_reconcile(self) -> bool:

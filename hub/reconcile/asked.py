@@ -58,7 +58,12 @@ class AskedRevisions:
         try:
             sources = as_asked(target.sources, spec.sources, request.target_revision, request.revisions)
             made = await self._materializer.materialize(
-                sources, id.name, spec.project, target.namespace, target.cluster.capabilities
+                sources,
+                id.name,
+                spec.project,
+                target.namespace,
+                target.cluster.capabilities,
+                frozen=self._application.frozen,
             )
         except (SourceError, RenderError, Invalid) as error:
             self.retry = self.retry or getattr(error, "retryable", False)

@@ -174,7 +174,13 @@ class Assigner:
         capabilities = target.cluster.capabilities
         try:
             outcome = await self._materializer.materialize(
-                target.sources, name, project, target.namespace, capabilities, again=hard
+                target.sources,
+                name,
+                project,
+                target.namespace,
+                capabilities,
+                again=hard,
+                frozen=look.application.frozen,
             )
         except (SourceError, RenderError) as error:
             look.failed = True

@@ -110,20 +110,22 @@ class Materializer:
         capabilities: Capabilities,
         *,
         again: bool = False,
+        frozen: bool = False,
         upload: Upload | None = None,
     ) -> Materialized:
-        """Return the set for these sources at their newest commits. `again` renders whatever is stored. What becomes of
-        an upload is remembered under no key: it is not what Git says.
+        """Return the set for these sources at their newest commits. `again` renders whatever is stored, but charts
+        that are to stay `frozen` as they were first rendered. What becomes of an upload is remembered under no key: it
+        is not what Git says.
 
         Raises SourceError, RenderError, StoreUnavailable.
         """
         inputs, revision = await self._inputs(sources, upload)
-        request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
+        request = RenderRequest(inputs, app_name, namespace, capabilities, project=project, frozen=frozen)
         request, scan = await self._scanned(request)
         if upload is not None:
             made = await self._known(scan) or await self._render(request, scan, keep=False)
         else:
-            made = await self._record(request, scan, again=again)
+            made = await self._record(request, scan, again=again and not (frozen and "helm" in scan.tool))
         return Materialized(
             ref=self._signed(made.ref),
             entries=made.manifest_set.entries,

@@ -138,7 +138,13 @@ class Previewer:
         capabilities, namespace = target.cluster.capabilities, target.namespace
         try:
             return await self._materializer.materialize(
-                sources, application.id.name, project.name, namespace, capabilities, upload=upload
+                sources,
+                application.id.name,
+                project.name,
+                namespace,
+                capabilities,
+                frozen=application.frozen,
+                upload=upload,
             )
         except (SourceError, RenderError) as error:
             return Trouble(NOT_RENDERED, error.message + _hint(application, wish, upload, error))

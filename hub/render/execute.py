@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hub.errors import HubError
 from hub.render import directory
@@ -19,7 +19,7 @@ def execute(task: Task, setup: Setup) -> Outcome:
     normalizer = Normalizer(setup.limits)
     try:
         for plan in task.plans:
-            normalizer.add(_objects(plan, task, setup))
+            normalizer.add(_objects(plan, task, setup, normalizer.warn))
     except RenderError:
         raise
     except HubError as error:
@@ -39,7 +39,7 @@ def execute(task: Task, setup: Setup) -> Outcome:
     return Outcome(manifest_set, blobs, tuple(warnings))
 
 
-def _objects(plan: Plan, task: Task, setup: Setup) -> Iterable[Found]:
+def _objects(plan: Plan, task: Task, setup: Setup, warn: Callable[[str], None]) -> Iterable[Found]:
     if plan.tool == DIRECTORY:
         return _directory(plan, task, setup)
     # Imported when first needed: most workers never see a chart.
@@ -49,7 +49,7 @@ def _objects(plan: Plan, task: Task, setup: Setup) -> Iterable[Found]:
         return build(plan, task, setup)
     from hub.render.helm import template
 
-    return template(plan, task, setup)
+    return template(plan, task, setup, warn)
 
 
 def _directory(plan: Plan, task: Task, setup: Setup) -> Iterable[Found]:

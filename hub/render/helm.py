@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from hub.domain.application import HelmOptions
 from hub.domain.tree import Tree
 from hub.formats.limits import Limits
 from hub.formats.yaml import Document, load_documents
-from hub.render import helm_numbers, helm_plan
+from hub.render import helm_numbers, helm_plan, helm_random
 from hub.render.errors import RenderError
 from hub.render.helm_archive import finished, pack
 from hub.render.helm_chart import Chart, ChartShelf
@@ -47,7 +47,7 @@ _ASKING = {
 _SHELF = ChartShelf()
 
 
-def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
+def template(plan: Plan, task: Task, setup: Setup, warn: Callable[[str], None]) -> Iterator[Found]:
     """Yield the chart's objects. Raises RenderError, FormatError."""
     options = plan.source.helm or HelmOptions()
     values = _values(plan, options, task.trees)
@@ -57,6 +57,11 @@ def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
     for document in _render_with_binary(job) if setup.helm else _render_in_process(job):
         if not (options.skip_tests and is_test(document.value)):
             yield Found(document.value, document.name, document.line)
+    # Last, for it is of no use where the chart does not render.
+    if not task.request.frozen:
+        functions = {**chart.functions, **helm_random.named([("values", json.dumps(values).encode())])}
+        if functions and (told := _unstable(job, functions)):
+            warn(helm_random.warning(plan.path or "The chart", told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +78,14 @@ class _Job:
 
 def _render_in_process(job: _Job) -> Iterator[Document]:
     import helm_python
-    from helm_python import _native
 
-    plan, request = job.plan, job.request
-    release = helm_plan.release_name(plan, request)
-    arguments: dict[str, Any] = {"name": release, "namespace": helm_plan.namespace(plan, request)}
-    if version := helm_plan.kubernetes_version(plan, request):
-        arguments["kube_version"] = version
-    if api_versions := helm_plan.api_versions(plan, request):
-        arguments["api_versions"] = api_versions
+    plan = job.plan
     try:
-        helm_python.validate_release_name(release)
+        helm_python.validate_release_name(helm_plan.release_name(plan, job.request))
         # A render changes the handle it is made with, so each has its own.
         with _loaded(job) as loaded:
-            _check(plan, loaded, arguments.get("kube_version", ""))
-            # The library takes the cluster's capabilities, though its Python face has no arguments for them.
-            text = _native.call_string("helm_render", loaded._raw(), json.dumps(job.values), json.dumps(arguments))
+            _check(plan, loaded, helm_plan.kubernetes_version(plan, job.request))
+            templates = _rendered(job, loaded)
             # After the render, for it has left out the subcharts that are switched off.
             crds = [] if job.options.skip_crds else loaded.crds
     except helm_python.HelmError as error:
@@ -98,10 +95,45 @@ def _render_in_process(job: _Job) -> Iterator[Document]:
     crds.sort(key=lambda crd: crd["filename"].partition("/crds/")[0].split("/"))
     prefix = f"{plan.path or '.'}: "
     definitions = [load_documents(crd["data"], name=prefix + crd["filename"], limits=limits) for crd in crds]
-    templates: dict[str, str] = json.loads(text)
-    kept = {name: text for name, text in templates.items() if not name.endswith("NOTES.txt") and _SYSTEM not in name}
-    ordered = in_order({prefix + name: text for name, text in kept.items()}, limits)
+    ordered = in_order({prefix + name: text for name, text in templates.items()}, limits)
     return itertools.chain(*definitions, ordered)
+
+
+def _rendered(job: _Job, chart: helm_python.Chart) -> dict[str, str]:
+    """Return what the templates give, by their names. Raises HelmError."""
+    from helm_python import _native
+
+    plan, request = job.plan, job.request
+    arguments: dict[str, Any] = {
+        "name": helm_plan.release_name(plan, request),
+        "namespace": helm_plan.namespace(plan, request),
+    }
+    if version := helm_plan.kubernetes_version(plan, request):
+        arguments["kube_version"] = version
+    if api_versions := helm_plan.api_versions(plan, request):
+        arguments["api_versions"] = api_versions
+    # The library takes the cluster's capabilities, though its Python face has no arguments for them.
+    text = _native.call_string("helm_render", chart._raw(), json.dumps(job.values), json.dumps(arguments))
+    templates: dict[str, str] = json.loads(text)
+    return {name: text for name, text in templates.items() if not name.endswith("NOTES.txt") and _SYSTEM not in name}
+
+
+def _unstable(job: _Job, functions: helm_random.Functions) -> tuple[str, ...]:
+    """Return which templates give something else each time. A chart that Helm takes from no archive is not asked."""
+    import helm_python
+
+    def render(archive: bytes) -> dict[str, str]:
+        with helm_python.Chart.load_archive(archive) as chart:
+            return _rendered(job, chart)
+
+    if job.chart.files is not None:
+        return ()
+    archive = job.chart.archive(job.more)
+    try:
+        return helm_random.unstable(archive, functions, render(archive), render)
+    except helm_python.HelmError:
+        # The chart renders; only its look-alike of another day does not.
+        return ()
 
 
 def _loaded(job: _Job) -> helm_python.Chart:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.domain.tree import Tree
 from hub.render.errors import RenderError
 from hub.render.helm_archive import IGNORE_FILE, MOST_BYTES, can_be_packed, finished, kept, pack
+from hub.render.helm_random import Functions, named
 from hub.render.model import MIB, File, Plan, RenderLimits
 
 _SCHEMA = "values.schema.json"
@@ -27,6 +28,8 @@ class Chart:
 
     packed: bytes
     files: Mapping[str, bytes] | None = None
+    functions: Functions = field(default_factory=dict)
+    """What in it makes something up."""
 
     def archive(self, more: Mapping[str, bytes]) -> bytes:
         return finished(self.packed, pack(more.items()))
@@ -91,7 +94,9 @@ def _read(files: Mapping[str, File], tree: Tree, limits: RenderLimits) -> Chart:
     # As Helm walks a directory: what is in "a" comes before "a.yaml".
     paths = sorted(kept(files, rules), key=lambda path: path.split("/"))
     if not can_be_packed(paths):
-        return Chart(b"", {path: content(path) for path in paths})
+        contents = {path: content(path) for path in paths}
+        return Chart(b"", contents, named(contents.items()))
     if sum(files[path].size for path in paths) > MOST_BYTES:
         raise RenderError(f"The chart is larger than the {MOST_BYTES:,} bytes that Helm takes.", code="too-large")
-    return Chart(pack((path, content(path)) for path in paths))
+    contents = {path: content(path) for path in paths}
+    return Chart(pack(contents.items()), functions=named(contents.items()))

@@ -31,6 +31,8 @@ class RenderRequest:
     """The destination's namespace: what Helm calls the release's."""
     capabilities: Capabilities = Capabilities()
     project: str = ""
+    frozen: bool = False
+    """Whether what a chart makes up (passwords, keys) is to stay as it was first rendered."""
     fetched: tuple[SourceInput, ...] = ()
     """What a scan of it asked for (`Scan.needs`): remote bases, charts that charts depend on. A source of these has an
     address, a revision and maybe a chart, and nothing else."""

@@ -74,9 +74,9 @@ class Normalizer:
         before = self._objects.get(key)
         if before is not None:
             self._bytes -= before[0].size
-            self._warn(
-                ConditionType.REPEATED_RESOURCE_WARNING,
-                f"{key} is there more than once ({before[2]}; {found.place}); the last one is used.",
+            self.warn(
+                f"{ConditionType.REPEATED_RESOURCE_WARNING.value}: {key} is there more than once ({before[2]}; "
+                f"{found.place}); the last one is used."
             )
         self._objects[key] = (entry, content, found.place)
         self._bytes += entry.size
@@ -97,9 +97,10 @@ class Normalizer:
         names = (key.name + (f"#{count}" if count > 1 else "") for count in itertools.count(1))
         return next(free for name in names if (free := key._replace(name=name)) not in self._objects)
 
-    def _warn(self, kind: ConditionType, message: str) -> None:
+    def warn(self, warning: str) -> None:
+        """Add a warning: "<ConditionType>: <message>"."""
         if len(self._warnings) < _SHOWN:
-            self._warnings.append(f"{kind.value}: {message}")
+            self._warnings.append(warning)
 
 
 def _unfolded(found: Found) -> Iterator[Found]:

@@ -154,6 +154,8 @@ def _helm_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
         "namespace": helm_plan.namespace(plan, request),
         "kubernetes": helm_plan.kubernetes_version(plan, request),
         "apiVersions": helm_plan.api_versions(plan, request),
+        # What is frozen is replaced by nobody else's hard refresh.
+        **({"frozen": True} if request.frozen else {}),
     }
 
 

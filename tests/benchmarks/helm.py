@@ -1,14 +1,15 @@
 """helm: what rendering charts costs.
 
-One repository with 20 charts as teams write them: a deployment, a service, an ingress and what goes with them, each with
-named templates and a file of values for every application. 1,000 applications use them, 50 each, every one with a release
-name, a value file and parameters of its own, so that there are 1,000 distinct inputs. Each goes the whole way, as when
-the hub first sees it: resolved, scanned, looked up by its key, rendered in a worker, signed, and stored in SQLite.
+One repository with 20 charts as teams write them: a deployment, a service, an ingress and what goes with them, each
+with named templates and a file of values for every application. 1,000 applications use them, 50 each, every one with
+a release name, a value file and parameters of its own, so that there are 1,000 distinct inputs. Each goes the whole
+way, as when the hub first sees it: resolved, scanned, looked up by its key, rendered in a worker, signed, and stored
+in SQLite.
 
-`seconds` is measured from the first of them begun to the last one stored, eight under way at a time. `repeat_renders` is
-how many renders it costs to ask for all of them again. `ratio` is the time of one application that goes this way alone,
-its chart known to Git but rendered never before, over the time of the process `helm template` with the same chart and
-values; medians of 40 each, in turns.
+`seconds` is measured from the first of them begun to the last one stored, eight under way at a time. `repeat_renders`
+is how many renders it costs to ask for all of them again. `ratio` is the time of one application that goes this way
+alone, its chart known to Git but rendered never before, over the time of the process `helm template` with the same
+chart and values; medians of 40 each, in turns.
 """
 
 from __future__ import annotations

@@ -154,6 +154,24 @@ async def test_renders_go_a_week_after_their_last_use(store: SqlStore, clock: Cl
     assert set(await store.get_renders(["used", "unused"])) == {"used"}
 
 
+async def test_a_render_that_is_on_a_cluster_stays_as_long_as_it_is_there(store: SqlStore, clock: Clock) -> None:
+    """What a chart made up would come out differently the next time."""
+    await store.put_application(application())
+    await add_clusters(store, "u1")
+    first, _ = await put_set(store, b"made up")
+    second, _ = await put_set(store, b"made up anew")
+    await store.assign([("u1", content(manifest_set=first))])
+    await store.put_render(RenderRecord("first", first))
+    clock.advance(days=80)
+    assert "renders" not in await store.collect(clock.now)
+    assert set(await store.get_renders(["first"])) == {"first"}
+    await store.assign([("u1", content(manifest_set=second))])
+    clock.advance(days=8)
+    # What is assigned no more goes first.
+    assert "renders" not in await store.collect(clock.now)
+    assert (await store.collect(clock.now))["renders"] == 1
+
+
 async def test_a_render_in_use_is_not_handed_out_once_it_is_collected(store: SqlStore, clock: Clock) -> None:
     await store.put_render(RenderRecord("key", None, "failed"))
     clock.advance(days=8)

@@ -59,6 +59,10 @@ _SESSIONS = table_of(models.SessionRow)
 _LEASES = table_of(models.LeaseRow)
 _EVENTS = table_of(models.EventRow)
 
+_IS_ASSIGNED = exists().where(_CONTENTS.c.manifest_set == _RENDERS.c.manifest_set, _RENDERS.c.manifest_set != "")
+"""A render that is on clusters is not forgotten, however long nobody asks for it: what a chart made up would come out
+differently the next time."""
+
 T = TypeVar("T")
 
 
@@ -70,7 +74,7 @@ class SqlCollect(Facet, Store):
             "join tokens": (_TOKENS, _TOKENS.c.expires_at <= now),
             "certificates": (_CERTIFICATES, _CERTIFICATES.c.not_after < now - CERTIFICATE_KEPT),
             "leases": (_LEASES, _LEASES.c.expires_at < now - timedelta(days=1)),
-            "renders": (_RENDERS, _RENDERS.c.used_at < now - RENDER_KEPT),
+            "renders": (_RENDERS, (_RENDERS.c.used_at < now - RENDER_KEPT) & ~_IS_ASSIGNED),
             "events": (_EVENTS, _EVENTS.c.at < now - EVENT_KEPT),
         }
         removed = {name: await self._remove_where(table, which) for name, (table, which) in ended.items()}
