@@ -90,7 +90,7 @@ def _render_in_process(job: _Job) -> Iterator[Document]:
             crds = [] if job.options.skip_crds else loaded.crds
     except helm_python.HelmError as error:
         raise _failed(plan, str(error)) from error
-    limits = Limits(bytes=job.setup.limits.output_bytes)
+    limits = Limits(bytes=job.setup.limits.output_bytes, documents=job.setup.limits.resources)
     # Subcharts come in any order from Helm. Within a chart it stays as it is.
     crds.sort(key=lambda crd: crd["filename"].partition("/crds/")[0].split("/"))
     prefix = f"{plan.path or '.'}: "

@@ -22,6 +22,7 @@ MOST_BYTES = 100 * 1024 * 1024
 _MARK = "\ufeff"
 _END = bytes(2 * tarfile.BLOCKSIZE)
 _MOST_RULES = 1000
+_SET = re.compile(r"\^?(?:\\.|[^\\\]])+\]", re.DOTALL)
 
 Rule = Callable[[str, bool], bool | None]
 """(path, whether it is a directory) → whether it is left out; None: the rule does not say."""
@@ -78,7 +79,10 @@ def _rule(line: str) -> Rule | None:
 
 
 def _matcher(pattern: str, negated: bool, directory: bool) -> Rule:
-    regex = re.compile(_regex(pattern.removeprefix("/")), re.DOTALL)
+    try:
+        regex = re.compile(_regex(pattern.removeprefix("/")), re.DOTALL)
+    except re.error as error:
+        raise RenderError(f"{IGNORE_FILE}: {pattern[:100]!r} is no pattern.", code="invalid-source") from error
     whole = "/" in pattern
 
     def rule(path: str, is_directory: bool) -> bool | None:
@@ -93,25 +97,30 @@ def _matcher(pattern: str, negated: bool, directory: bool) -> Rule:
 
 
 def _regex(pattern: str) -> str:
-    """Translate a pattern of Go's filepath.Match. Raises RenderError."""
-    result, position = "", 0
+    """Translate a pattern of Go's filepath.Match; nothing is tried twice, as in `hub.render.globs`.
+
+    Raises RenderError."""
+    pieces, position = [""], 0
     while position < len(pattern):
         character = pattern[position]
         position += 1
         if character == "*":
-            # Possessive where nothing can be gained by giving back: consecutive stars are one.
-            result = result.removesuffix("[^/]*") + "[^/]*"
+            pieces.append("")
         elif character == "?":
-            result += "[^/]"
+            pieces[-1] += "[^/]"
         elif character == "[":
-            end = re.compile(r"\^?(?:\\.|[^\\\]])+\]", re.DOTALL).match(pattern, position)
+            end = _SET.match(pattern, position)
             if end is None:
                 raise RenderError(f"{IGNORE_FILE}: {pattern[:100]!r} is no pattern.", code="invalid-source")
-            result += "(?!/)[" + re.sub(r"(?<!\\)([\[&~|])", r"\\\1", end[0])
+            pieces[-1] += "(?!/)[" + re.sub(r"(?<!\\)([\[&~|])", r"\\\1", end[0])
             position = end.end()
         else:
             if character == "\\" and position < len(pattern):
                 character = pattern[position]
                 position += 1
-            result += re.escape(character)
-    return result
+            pieces[-1] += re.escape(character)
+    first, *rest = pieces
+    if not rest:
+        return first
+    *middle, last = rest
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in middle if piece) + "[^/]*" + last

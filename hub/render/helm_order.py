@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.formats.errors import FormatError
 from hub.formats.limits import Limits
 from hub.formats.yaml import Document, load_documents
 from hub.render.errors import RenderError
@@ -50,12 +51,21 @@ def in_order(templates: Mapping[str, str], limits: Limits) -> Iterator[Document]
 
     An object with a hook that Helm does not know is left out, as Helm does.
     """
-    pieces = []
-    for name in sorted(templates, key=str.encode):
-        if not name.rpartition("/")[2].startswith("_"):
-            pieces += [piece for piece in _pieces(name, templates[name], limits) if not _is_unknown(piece.hook)]
+    texts = [
+        (name, line, text)
+        for name in sorted(templates, key=str.encode)
+        if not name.rpartition("/")[2].startswith("_")
+        for line, text in _split(templates[name])
+    ]
+    if len(texts) > limits.documents:
+        raise RenderError(
+            f"The chart puts out more than {limits.documents:,} documents: look for a loop in a template, or split it.",
+            code="too-large",
+        )
+    pieces = [_piece(name, line, text, limits) for name, line, text in texts]
     for piece in sorted(pieces, key=lambda piece: piece.place):
-        yield from piece.documents
+        if not _is_unknown(piece.hook):
+            yield from piece.documents
 
 
 def is_test(value: Any) -> bool:
@@ -64,20 +74,40 @@ def is_test(value: Any) -> bool:
     return hook is not None and not _TESTS.isdisjoint(_events(hook))
 
 
-def _pieces(name: str, text: str, limits: Limits) -> Iterator[_Piece]:
-    if not text.strip():
-        return
-    start = 0
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the documents of a text, each with the number of lines above it."""
+    start = line = counted = 0
     for found in (*_SEPARATOR.finditer(text), None):
         piece = text[start : found.start() if found else len(text)]
         if body := piece.lstrip():
-            # Its first line is told as in the whole.
-            above = text.count("\n", 0, start + len(piece) - len(body))
-            documents = load_documents("\n" * above + body, name=name, limits=limits)
-            for document in documents[:1]:
-                _check(document)
-            yield _Piece(documents, _hook(documents[0].value) if documents else None)
+            begins = start + len(piece) - len(body)
+            line += text.count("\n", counted, begins)
+            counted = begins
+            yield line, body
         start = found.end() if found else len(text)
+
+
+def _piece(name: str, line: int, text: str, limits: Limits) -> _Piece:
+    documents = [
+        Document(document.value, document.name, document.line + line) for document in _read(name, line, text, limits)
+    ]
+    for document in documents[:1]:
+        _check(document)
+    return _Piece(documents, _hook(documents[0].value) if documents else None)
+
+
+def _read(name: str, line: int, text: str, limits: Limits) -> list[Document]:
+    try:
+        return load_documents(text, name=name, limits=limits)
+    except FormatError as error:
+        # Told by its line in the whole.
+        raise FormatError(
+            error.problem,
+            name=name,
+            line=error.line and error.line + line,
+            column=error.column,
+            advice=error.advice,
+        ) from error
 
 
 def _check(document: Document) -> None:

@@ -21,7 +21,6 @@ _MADE_UP = (
     *("genSignedCertWithKey", "htpasswd", "bcrypt", "encryptAES"),
 )
 _DATED = ("now", "ago")
-_ACTION = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
 _FUNCTION = re.compile(rb"(?<![\w.$\"'`-])(" + "|".join((*_MADE_UP, *_DATED)).encode() + rb")(?![\w\"'`-])")
 _NOW = re.compile(rb"(?<![\w.$\"'`-])now(?![\w\"'`-])")
 _AGO = re.compile(rb"(?<![\w.$\"'`-])ago(?![\w\"'`-])")
@@ -37,7 +36,9 @@ def named(files: Iterable[tuple[str, bytes]]) -> dict[str, frozenset[str]]:
     """Return which of a chart's files, those of archived subcharts among them, name functions that make things up."""
     found = {}
     for path, content in _unpacked(files):
-        names = {match[1].decode() for action in _ACTION.findall(content) for match in _FUNCTION.finditer(action)}
+        # What is between braces; a search for both ends would look through the rest of the file for every first.
+        actions = (text.partition(b"}}")[0] for text in content.split(b"{{")[1:])
+        names = {match[1].decode() for action in actions for match in _FUNCTION.finditer(action)}
         if names:
             found[path] = frozenset(names)
     return found
@@ -82,10 +83,13 @@ def _dated(path: str, content: bytes) -> bytes:
     if "templates/" not in path:
         return content
 
-    def changed(action: re.Match[bytes]) -> bytes:
-        return _AGO.sub(b"toString", _NOW.sub(b'(toDate "2006-01-02" "2001-02-03")', action[0]))
-
-    return _ACTION.sub(changed, content)
+    first, *rest = content.split(b"{{")
+    changed = [first]
+    for part in rest:
+        action, end, after = part.partition(b"}}")
+        action = _AGO.sub(b"toString", _NOW.sub(b'(toDate "2006-01-02" "2001-02-03")', action))
+        changed.append(action + end + after)
+    return b"{{".join(changed)
 
 
 def _unpacked(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
@@ -98,7 +102,10 @@ def _unpacked(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]
             with tarfile.open(fileobj=io.BytesIO(content), mode="r|gz") as members:
                 for member in members:
                     left -= member.size
-                    file = members.extractfile(member) if member.isfile() and left > 0 else None
+                    if left < 0:
+                        # Helm takes it no more than this does.
+                        break
+                    file = members.extractfile(member) if member.isfile() else None
                     if file is not None:
                         yield f"{path}/{member.name}", file.read()
         except (tarfile.TarError, OSError, EOFError, zlib.error):

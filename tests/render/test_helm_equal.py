@@ -547,6 +547,42 @@ data:
             },
         )
 
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            "*.ini\n",
+            "config\n",
+            "config/\n",
+            "/config/deep\n",
+            "config/a.ini\n",
+            "deep/c.ini\n",
+            "  # a comment\n\n*.bak  \r\n",
+            "[a-b].*\n",
+            "[^a].ini\n",
+            "?.ini\n",
+            "\\*.ini\n",
+            "a.ini/\n",
+            "templates/_*\n",
+            "\ufeff*.ini\n",
+        ],
+    )
+    async def test_what_helmignore_leaves_out(self, kitchen: Kitchen, rules: str) -> None:
+        body = "{{ range $path, $_ := .Files.Glob `**` }}{{ $path }} {{ end }}"
+        files = data(names='include "names" .') | {
+            "chart/templates/_names.tpl": f'{{{{ define "names" }}}}{body}{{{{ end }}}}',
+            "chart/templates/.hidden.yaml": "{{ fail `hidden files are no templates` }}",
+            "chart/templates/.git/x.yaml": "{{ fail `nor are those of hidden directories` }}",
+            "chart/config/a.ini": "a",
+            "chart/config/deep/c.ini": "c",
+            "chart/b.ini": "b",
+            "chart/x.bak": "x",
+            "chart/.helmignore": rules,
+        }
+        try:
+            await compare(kitchen, files)
+        except HelmRefused:
+            await both_refuse(kitchen, files)
+
 
 SCHEMAS = {
     "draft 7": '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {"port": '
