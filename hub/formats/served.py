@@ -29,7 +29,6 @@ SOURCE = {
 
 HELM = {
     "passCredentials": "a chart's dependencies are read from its own repository only",
-    "version": "every chart is rendered by the Helm that comes with the hub",
 }
 
 KUSTOMIZE = {

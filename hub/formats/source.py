@@ -212,12 +212,19 @@ def _read_helm(fields: Fields | None) -> HelmOptions | None:
         namespace=fields.text("namespace"),
         kube_version=fields.text("kubeVersion"),
         api_versions=fields.texts("apiVersions"),
-        version=fields.text("version"),
+        version=_read_helm_version(fields),
         pass_credentials=fields.flag("passCredentials"),
     )
     fields.unserved(served.HELM)
     fields.finish()
     return options
+
+
+def _read_helm_version(fields: Fields) -> str:
+    version = fields.text("version")
+    if version not in ("", "v3"):
+        fields.fail("version", f"is {described(version)}, but charts are rendered as v3 has them: leave it out")
+    return version
 
 
 def _read_values(fields: Fields) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.domain.application import DirectoryOptions, Source
+from hub.domain.application import DirectoryOptions, HelmOptions, Source
 from hub.domain.manifest import canonical_json, digest_of
 from hub.formats.errors import FormatError
 from hub.formats.repository import redacted
@@ -144,10 +144,12 @@ def _kustomize_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
 
 
 def _helm_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
-    options = plan.source.helm
+    options = plan.source.helm or HelmOptions()
     return {
         "path": plan.path,
-        "options": dataclasses.asdict(options) if options is not None else {},
+        # How they are named is no matter, and what else there is stands below, as it comes to be.
+        "options": {name: value for name, value in dataclasses.asdict(options).items() if name in _HELM_RENDERS},
+        "fileParameters": [name for name, _ in options.file_parameters],
         "valueFiles": _listed(plan.value_files),
         "parameterFiles": _listed(plan.parameter_files),
         "release": helm_plan.release_name(plan, request),
@@ -159,6 +161,9 @@ def _helm_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
     }
 
 
+_HELM_RENDERS = frozenset(
+    {"values", "values_object", "parameters", "skip_crds", "skip_tests", "skip_schema_validation"}
+)
 _OPTIONS: Mapping[str, Callable[[RenderRequest, Plan], dict[str, Any]]] = {
     DIRECTORY: _directory_options,
     KUSTOMIZE: _kustomize_options,
