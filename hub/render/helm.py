@@ -44,6 +44,8 @@ _ASKING = {
     "Chart.yaml": b"apiVersion: v2\nname: asking\nversion: 0.0.0\n",
     "templates/answer": b"{{ semverCompare .Values.constraint .Values.version }}",
 }
+_PLAIN_NAME = re.compile(r"[a-z]([a-z0-9-]{0,50}[a-z0-9])?")
+"""Of a release; Helm takes others, too."""
 _SHELF = ChartShelf()
 
 
@@ -81,13 +83,15 @@ def _render_in_process(job: _Job) -> Iterator[Document]:
 
     plan = job.plan
     try:
-        helm_python.validate_release_name(helm_plan.release_name(plan, job.request))
+        release = helm_plan.release_name(plan, job.request)
+        if not _PLAIN_NAME.fullmatch(release):
+            helm_python.validate_release_name(release)
         # A render changes the handle it is made with, so each has its own.
         with _loaded(job) as loaded:
-            _check(plan, loaded, helm_plan.kubernetes_version(plan, job.request))
+            _check(plan, _facts(job.chart, loaded), helm_plan.kubernetes_version(plan, job.request))
             templates = _rendered(job, loaded)
             # After the render, for it has left out the subcharts that are switched off.
-            crds = [] if job.options.skip_crds else loaded.crds
+            crds = loaded.crds if job.chart.may_define and not job.options.skip_crds else []
     except helm_python.HelmError as error:
         raise _failed(plan, str(error)) from error
     limits = Limits(bytes=job.setup.limits.output_bytes, documents=job.setup.limits.resources)
@@ -210,19 +214,26 @@ def _mapping(text: bytes, name: str) -> Mapping[str, Any]:
     return values
 
 
-def _check(plan: Plan, chart: helm_python.Chart, version: str) -> None:
+def _facts(chart: Chart, loaded: helm_python.Chart) -> Mapping[str, Any]:
+    """Return a chart's metadata, and the names of the charts that are in it. Raises HelmError."""
+    if not chart.facts:
+        metadata = loaded.metadata
+        present = loaded.dependencies if metadata.get("dependencies") else []
+        chart.facts.update(metadata=metadata, present={dependency.get("name") for dependency in present})
+    return chart.facts
+
+
+def _check(plan: Plan, facts: Mapping[str, Any], version: str) -> None:
     """Refuse what the library does not: a chart whose dependencies are not there, that is not for this cluster, or
     that is there for others to use. Raises RenderError."""
-    metadata = chart.metadata
+    metadata, present = facts["metadata"], facts["present"]
     name = metadata.get("name", plan.path)
     if (kind := metadata.get("type") or "application") != "application":
         raise RenderError(
             f"The chart {name} is of type {kind}, for other charts to depend on: name a chart that is an application.",
             code="invalid-source",
         )
-    wanted = metadata.get("dependencies") or ()
-    present = {dependency.get("name") for dependency in chart.dependencies} if wanted else set()
-    missing = [d for d in wanted if d.get("name") not in present]
+    missing = [d for d in metadata.get("dependencies") or () if d.get("name") not in present]
     if missing:
         named = ", ".join(
             f"{d.get('name')} {d.get('version', '')} ({d.get('repository') or 'no repository'})" for d in missing

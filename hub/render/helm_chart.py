@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hub.domain.tree import Tree
 from hub.render.errors import RenderError
@@ -30,6 +31,10 @@ class Chart:
     files: Mapping[str, bytes] | None = None
     functions: Functions = field(default_factory=dict)
     """What in it makes something up."""
+    may_define: bool = True
+    """Whether there may be custom resource definitions in it."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What Helm has told of it, for whoever asks again."""
 
     def archive(self, more: Mapping[str, bytes]) -> bytes:
         return finished(self.packed, pack(more.items()))
@@ -96,7 +101,8 @@ def _read(files: Mapping[str, File], tree: Tree, limits: RenderLimits) -> Chart:
     if not can_be_packed(paths):
         contents = {path: content(path) for path in paths}
         return Chart(b"", contents, named(contents.items()))
+    may_define = any("crds/" in path or path.endswith(".tgz") for path in paths)
     if sum(files[path].size for path in paths) > MOST_BYTES:
         raise RenderError(f"The chart is larger than the {MOST_BYTES:,} bytes that Helm takes.", code="too-large")
     contents = {path: content(path) for path in paths}
-    return Chart(pack(contents.items()), functions=named(contents.items()))
+    return Chart(pack(contents.items()), functions=named(contents.items()), may_define=may_define)

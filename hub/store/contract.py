@@ -285,7 +285,8 @@ class BlobStore(ABC):
 
     @abstractmethod
     async def put_render(self, record: RenderRecord) -> None:
-        """Remember a render's outcome under its key. `collect` removes records unused for 7 days."""
+        """Remember a render's outcome under its key. `collect` removes records unused for 7 days whose set is on no
+        cluster."""
 
     @abstractmethod
     async def get_renders(self, keys: Collection[str]) -> dict[str, RenderRecord]: ...

@@ -15,6 +15,7 @@ from tests.benchmarks import (
     engine,
     fanout,
     health_latency,
+    helm,
     hub_size,
     narrow,
     one_cluster,
@@ -111,6 +112,14 @@ async def test_a_few_waves(tmp_path: Path) -> None:
     figures = await waves.run(tmp_path, waves=3)
     assert promised("waves", figures)
     assert figures["seconds"] > 4 and figures["idle_s"] < 10
+
+
+@pytest.mark.slow
+async def test_a_few_charts(tmp_path: Path) -> None:
+    figures = await helm.run(tmp_path, applications=6, charts=2, alone=3)
+    assert promised("helm", figures)
+    assert (figures["renders"], figures["repeat_renders"]) == (6, 0)
+    assert 0 < figures["seconds"] < 30 and 0 < figures["ratio"] < 20
 
 
 @pytest.mark.slow
