@@ -29,6 +29,7 @@ SLOW = (
     "tests/fleet",
     "tests/reconcile",
     "tests/render/test_helm_equal.py",
+    "tests/render/test_helm_equal_output.py",
     "tests/render/test_with_git.py",
     "tests/source/test_damage.py",
     "tests/source/test_git.py",
