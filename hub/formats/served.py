@@ -38,10 +38,6 @@ KUSTOMIZE = {
     "version": "every build uses the Kustomize that the hub is configured with",
 }
 
-DIRECTORY = {
-    "jsonnet": "Jsonnet files are not rendered",
-}
-
 PROJECT_SPEC = {
     "destinationServiceAccounts": "an agent applies everything with its own service account",
     "permitOnlyProjectScopedClusters": "clusters are not scoped to projects; name them in destinations",

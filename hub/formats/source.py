@@ -150,7 +150,6 @@ def _read_directory(fields: Fields | None) -> DirectoryOptions | None:
     options = DirectoryOptions(
         fields.flag("recurse"), fields.text("include"), fields.text("exclude"), _read_jsonnet(fields.child("jsonnet"))
     )
-    fields.unserved(served.DIRECTORY)
     fields.finish()
     return options
 

@@ -9,6 +9,8 @@ from hub.domain.application import Source
 DIRECTORY = "directory"
 HELM = "helm"
 KUSTOMIZE = "kustomize"
+JSONNET = "jsonnet"
+"""No tool that a source names: some of the files of a directory."""
 
 CHART_FILE = "Chart.yaml"
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")

@@ -20,7 +20,7 @@ from hub.render.paths import RepositoryView, submodule_refused
 SKIP_MARKER = b"+argocd:skip-file-rendering"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
-_MANIFEST = re.compile(r".+\.(yaml|yml|json)", re.DOTALL)
+_MANIFEST = re.compile(r".+\.(yaml|yml|json|jsonnet)", re.DOTALL)
 _LOOKS_LIKE_MANIFEST = re.compile(rb"""^[ \t{]*["']?(apiVersion|kind)["']?[ \t]*:""", re.MULTILINE)
 _OBJECT_FIELDS = ("apiVersion", "kind", "metadata")
 

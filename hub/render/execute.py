@@ -9,6 +9,7 @@ from hub.errors import HubError
 from hub.render import directory
 from hub.render.detect import DIRECTORY, KUSTOMIZE
 from hub.render.errors import RenderError
+from hub.render.jsonnet_plan import SUFFIX
 from hub.render.model import Plan
 from hub.render.normalize import Found, Normalizer
 from hub.render.wire import Outcome, Setup, Task
@@ -54,5 +55,11 @@ def _objects(plan: Plan, task: Task, setup: Setup, warn: Callable[[str], None]) 
 
 def _directory(plan: Plan, task: Task, setup: Setup) -> Iterable[Found]:
     for file in plan.files:
+        if file.path.endswith(SUFFIX):
+            from hub.render.jsonnet import evaluate
+
+            for value in evaluate(file, plan, task, setup):
+                yield Found(value, file.path)
+            continue
         for document in directory.read_objects(file, task.trees[file.tree], setup.limits):
             yield Found(document.value, document.name, document.line)

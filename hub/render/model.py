@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hub.domain.application import Source
+from hub.domain.application import JsonnetOptions, Source
 from hub.domain.cluster import Capabilities
 from hub.domain.manifest import ManifestSet
 from hub.domain.tree import Tree
@@ -58,6 +58,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonnetPlan:
+    """What the Jsonnet among the files of a directory reads."""
+
+    options: JsonnetOptions
+    imports: tuple[File, ...]
+    """All files that imports lead to, from the evaluated ones on."""
+    leads: tuple[tuple[str, str, str], ...]
+    """(directory of the importing file, name in the import, path): where each import leads."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How one source is to be rendered, decided from the tree without rendering. A worker sees nothing beyond it."""
 
@@ -75,7 +86,14 @@ class Plan:
     """Helm: in the order of their precedence, the last one wins."""
     parameter_files: tuple[File, ...] = ()
     """Helm: one for each of the source's file parameters."""
+    jsonnet: JsonnetPlan | None = None
+    """Directory: where there is any."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def all_files(self) -> tuple[File, ...]:
+        imports = self.jsonnet.imports if self.jsonnet is not None else ()
+        return (*self.files, *self.value_files, *self.parameter_files, *imports)
 
 
 @dataclass(frozen=True, slots=True)

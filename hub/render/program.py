@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from hub.render.errors import RenderError
 from hub.render.sandbox import die_with_parent
@@ -28,17 +29,19 @@ class ProgramFailed(Exception):
         self.crashed = code < 0 or "panic:" in said or "out of memory" in said or "stack overflow" in said
 
 
-def run_program(command: Sequence[str], directory: Path, scratch: Path, limit: int) -> bytes:
+def run_program(
+    command: Sequence[str], directory: Path, scratch: Path, limit: int, more: Mapping[str, str] = MappingProxyType({})
+) -> bytes:
     """Return what a program puts out. Raises ProgramFailed, and RenderError beyond `limit` bytes.
 
-    `scratch` is this render's own directory.
+    `scratch` is this render's own directory, `more` of the environment beside what every program gets.
     """
     with (scratch / "output").open("w+b") as output, (scratch / "errors").open("w+b") as errors:
         # The command is the operator's program with paths made here.
         code = subprocess.run(  # noqa: S603
             command,
             cwd=directory,
-            env=_ENVIRONMENT,
+            env={**_ENVIRONMENT, **more},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

@@ -16,9 +16,9 @@ from hub.domain.application import DirectoryOptions, HelmOptions, Source
 from hub.domain.manifest import canonical_json, digest_of
 from hub.formats.errors import FormatError
 from hub.formats.repository import redacted
-from hub.render import directory, helm_plan, kustomize_plan
+from hub.render import directory, helm_plan, jsonnet_plan, kustomize_plan
 from hub.render.beyond import Beyond
-from hub.render.detect import DIRECTORY, HELM, KUSTOMIZE, detect
+from hub.render.detect import DIRECTORY, HELM, JSONNET, KUSTOMIZE, detect
 from hub.render.errors import RenderError
 from hub.render.model import File, Plan, RenderLimits, RenderRequest, Scan
 from hub.render.overrides import with_overrides
@@ -87,7 +87,12 @@ def _plan(
     match tool:
         case "directory":
             options = source.directory or DirectoryOptions()
-            return dataclasses.replace(plan, files=directory.find_files(view, path, options, limits))
+            files = directory.find_files(view, path, options, limits)
+            evaluated = tuple(file for file in files if file.path.endswith(jsonnet_plan.SUFFIX))
+            if evaluated:
+                found = jsonnet_plan.planned(evaluated, view, path, options.jsonnet, limits)
+                plan = dataclasses.replace(plan, jsonnet=found)
+            return dataclasses.replace(plan, files=files)
         case "kustomize":
             return kustomize_plan.completed(plan, view, beyond, limits)
     refs = {f"${item.source.ref}": views[i] for i, item in enumerate(request.sources) if item.source.ref}
@@ -109,7 +114,7 @@ def _directory(view: RepositoryView, source: Source, revision: str) -> str:
 
 
 def _check_size(plans: list[Plan], limits: RenderLimits) -> None:
-    total = sum(file.size for plan in plans for file in (*plan.files, *plan.value_files, *plan.parameter_files))
+    total = sum(file.size for plan in plans for file in plan.all_files)
     if total > limits.input_bytes:
         raise RenderError(
             f"The application reads {total:,} bytes; at most {limits.input_bytes:,} are rendered at once: split it.",
@@ -118,11 +123,15 @@ def _check_size(plans: list[Plan], limits: RenderLimits) -> None:
 
 
 def _key(request: RenderRequest, plans: list[Plan], tools: Tools) -> str:
-    parts = [_OPTIONS[plan.tool](request, plan) | {"version": tools.versions.get(plan.tool, "")} for plan in plans]
+    parts = [_OPTIONS[plan.tool](request, plan) | {"version": tools.versions.get(_program(plan), "")} for plan in plans]
     described = [
         part | {"tool": plan.tool, "files": _listed(plan.files)} for plan, part in zip(plans, parts, strict=True)
     ]
     return digest_of(canonical_json([_FORMAT, described]))
+
+
+def _program(plan: Plan) -> str:
+    return JSONNET if plan.jsonnet is not None else plan.tool
 
 
 def _listed(files: tuple[File, ...]) -> list[list[Any]]:
@@ -131,7 +140,10 @@ def _listed(files: tuple[File, ...]) -> list[list[Any]]:
 
 def _directory_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:
     # Which files there are is all that recurse, include and exclude say.
-    return {}
+    if plan.jsonnet is None:
+        return {}
+    described = dataclasses.asdict(plan.jsonnet.options)
+    return {"jsonnet": described, "imports": _listed(plan.jsonnet.imports), "leads": plan.jsonnet.leads}
 
 
 def _kustomize_options(request: RenderRequest, plan: Plan) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.render.detect import HELM, KUSTOMIZE
+from hub.render.detect import HELM, JSONNET, KUSTOMIZE
 from hub.render.errors import RenderError
 
 _SECONDS = 15.0
@@ -41,6 +41,7 @@ async def find_tools(kustomize: str, kubectl: str, helm: str) -> FoundTools:
         versions[HELM] = await _output(binary, "version", "--template={{.Version}}")
     else:
         versions[HELM] = "helm-python-sdk " + importlib.metadata.version("helm-python-sdk")
+    versions[JSONNET] = importlib.metadata.version("gojsonnet")
     return FoundTools(build, binary, versions)
 
 

@@ -1,4 +1,5 @@
-"""Argo CD's build variables, put into the Helm options that take them: parameters, and the names of value files.
+"""Argo CD's build variables, put into the options that take them: Helm's parameters and the names of its value files,
+and the values that Jsonnet is given.
 
 They go in before the key is made, so only an application that uses its own name, say, has a render of its own for it.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from hub.domain.application import HelmOptions, Source
+from hub.domain.application import DirectoryOptions, JsonnetVariable, Source
 from hub.render.model import RenderRequest
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<plain>\w+))")
@@ -17,14 +18,18 @@ _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<plain>\w+))
 
 def with_variables(source: Source, request: RenderRequest, index: int) -> Source:
     """Return the source with every known variable replaced. Unknown ones stay: `$name/…` names another source."""
-    options = source.helm
-    if options is None or not _uses_variables(options):
+    if not any("$" in text for text in _texts(source)):
         return source
     variables = _variables(source, request, index)
 
     def filled(text: str) -> str:
         return _VARIABLE.sub(lambda found: _replacement(found, variables), text)
 
+    if source.directory is not None:
+        return dataclasses.replace(source, directory=_with_filled_jsonnet(source.directory, filled))
+    options = source.helm
+    if options is None:
+        return source
     changed = dataclasses.replace(
         options,
         value_files=tuple(filled(path) for path in options.value_files),
@@ -34,13 +39,24 @@ def with_variables(source: Source, request: RenderRequest, index: int) -> Source
     return dataclasses.replace(source, helm=changed)
 
 
-def _uses_variables(options: HelmOptions) -> bool:
-    texts = (
-        *options.value_files,
-        *(parameter.value for parameter in options.parameters),
-        *(path for _, path in options.file_parameters),
-    )
-    return any("$" in text for text in texts)
+def _with_filled_jsonnet(options: DirectoryOptions, filled: Callable[[str], str]) -> DirectoryOptions:
+    def all_filled(variables: tuple[JsonnetVariable, ...]) -> tuple[JsonnetVariable, ...]:
+        return tuple(dataclasses.replace(variable, value=filled(variable.value)) for variable in variables)
+
+    jsonnet = options.jsonnet
+    changed = dataclasses.replace(jsonnet, ext_vars=all_filled(jsonnet.ext_vars), tlas=all_filled(jsonnet.tlas))
+    return dataclasses.replace(options, jsonnet=changed)
+
+
+def _texts(source: Source) -> Iterator[str]:
+    """Yield what variables may stand in."""
+    if (helm := source.helm) is not None:
+        yield from helm.value_files
+        yield from (parameter.value for parameter in helm.parameters)
+        yield from (path for _, path in helm.file_parameters)
+    if source.directory is not None:
+        jsonnet = source.directory.jsonnet
+        yield from (variable.value for variable in (*jsonnet.ext_vars, *jsonnet.tlas))
 
 
 def _replacement(found: re.Match[str], variables: Mapping[str, str]) -> str:

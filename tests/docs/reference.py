@@ -69,7 +69,6 @@ def unserved_application() -> str:
             "spec.source.": served.SOURCE,
             "spec.source.helm.": served.HELM,
             "spec.source.kustomize.": served.KUSTOMIZE,
-            "spec.source.directory.": served.DIRECTORY,
         }
     )
 

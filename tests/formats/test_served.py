@@ -28,12 +28,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "spec.source": served.SOURCE,
     "spec.source.helm": served.HELM,
     "spec.source.kustomize": served.KUSTOMIZE,
-    "spec.source.directory": served.DIRECTORY,
 }
 GIVEN: Mapping[str, Any] = {
     "apiVersions": ["v1"],
     "commonAnnotationsEnvsubst": True,
-    "jsonnet": {"libs": ["vendor"]},
     "passCredentials": True,
     "plugin": {"name": "something"},
 }

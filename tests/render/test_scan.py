@@ -276,10 +276,10 @@ class TestOverrides:
         assert found.plans[0].source.helm == HelmOptions(parameters=(NameValue("image.tag", "1.2.3", True),))
 
     def test_fields_without_effect_are_told(self) -> None:
-        text = "directory: {recurse: true, jsonnet: {libs: [x]}}"
+        text = "directory: {recurse: true, nonsense: 1}"
         found = scanned(request(self.files | {"app/.argocd-source.yaml": text}, Source(URL, path="app")))
         (warning,) = found.warnings
-        assert warning.startswith("RenderWarning: app/.argocd-source.yaml.directory.jsonnet is not served")
+        assert warning.startswith("RenderWarning: app/.argocd-source.yaml.directory.nonsense is not a known")
 
     @pytest.mark.parametrize("text", ["[1]", "helm: [", "helm: {valueFiles: 3}", "a: 1\na: 2"])
     def test_one_that_means_nothing_is_told_by_its_name(self, text: str) -> None:
