@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -79,24 +81,46 @@ async def test_a_deletion_whose_hook_fails_deletes_nothing_and_tries_again(
     assert await people.get(hub.key("ConfigMap", "a")) is None
 
 
-async def test_a_deletion_whose_hook_fails_is_tried_again_after_longer_and_longer(
-    hub: Hub, people: People, clock: TurnedClock
-) -> None:
+async def taken_up(hub: Hub) -> None:
+    """Let what the clock has woken take its turn."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await hub.idle()
+
+
+async def failing(hub: Hub) -> tuple[Assignment, Callable[[], Awaitable[int]]]:
+    """Delete an application whose hook fails. Returns what was assigned, and a count of its ends."""
     assignment = hub.assign([config_map("a"), hook(job("before", fails=True), "PreDelete")])
     await hub.synced()
-    hub.delete(assignment)
+    hub.delete(assignment, requested_ms=1000)
 
     async def told() -> int:
         return len([state for state in hub.finished if state.kind == "delete"])
 
+    return assignment, told
+
+
+async def test_a_deletion_whose_hook_fails_is_tried_again_after_longer_and_longer(
+    hub: Hub, cluster: Cluster, people: People, clock: TurnedClock
+) -> None:
+    _, told = await failing(hub)
     for failures in (1, 2, 3):
         await until(told, failures.__eq__)
-        await hub.idle()
-        clock.advance(5 * 2 ** (failures - 1) - 1)
-        await hub.idle()
-        assert await told() == failures, "it waits"
-        clock.advance(2)
+        await taken_up(hub)
+        clock.advance(5 * 2 ** (failures - 1) - 2)
+        await taken_up(hub)
+        assert made(cluster).count("Job/before") == failures, "it waits"
+        clock.advance(3)
     assert await people.get(hub.key("ConfigMap", "a")) is not None
+
+
+async def test_a_deletion_that_is_asked_for_anew_is_tried_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.syncer.ending.RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr("agent.syncer.ending.RETRY_CAP_SECONDS", 3600.0)
+    assignment, told = await failing(hub)
+    await until(told, (1).__eq__)
+    hub.delete(assignment, requested_ms=2000)
+    await until(told, (2).__eq__)
 
 
 async def test_the_hooks_of_a_deletion_are_fetched_where_they_are_not_held(hub: Hub) -> None:

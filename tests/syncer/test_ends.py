@@ -76,6 +76,19 @@ async def test_a_hook_that_ended_well_is_not_run_again_by_the_same_end(
     assert made(cluster).count("Job/before") == 1
 
 
+async def test_an_end_that_is_to_delete_otherwise_begins_anew(hub: Hub, people: People) -> None:
+    assignment = hub.assign([held("a")], policy=MANUAL)
+    await hub.operation(hub.operate([held("a")]))
+    hub.delete(assignment, propagation="background")
+    await waits(hub, "ConfigMap")
+    hub.delete(assignment, propagation="orphan")
+    await hub.until(lambda: any(o.kind == "delete" for o in hub.finished), "the end of the first run")
+    (first,) = (o for o in hub.finished if o.kind == "delete")
+    assert (first.phase, first.message) == ("Failed", "terminated on request")
+    await people.edit(hub.key("ConfigMap", "a"), {"metadata": {"finalizers": None}})
+    await hub.wait(lambda s: s.deleted)
+
+
 # --- what discovery does not tell of
 
 

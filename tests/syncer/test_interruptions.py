@@ -4,6 +4,8 @@ was done stays told, and nothing hangs."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -287,62 +289,61 @@ async def test_what_ends_while_there_is_no_agent_leaves_no_hook_running(
     assert await people.get(hub.key("ConfigMap", "a")) is None
 
 
-async def test_hooks_that_cannot_be_ended_now_are_ended_later(
-    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
-) -> None:
+@asynccontextmanager
+async def terminated_while_away(hub: Hub, slow: Any) -> AsyncIterator[str]:
+    """Have the word to end an operation come while no agent is there, with what else is done meanwhile. Yields its id;
+    after that its hook is to be gone."""
     objects = [config_map("a"), hook(slow("gate"), "PreSync")]
     id = hub.operate(objects)
     await waits(hub, "gate")
     await hub.stop()
     hub.statuses.clear()
-    cluster.client.trouble = lambda call: Unreachable("the API server is away") if call.verb == "delete" else None
+    yield id
     hub.open()
     await hub.start()
     hub.operate(objects, id=id, terminate=True)
+
+
+async def terminating(hub: Hub, people: People, words: str) -> None:
+    """Wait until the hooks of an operation cannot be ended, for a reason."""
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Terminating")
     assert status.operation is not None
-    assert "its hooks are ended once the cluster's API takes that: the API server is away" in status.operation.message
-    cluster.client.trouble = None
+    assert f"its hooks are ended once the cluster's API takes that: {words}" in status.operation.message
+    assert await people.get(key_of_widget(hub, "gate")) is not None
     await hub.idle()
-    clock.advance(5)
+
+
+async def over(hub: Hub, people: People, id: str) -> None:
     assert (await hub.operation(id)).message == "terminated on request"
     await people.gone(key_of_widget(hub, "gate"))
+
+
+async def test_hooks_that_cannot_be_ended_now_are_ended_later(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    async with terminated_while_away(hub, slow) as id:
+        cluster.client.trouble = lambda call: Unreachable("the API server is away") if call.verb == "delete" else None
+    await terminating(hub, people, "the API server is away")
+    cluster.client.trouble = None
+    clock.advance(5)
+    await over(hub, people, id)
 
 
 async def test_hooks_of_a_kind_that_is_not_told_of_yet_are_ended_once_it_is(
     hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by an API server that has just been started."""
-    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
-    id = hub.operate(objects)
-    await waits(hub, "gate")
-    await hub.stop()
-    hub.statuses.clear()
-    late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 10**6)
-    monkeypatch.setattr(cluster.client, "discover", late.discover)
-    hub.open()
-    await hub.start()
-    hub.operate(objects, id=id, terminate=True)
-    status = await hub.wait(lambda s: s.operation is not None and s.operation.phase == "Terminating")
-    assert status.operation is not None and "does not tell of Widget" in status.operation.message
-    assert await people.get(key_of_widget(hub, "gate")) is not None
+    async with terminated_while_away(hub, slow) as id:
+        late = LateDiscovery(cluster.client, GroupKind(group_of(hub.namespace), "Widget"), 10**6)
+        monkeypatch.setattr(cluster.client, "discover", late.discover)
+    await terminating(hub, people, "the cluster does not tell of Widget")
     late.held_back = 0
-    await hub.idle()
     clock.advance(5)
-    assert (await hub.operation(id)).message == "terminated on request"
-    await people.gone(key_of_widget(hub, "gate"))
+    await over(hub, people, id)
 
 
 async def test_hooks_are_ended_in_whatever_version_their_kind_is_served(hub: Hub, people: People, slow: Any) -> None:
-    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
-    id = hub.operate(objects)
-    await waits(hub, "gate")
-    await hub.stop()
-    hub.statuses.clear()
-    await people.apply(in_next_version(crd(hub.namespace)))
-    await people.look_again()
-    hub.open()
-    await hub.start()
-    hub.operate(objects, id=id, terminate=True)
-    assert (await hub.operation(id)).message == "terminated on request"
-    await people.gone(key_of_widget(hub, "gate"))
+    async with terminated_while_away(hub, slow) as id:
+        await people.apply(in_next_version(crd(hub.namespace)))
+        await people.look_again()
+    await over(hub, people, id)

@@ -101,6 +101,20 @@ async def test_the_time_without_an_agent_counts_as_far_as_it_can_be_believed(
     assert "it has not ended in 1 h" in (await ended(hub, "Failed")).message
 
 
+async def test_a_wait_ends_though_there_is_hardly_ever_an_agent(hub: Hub, slow: Any, clock: TurnedClock) -> None:
+    await waiting(hub, slow)
+    for _ in range(12):
+        await still_waits(hub)
+        await hub.stop()
+        clock.advance(290)
+        hub.statuses.clear()
+        hub.open()
+        await hub.start()
+        await waits(hub, "gate")
+    clock.advance(150)
+    assert "it has not ended in 1 h" in (await ended(hub, "Failed")).message
+
+
 async def test_a_job_that_does_not_start_has_its_time_too(hub: Hub, clock: TurnedClock) -> None:
     hub.assign([config_map("a"), hook(job("before", suspend=True), "PreSync")], policy=ONCE)
     await waits(hub, "before")
