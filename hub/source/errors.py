@@ -26,6 +26,8 @@ class SourceError(HubError):
     def __init__(self, message: str, *, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+        self.retry_after = 0.0
+        """Seconds the server asks to be left alone for."""
 
 
 class RepositoryRefused(SourceError):
