@@ -60,6 +60,7 @@ from hub.reconcile.preview import Previewer
 from hub.reconcile.watcher import Watcher
 from hub.render.model import RenderLimits
 from hub.render.renderer import Renderer, RendererSettings
+from hub.source.entries import RepositoryEntries
 from hub.source.git import GitSource
 from hub.source.policy import SourcePolicy
 from hub.source.repository import GitRequest
@@ -85,6 +86,7 @@ class Trust:
     enrolments: Enrolments
     join_tokens: JoinTokens
     certificate: ServerCertificate
+    box: SecretBox
 
 
 class Hub:
@@ -217,7 +219,7 @@ class Hub:
         enrolments = Enrolments(pki, tokens, Recovery(pki, self.store, now), revocations, door, now)
         certificate = ServerCertificate(pki, now)
         await certificate.refresh()
-        return Trust(pki, revocations, enrolments, tokens, certificate)
+        return Trust(pki, revocations, enrolments, tokens, certificate, box)
 
     @contextlib.asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:
@@ -281,7 +283,13 @@ class Hub:
 
     async def _start_controller(self) -> None:
         settings = self.settings
-        git = GitSource(settings.data_dir, policy=source_policy(settings), observe=lambda r: self._git_observer(r))
+        entries = RepositoryEntries(self.store, self.trust.box)
+        git = GitSource(
+            settings.data_dir,
+            policy=source_policy(settings),
+            observe=lambda r: self._git_observer(r),
+            access=entries.access,
+        )
         self._stack.push_async_callback(git.close)
         limits = RenderLimits(seconds=settings.render_timeout_seconds, memory_bytes=settings.render_memory_mb * MIB)
         renderer_settings = RendererSettings(
@@ -297,7 +305,7 @@ class Hub:
         await renderer.start()
         self._stack.push_async_callback(renderer.close)
         materializer = Materializer(self.store, git, renderer, self.trust.pki.sign)
-        watcher = Watcher(git, settings.poll_seconds, settings.poll_jitter_seconds)
+        watcher = Watcher(git, settings.poll_seconds, settings.poll_jitter_seconds, entries)
         previewer = Previewer(self.store, self.bus, materializer)
         self.controller = Controller(self.store, self.bus, watcher, Assigner(self.store, materializer))
         self._run(self._control(self.controller, Janitor(self.store, git), previewer), "controller")

@@ -34,6 +34,11 @@ class AuthorityState(StrEnum):
     """Nothing it signed is good."""
 
 
+def authority_purpose(id: str) -> str:
+    """What an authority's private key is encrypted for: its own row."""
+    return f"authority/{id}"
+
+
 @dataclass(frozen=True, slots=True)
 class JoinToken:
     """A single-use, expiring token bound to one cluster. Only its hash is ever stored."""

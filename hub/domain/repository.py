@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A repository as one project sees it. Projects without entries of their own see the same."""
+
+    url: str
+    project: str = ""
 
 
 class RepositoryKind(StrEnum):
@@ -92,3 +101,85 @@ class Access:
         app = credentials.github_app
         of_app = (app.app_id, app.installation_id, app.private_key, app.base_url) if app is not None else ()
         return hashlib.sha256(f"{said}\0{kept}\0{of_app!r}".encode()).hexdigest()
+
+
+OPEN = Access()
+"""Of a place of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a repository and a template have in common."""
+
+    url: str
+    kind: RepositoryKind = RepositoryKind.GIT
+    project: str = ""
+    """Only for applications of this project; empty: for all."""
+    credentials: Credentials = Credentials()
+    proxy: str = field(default="", repr=False)
+    no_proxy: str = ""
+    force_basic_auth: bool = False
+    oci: bool = False
+    """Whether charts are in a registry, at an address without a scheme."""
+    plain_http: bool = False
+    changed_at: datetime | None = None
+    changed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repository(_Entry):
+    """A registered repository. Where it has no credentials or proxy of its own, the fitting template's count."""
+
+    name: str = ""
+    insecure: bool = False
+    lfs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialTemplate(_Entry):
+    """Says the same of every address that begins with its URL, on the same host."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """A repository or template as the store keeps it: all of it encrypted, but what it is found by."""
+
+    id: str
+    kind: str
+    """repository | template"""
+    project: str
+    url: str
+    """As it is shown, never with credentials."""
+    sealed: bytes = field(repr=False)
+
+    @property
+    def purpose(self) -> str:
+        """What it is encrypted for: no other row, project or address."""
+        return f"{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostTrust:
+    """What a host is believed by. Nothing of it is secret."""
+
+    kind: str
+    """ssh | https"""
+    server: str
+    """In lower case. ssh: the names of a known_hosts line, as they stand there; https: HOST or HOST:PORT."""
+    subtype: str
+    """ssh: the key's type, ssh-ed25519 and the like; https: empty."""
+    data: str
+    """ssh: the key in base64; https: certificates as PEM."""
+    marker: str = ""
+    """ssh: @cert-authority or @revoked, or nothing."""
+
+    @property
+    def id(self) -> str:
+        """Names its row: a host has certificates once, and any number of keys."""
+        key = (self.subtype, self.marker, self.data) if self.kind == "ssh" else ()
+        return hashlib.sha256("\0".join((self.kind, self.server, *key)).encode()).hexdigest()[:32]
+
+    @property
+    def line(self) -> str:
+        """The line of known_hosts."""
+        return " ".join(part for part in (self.marker, self.server, self.subtype, self.data) if part)

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from hub.domain.pki import Authority, AuthorityKind, AuthorityState, SigningKey, TrustBundle
+from hub.domain.pki import Authority, AuthorityKind, AuthorityState, SigningKey, TrustBundle, authority_purpose
 from hub.errors import HubError
 from hub.pki.certificates import Issuer, Validity, build_authority, certificate_key, key_pin, new_private_key, to_der
 from hub.pki.contract import Sealer
@@ -100,7 +100,7 @@ def new_signer(state: AuthorityState, at: datetime, sealer: Sealer) -> Authority
 
 def _seal_key(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, id: str, sealer: Sealer) -> bytes:
     encoding, form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
-    return sealer.seal(key.private_bytes(encoding, form, serialization.NoEncryption()), _purpose(id))
+    return sealer.seal(key.private_bytes(encoding, form, serialization.NoEncryption()), authority_purpose(id))
 
 
 def _one_active(records: list[Authority], kind: AuthorityKind) -> list[Authority]:
@@ -146,10 +146,6 @@ def _read_certificate(record: Authority) -> x509.Certificate:
 
 def _read_private_key(record: Authority, sealer: Sealer) -> object:
     try:
-        return serialization.load_der_private_key(sealer.unseal(record.private_key, _purpose(record.id)), None)
+        return serialization.load_der_private_key(sealer.unseal(record.private_key, authority_purpose(record.id)), None)
     except ValueError as error:
         raise AuthorityDamaged(f"the stored private key of authority {record.id} cannot be read") from error
-
-
-def _purpose(id: str) -> str:
-    return f"authority/{id}"

@@ -147,8 +147,8 @@ class Assigner:
         sources = [source for target in permitted for source in target.sources]
         try:
             if any(a.held for a in look.existing.values()):
-                await self._materializer.ask(sources)
-            look.fresh = self._materializer.fresh(sources)
+                await self._materializer.ask(sources, look.application.spec.project)
+            look.fresh = self._materializer.fresh(sources, look.application.spec.project)
         except SourceError as error:
             look.failed = True
             look.retry = look.retry or error.retryable

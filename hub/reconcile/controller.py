@@ -18,6 +18,7 @@ from functools import partial
 from hub.domain.application import Application, ApplicationId
 from hub.domain.assignment import AssignmentContent
 from hub.domain.operation import OperationRequest
+from hub.domain.repository import Place
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
@@ -32,6 +33,8 @@ from hub.store.contract import Store
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
+ENTRIES_SECONDS = 60.0
+"""What is registered of repositories is read again that often, should nobody tell."""
 CONSISTENT_TRIES = 10
 """To read clusters and applications with nothing changed between the two."""
 PARALLEL_LOOKS = 16
@@ -67,10 +70,10 @@ class Controller:
         self._again: dict[str, bool] = {}
         self._failures: dict[str, int] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._polls: dict[str, asyncio.Task[None]] = {}
-        self._poll_again: dict[str, bool] = {}
+        self._polls: dict[Place, asyncio.Task[None]] = {}
+        self._poll_again: dict[Place, bool] = {}
         """Repository → forced."""
-        self._waiting: dict[str, set[str]] = {}
+        self._waiting: dict[Place, set[str]] = {}
         """Repository → applications that are looked at once it has been asked."""
         self._polled_for: set[str] = set()
         """Applications that the polls under way are for."""
@@ -79,6 +82,8 @@ class Controller:
         after that is the answer to them."""
         self._refreshes = Refreshes(store, self._is_under_way)
         self._stopping = False
+        self._entries_changed = False
+        self._entries_read_at = float("-inf")
         self._writes: list[tuple[Outcome, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.looks = 0
@@ -87,7 +92,9 @@ class Controller:
         """Control until cancelled; may be run again after that. What was known is read anew: another replica was the
         controller meanwhile."""
         self._forget()
-        async with self._bus.subscribe("applications", "refresh", "clusters", "statuses") as subscription:
+        async with self._bus.subscribe(
+            "applications", "refresh", "clusters", "statuses", "repositories"
+        ) as subscription:
             try:
                 await self._take_up()
                 while True:
@@ -121,6 +128,7 @@ class Controller:
         """Begin: whoever was the controller before may have died in the middle of anything."""
         while True:
             try:
+                await self._watcher.renew(())
                 await self._sync_known()
                 self._known.states = await self._store.get_refresh_states()
                 return
@@ -130,6 +138,7 @@ class Controller:
 
     async def _round(self, subscription: Subscription) -> None:
         try:
+            await self._renew_entries()
             await self._sync_known()
             await self._sync_requests()
             await self._finish_deletions()
@@ -140,6 +149,7 @@ class Controller:
         self._refreshes.settle()
         timeout = min(POLL_SECONDS, self._watcher.seconds_to_next() + 0.01)
         messages = await subscription.next(timeout=timeout)
+        self._entries_changed |= any(topic == "repositories" for topic, _ in messages)
         called = dict.fromkeys(payload for topic, payload in messages if topic == "applications")
         if called:
             await self._hear(called)
@@ -221,13 +231,24 @@ class Controller:
     def _want_fresh(self, application: Application) -> None:
         """Look at a new or changed application once its repositories have been asked: whoever writes one has just
         pushed what it names, and what the mirrors know is up to three minutes old."""
-        urls = _repositories(application)
-        if application.deletion is not None or not urls:
+        places = self._watcher.places(application)
+        if application.deletion is not None or not places:
             self._want(str(application.id))
             return
-        for url in urls:
-            self._waiting.setdefault(url, set()).add(str(application.id))
-        self._start_polls(urls)
+        for place in places:
+            self._waiting.setdefault(place, set()).add(str(application.id))
+        self._start_polls(places)
+
+    async def _renew_entries(self) -> None:
+        """Take up what is registered of repositories; those that are read otherwise now are asked at once."""
+        now = asyncio.get_running_loop().time()
+        if self._entries_changed or now - self._entries_read_at >= ENTRIES_SECONDS:
+            self._entries_changed, self._entries_read_at = False, now
+            try:
+                self._start_polls(await self._watcher.renew(self._known.applications.values()), anew=True)
+            except HubError:
+                self._entries_changed = True
+                raise
 
     async def _sync_requests(self) -> None:
         for id, mode in (await self._refreshes.take()).items():
@@ -236,7 +257,7 @@ class Controller:
                 continue
             if mode == "hard":
                 self._want(id, hard=True)
-            self._start_polls(_repositories(application), force=mode == "hard", anew=True)
+            self._start_polls(self._watcher.places(application), force=mode == "hard", anew=True)
 
     async def _finish_deletions(self) -> None:
         """Remove applications whose last cluster has let go of them."""
@@ -263,41 +284,41 @@ class Controller:
             return False
         if id in self._busy or id in self._ready or id in self._again or self._is_waiting(id):
             return True
-        return any(url in self._polls or url in self._poll_again for url in _repositories(application))
+        return any(place in self._polls or place in self._poll_again for place in self._watcher.places(application))
 
     def _is_waiting(self, id: str) -> bool:
         return any(id in waiting for waiting in self._waiting.values()) or id in self._polled_for
 
     # --- polling repositories
 
-    def _start_polls(self, urls: Iterable[str], *, force: bool = False, anew: bool = False) -> None:
+    def _start_polls(self, places: Iterable[Place], *, force: bool = False, anew: bool = False) -> None:
         """Ask repositories. One that is being asked is asked again `anew` after that: what somebody has just pushed
         may have come after the answer."""
-        for url in urls:
-            if url in self._polls:
-                if anew or self._waiting.get(url):
-                    self._poll_again[url] = force or self._poll_again.get(url, False)
+        for place in places:
+            if place in self._polls:
+                if anew or self._waiting.get(place):
+                    self._poll_again[place] = force or self._poll_again.get(place, False)
                 continue
-            waiting = self._waiting.pop(url, set())
+            waiting = self._waiting.pop(place, set())
             self._polled_for |= waiting
-            task = asyncio.create_task(self._poll(url, force=force, waiting=waiting))
-            self._polls[url] = task
-            task.add_done_callback(partial(self._polled, url))
+            task = asyncio.create_task(self._poll(place, force=force, waiting=waiting))
+            self._polls[place] = task
+            task.add_done_callback(partial(self._polled, place))
 
-    def _polled(self, url: str, _: asyncio.Task[None]) -> None:
-        self._polls.pop(url, None)
-        if url in self._poll_again and not self._stopping:
-            self._start_polls([url], force=self._poll_again.pop(url))
+    def _polled(self, place: Place, _: asyncio.Task[None]) -> None:
+        self._polls.pop(place, None)
+        if place in self._poll_again and not self._stopping:
+            self._start_polls([place], force=self._poll_again.pop(place))
         if not self._stopping:
             self._refreshes.settle()
 
-    async def _poll(self, url: str, *, force: bool, waiting: set[str]) -> None:
+    async def _poll(self, place: Place, *, force: bool, waiting: set[str]) -> None:
         known = self._known
         try:
-            changed = await self._watcher.poll(url, known.applications, known.states, force=force)
+            changed = await self._watcher.poll(place, known.applications, known.states, force=force)
         except SourceError as error:
             log.warning("a repository cannot be read: %s", error.message)
-            changed = [id for id, a in known.applications.items() if url in _repositories(a)]
+            changed = [id for id, a in known.applications.items() if place in self._watcher.places(a)]
         except HubError as error:
             log.error("a repository cannot be polled: %s", error.message)
             changed = []
@@ -325,7 +346,7 @@ class Controller:
         retry = False
         try:
             self.looks += 1
-            troubles = self._watcher.troubles(_repositories(application))
+            troubles = self._watcher.troubles(self._watcher.places(application))
             outcome = await self._assigner.look(
                 application, self._known.clusters, self._known.states.get(id), hard=hard, troubles=troubles
             )
@@ -338,7 +359,7 @@ class Controller:
                 self._ask_for(id, unheard)
             retry = outcome.retry
             if outcome.damaged:
-                self._start_polls(_repositories(application), force=True, anew=True)
+                self._start_polls(self._watcher.places(application), force=True, anew=True)
         except asyncio.CancelledError:
             raise
         except HubError as error:
@@ -416,13 +437,6 @@ class Controller:
                 self._known.states.update({s.application: s for s in fresh})
         if fresh or conclusions:
             await self._bus.publish("statuses")
-
-
-def _repositories(application: Application) -> set[str]:
-    """Return what is asked for its sake."""
-    if application.skips_reconcile:
-        return set()
-    return {s.repo_url for s in application.spec.sources if not s.chart}
 
 
 def _same(before: RefreshState | None, now: RefreshState) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
+from hub.domain.repository import Place
 from hub.errors import HubError
 from hub.source.git import GitSource
 from hub.store.contract import Store
@@ -35,8 +36,9 @@ class Janitor:
         """One round over store and mirrors."""
         removed = await self._store.collect(datetime.now(UTC))
         log.info("collected: %s", ", ".join(f"{n} {what}" for what, n in removed.items() if n) or "nothing")
-        needed: dict[str, set[str]] = {}
-        for state in (await self._store.get_refresh_states()).values():
+        projects = {str(a.id): a.spec.project for a in await self._store.list_applications()}
+        needed: dict[Place, set[str]] = {}
+        for id, state in (await self._store.get_refresh_states()).items():
             for source in state.revision.sources:
-                needed.setdefault(source.repo_url, set()).add(source.revision)
+                needed.setdefault(Place(source.repo_url, projects.get(id, "")), set()).add(source.revision)
         await self._git.collect(needed)

@@ -75,22 +75,22 @@ class Materializer:
         self._sign = sign
         self._making: dict[str, asyncio.Task[RenderRecord]] = {}
 
-    async def ask(self, sources: Iterable[Source]) -> None:
+    async def ask(self, sources: Iterable[Source], project: str) -> None:
         """Ask the servers that have not answered since this process began. Raises SourceError."""
         for url in {s.repo_url for s in sources if not s.chart}:
-            if not self._git.asked(url):
-                await self._git.refresh(url)
+            if not self._git.asked(url, project):
+                await self._git.refresh(url, project)
 
-    def fresh(self, sources: Iterable[Source]) -> bool:
+    def fresh(self, sources: Iterable[Source], project: str) -> bool:
         """Tell whether all of their servers have answered since this process began. Raises SourceError."""
-        return all(self._git.asked(s.repo_url) for s in sources if not s.chart)
+        return all(self._git.asked(s.repo_url, project) for s in sources if not s.chart)
 
-    async def renew(self, sources: Iterable[Source]) -> None:
+    async def renew(self, sources: Iterable[Source], project: str) -> None:
         """Ask the servers of these sources what is new. One that does not answer takes nothing away: what is known of
         it is read."""
         for url in {s.repo_url for s in sources if not s.chart}:
             with contextlib.suppress(SourceError):
-                await self._git.refresh(url)
+                await self._git.refresh(url, project)
 
     async def materialize(
         self,
@@ -108,7 +108,7 @@ class Materializer:
 
         Raises SourceError, RenderError, StoreUnavailable.
         """
-        inputs, revision = await self._inputs(sources, upload)
+        inputs, revision = await self._inputs(sources, project, upload)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
         request, scan = await self._scanned(request)
         if upload is not None:
@@ -127,7 +127,7 @@ class Materializer:
         )
 
     async def _inputs(
-        self, sources: Sequence[Source], upload: Upload | None
+        self, sources: Sequence[Source], project: str, upload: Upload | None
     ) -> tuple[tuple[SourceInput, ...], Revision]:
         inputs, commits = [], []
         for position, source in enumerate(sources):
@@ -135,12 +135,12 @@ class Materializer:
                 inputs.append(SourceInput(source, upload.tree, upload.revision))
                 commits.append(SourceRevision(source.repo_url, upload.revision))
                 continue
-            input, commit = await self._input(source)
+            input, commit = await self._input(source, project)
             inputs.append(input)
             commits.append(commit)
         return tuple(inputs), Revision(tuple(commits))
 
-    async def _input(self, source: Source) -> tuple[SourceInput, SourceRevision]:
+    async def _input(self, source: Source, project: str) -> tuple[SourceInput, SourceRevision]:
         """Return what a source is at its newest. Raises SourceError, RenderError."""
         if source.chart:
             raise RenderError(
@@ -148,8 +148,8 @@ class Materializer:
                 " hub does not read yet: put the chart into a Git repository, or name a path",
                 code="not-served",
             )
-        commit = await self._git.resolve(source.repo_url, source.target_revision)
-        tree = self._git.tree(source.repo_url, commit.sha)
+        commit = await self._git.resolve(source.repo_url, source.target_revision, project)
+        tree = self._git.tree(source.repo_url, commit.sha, project)
         return SourceInput(source, tree, commit.sha), _source_revision(source, commit)
 
     async def _scanned(self, request: RenderRequest) -> tuple[RenderRequest, Scan]:
@@ -158,7 +158,7 @@ class Materializer:
             scan = await self._renderer.scan(request)
             if not scan.needs:
                 return request, scan
-            fetched = [(await self._input(source))[0] for source in scan.needs]
+            fetched = [(await self._input(source, request.project))[0] for source in scan.needs]
             request = replace(request, fetched=(*request.fetched, *fetched))
         raise RenderError(
             f"What the application reads from other places leads on to others more than {MOST_SCANS} times: look for a "

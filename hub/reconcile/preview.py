@@ -103,7 +103,8 @@ class Previewer:
         found = targets(application, await self._store.list_clusters(), apply_overrides).targets
         wanted = [target for target in found if not wish.cluster or target.cluster.uid == wish.cluster]
         if wish.revision or wish.revisions:
-            await self._materializer.renew(source for target in wanted for source in target.sources)
+            sources = [source for target in wanted for source in target.sources]
+            await self._materializer.renew(sources, application.spec.project)
         upload = await self._uploaded(application, wish) if wish.upload else None
         sets: dict[str, ManifestSetRef] = {}
         troubles: dict[str, Trouble] = {}

@@ -13,8 +13,10 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hub.domain.application import Application
+from hub.domain.repository import Access, Place
 from hub.domain.status import RefreshState
 from hub.reconcile.materialize import input_key
 from hub.source.errors import SourceError
@@ -33,41 +35,73 @@ class _Repository:
     """target revision → the commit its applications were compared with last."""
 
 
+class Entries(Protocol):
+    """What is registered of repositories; `hub.source.entries.RepositoryEntries` is the one that is used."""
+
+    def access(self, url: str, project: str) -> Access: ...
+
+    def reader(self, url: str, project: str) -> str: ...
+
+    async def reload(self) -> bool: ...
+
+
 class Watcher:
     """Knows when each repository is to be asked, and what a new commit means."""
 
-    def __init__(self, git: GitSource, poll_seconds: float, jitter_seconds: float) -> None:
+    def __init__(
+        self, git: GitSource, poll_seconds: float, jitter_seconds: float, entries: Entries | None = None
+    ) -> None:
         self._git = git
         self._poll = poll_seconds
         self._jitter = jitter_seconds
-        self._repositories: dict[str, _Repository] = {}
+        self._entries = entries
+        self._repositories: dict[Place, _Repository] = {}
+
+    def places(self, application: Application) -> set[Place]:
+        """Return what is asked for an application's sake."""
+        if application.skips_reconcile:
+            return set()
+        return {self.place(s.repo_url, application.spec.project) for s in application.spec.sources if not s.chart}
+
+    def place(self, url: str, project: str) -> Place:
+        return Place(url, self._entries.reader(url, project) if self._entries is not None else "")
+
+    async def renew(self, applications: Iterable[Application]) -> list[Place]:
+        """Read anew what is registered, and return what is read otherwise since. Raises StoreUnavailable."""
+        if self._entries is None:
+            return []
+        before = {place: self._entries.access(*place) for place in self._repositories}
+        if not await self._entries.reload():
+            return []
+        self.follow(applications)
+        return [place for place in self._repositories if before.get(place) != self._entries.access(*place)]
 
     def follow(self, applications: Iterable[Application]) -> None:
         """Poll the repositories these applications read, and no others."""
-        urls = {s.repo_url for a in applications if not a.skips_reconcile for s in a.spec.sources if not s.chart}
+        places = {place for application in applications for place in self.places(application)}
         now = time.monotonic()
-        for url in urls - self._repositories.keys():
-            self._repositories[url] = _Repository(now + self._next_delay())
-        for url in self._repositories.keys() - urls:
-            del self._repositories[url]
+        for place in places - self._repositories.keys():
+            self._repositories[place] = _Repository(now + self._next_delay())
+        for place in self._repositories.keys() - places:
+            del self._repositories[place]
 
-    def due(self) -> list[str]:
+    def due(self) -> list[Place]:
         """Return the repositories whose time has come, and set their next one."""
         now = time.monotonic()
         result = []
-        for url, repository in self._repositories.items():
+        for place, repository in self._repositories.items():
             if repository.due <= now:
                 repository.due = now + self._next_delay()
-                result.append(url)
+                result.append(place)
         return result
 
     def seconds_to_next(self) -> float:
         now = time.monotonic()
         return max(0.0, min((r.due - now for r in self._repositories.values()), default=self._poll))
 
-    def troubles(self, urls: Iterable[str]) -> list[str]:
+    def troubles(self, places: Iterable[Place]) -> list[str]:
         """Return why servers could not be asked the last time: their repositories are read as they were before."""
-        found = (self._repositories.get(url) for url in sorted(urls))
+        found = (self._repositories.get(place) for place in sorted(places))
         return [repository.trouble for repository in found if repository is not None and repository.trouble]
 
     def _next_delay(self) -> float:
@@ -75,7 +109,7 @@ class Watcher:
 
     async def poll(
         self,
-        url: str,
+        place: Place,
         applications: Mapping[str, Application],
         states: Mapping[str, RefreshState],
         *,
@@ -85,10 +119,10 @@ class Watcher:
 
         Applications whose sources failed last time are always among them. Raises SourceError.
         """
-        repository = self._repositories.setdefault(url, _Repository(time.monotonic() + self._next_delay()))
+        repository = self._repositories.setdefault(place, _Repository(time.monotonic() + self._next_delay()))
         before = repository.trouble
         try:
-            await self._git.refresh(url, force=force)
+            await self._git.refresh(*place, force=force)
         except SourceError as error:
             repository.trouble = error.message
             raise
@@ -97,26 +131,26 @@ class Watcher:
         for id, application in applications.items():
             is_compared = application.deletion is None and not application.skips_reconcile
             for source in application.spec.sources if is_compared else ():
-                if source.repo_url == url:
+                if source.repo_url == place.url and self.place(place.url, application.spec.project) == place:
                     readers.setdefault(source.target_revision, []).append(id)
         # What was said of the trouble is to be taken back.
         changed: dict[str, None] = dict.fromkeys(itertools.chain(*readers.values())) if before else {}
         for revision, ids in readers.items():
-            changed.update(dict.fromkeys(await self._compare(repository, url, revision, ids, states)))
+            changed.update(dict.fromkeys(await self._compare(repository, place, revision, ids, states)))
         return list(changed)
 
     async def _compare(
-        self, repository: _Repository, url: str, revision: str, ids: list[str], states: Mapping[str, RefreshState]
+        self, repository: _Repository, place: Place, revision: str, ids: list[str], states: Mapping[str, RefreshState]
     ) -> list[str]:
         try:
-            commit = await self._git.resolve(url, revision)
+            commit = await self._git.resolve(place.url, revision, place.project)
         except SourceError:
             # The look at each application says what is wrong, and keeps its last good state.
             repository.seen.pop(revision, None)
             return ids
         if repository.seen.get(revision) == commit.sha:
             return [id for id in ids if _unsettled(states.get(id))]
-        prefix = input_key_prefix(url, revision)
+        prefix = input_key_prefix(place.url, revision)
         paths = {
             key.removeprefix(prefix)
             for id in ids
@@ -124,7 +158,7 @@ class Watcher:
             for key in state.inputs
             if key.startswith(prefix)
         }
-        found = await asyncio.to_thread(self._git.object_ids, url, commit.sha, paths)
+        found = await asyncio.to_thread(self._git.object_ids, place.url, commit.sha, paths, place.project)
         repository.seen[revision] = commit.sha
         return [id for id in ids if _changed(states.get(id), prefix, found)]
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
+import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +50,7 @@ class Limits:
 
 async def run(arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str], limits: Limits) -> Completed:
     """Run a command to its end. Raises CommandTimeout, OutputTooLarge, and OSError when it cannot be started."""
+    no_core_dumps()
     process = await asyncio.create_subprocess_exec(
         *arguments,
         cwd=cwd,
@@ -65,6 +68,13 @@ async def run(arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, 
         if isinstance(error, TimeoutError):
             raise CommandTimeout(f"it did not end within {limits.seconds:g} s") from error
         raise
+
+
+@functools.cache
+def no_core_dumps() -> None:
+    """Let neither this process nor what it starts leave an image of its memory behind: keys and tokens are in there."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 async def _follow(process: asyncio.subprocess.Process, limits: Limits) -> Completed:

@@ -2,17 +2,25 @@
 
 The operator's git configuration is not read (it may name helpers, hooks and rewrites), nor is anything of the hub's
 environment passed on but the proxy settings.
+
+What is secret of an access is in files that live as long as the command (`hub.source.private`): no argument, variable
+or configuration of a mirror holds any of it.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
-import shlex
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from hub.errors import Invalid
+from hub.domain.repository import OPEN, Access, Credentials
+from hub.source.github_app import GitHubTokens
 from hub.source.policy import SourcePolicy
+from hub.source.private import PrivateFiles, clear_private_files, private_files
+from hub.source.ssh import quoted, ssh_environment
 from hub.source.urls import RepoUrl
 
 _PASSED_ON = (
@@ -25,7 +33,9 @@ _PASSED_ON = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-_KEYS = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")
+_PROXIES = frozenset({"http_proxy", "https_proxy", "no_proxy"})
+_ANYBODY = "git"
+"""Whom a token belongs to that came without a user name: those who take one do not look at it."""
 
 _CONFIG = """\
 [core]
@@ -66,8 +76,8 @@ _CONFIG = """\
 _ASKPASS = """\
 #!/bin/sh
 case "$1" in
-"Username for '$ESCADRE_GIT_SCHEME://$ESCADRE_GIT_HOST': ") printf '%s\\n' "$ESCADRE_GIT_USERNAME" ;;
-"Password for '$ESCADRE_GIT_SCHEME://"*"@$ESCADRE_GIT_HOST': ") printf '%s\\n' "$ESCADRE_GIT_PASSWORD" ;;
+"Username for '$ESCADRE_GIT_SCHEME://$ESCADRE_GIT_HOST': ") cat "$ESCADRE_GIT_SECRETS/username" ;;
+"Password for '$ESCADRE_GIT_SCHEME://"*"@$ESCADRE_GIT_HOST': ") cat "$ESCADRE_GIT_SECRETS/password" ;;
 *) exit 1 ;;
 esac
 """
@@ -76,46 +86,118 @@ esac
 class GitEnvironment:
     """Writes the configuration once, then gives each command its environment."""
 
-    def __init__(self, home: Path, policy: SourcePolicy, inherited: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        home: Path,
+        policy: SourcePolicy,
+        inherited: Mapping[str, str] = os.environ,
+        tokens: GitHubTokens | None = None,
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        config = home / "gitconfig"
-        config.write_text(self._config(policy))
+        self._config_file = home / "gitconfig"
+        self._config_file.write_text(self._config(policy))
         self._askpass = home / "askpass"
         self._askpass.write_text(_ASKPASS)
         self._askpass.chmod(0o700)
+        self._private = home / "private"
+        clear_private_files(self._private)
+        self._policy = policy
+        self._tokens = tokens or GitHubTokens(ca_file=policy.ca_file)
         self._base = {name: inherited[name] for name in _PASSED_ON if inherited.get(name)}
         self._base |= {
             "PATH": inherited.get("PATH", os.defpath),
             "HOME": str(home),
             "LC_ALL": "C",
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": str(config),
+            "GIT_CONFIG_GLOBAL": str(self._config_file),
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_PROTOCOL_FROM_USER": "0",
-            "GIT_SSH_COMMAND": _ssh_command(policy),
-            "GIT_SSH_VARIANT": "ssh",
         }
-        if policy.ssh_auth_socket:
-            self._base["SSH_AUTH_SOCK"] = policy.ssh_auth_socket
 
     def local(self) -> dict[str, str]:
         """For commands that touch no network."""
         return self._base | {"GIT_ALLOW_PROTOCOL": "none"}
 
-    def network(self, repository: RepoUrl) -> dict[str, str]:
-        """For commands that talk to this repository, and to nothing else."""
-        environment = self._base | {"GIT_ALLOW_PROTOCOL": _protocols(repository)}
-        if repository.username or repository.password:
-            environment |= _credentials(repository, self._askpass)
+    @contextlib.asynccontextmanager
+    async def network(self, repository: RepoUrl, access: Access = OPEN) -> AsyncIterator[dict[str, str]]:
+        """For one command that talks to this repository, and to nothing else; worth nothing afterwards.
+
+        Raises SourceError when GitHub gives no token, OSError.
+        """
+        access = await self._completed(repository, access)
+        with private_files(self._private) as files:
+            environment = self._base | {"GIT_ALLOW_PROTOCOL": _protocols(repository)}
+            if access.proxy:
+                for name in list(environment):
+                    if name.lower() in _PROXIES:
+                        del environment[name]
+                environment["no_proxy"] = environment["NO_PROXY"] = access.no_proxy
+            if repository.scheme == "ssh":
+                environment |= ssh_environment(self._policy, repository, access, files)
+            elif repository.scheme in ("http", "https"):
+                environment |= self._http(repository, access, files)
+            yield environment
+
+    def distrust(self, access: Access) -> None:
+        """A server has refused this access: what was fetched for it, and may have been revoked, is fetched anew."""
+        if access.credentials.github_app is not None:
+            self._tokens.forget(access.credentials.github_app)
+
+    async def _completed(self, repository: RepoUrl, access: Access) -> Access:
+        """Put in what the URL says itself, and the token of a GitHub App."""
+        credentials = access.credentials
+        if repository.username and repository.password:
+            credentials = Credentials(repository.username, repository.password)
+        elif credentials.github_app is not None and repository.scheme in ("http", "https"):
+            user, token = await self._tokens.credentials(credentials.github_app, repository, access)
+            credentials = replace(credentials, username=user, password=token, github_app=None)
+        elif repository.username:
+            # https://NAME@host is how some servers write their addresses, https://TOKEN@host how some people do.
+            credentials = replace(credentials, username=credentials.username or repository.username)
+        return replace(access, credentials=credentials)
+
+    def _http(self, repository: RepoUrl, access: Access, files: PrivateFiles) -> dict[str, str]:
+        credentials = access.credentials
+        environment = {"GIT_CONFIG_GLOBAL": str(self._write_config(repository, access, files))}
+        if credentials.username or credentials.password:
+            files.write("username", (credentials.username or _ANYBODY) + "\n")
+            files.write("password", credentials.password + "\n")
+            environment |= {
+                "GIT_ASKPASS": str(self._askpass),
+                "ESCADRE_GIT_SCHEME": repository.scheme,
+                "ESCADRE_GIT_HOST": repository.host,
+                "ESCADRE_GIT_SECRETS": str(files.directory),
+            }
         return environment
+
+    def _write_config(self, repository: RepoUrl, access: Access, files: PrivateFiles) -> Path:
+        """Write the hub's configuration with what this access adds for this host."""
+        lines = ["[include]", f"\tpath = {quoted(self._config_file)}"]
+        if access.proxy:
+            lines += ["[http]", f"\tproxy = {_value(access.proxy)}"]
+        lines.append(f"[http {_value(f'{repository.scheme}://{repository.host}/')}]")
+        if access.insecure:
+            lines.append("\tsslVerify = false")
+        if access.authorities:
+            lines.append(f"\tsslCAInfo = {quoted(files.write('authorities', access.authorities))}")
+            # In place of the system's, not beside them.
+            lines.append(f"\tsslCAPath = {quoted(files.empty_directory('none'))}")
+        credentials = access.credentials
+        if credentials.client_certificate:
+            lines.append(f"\tsslCert = {quoted(files.write('certificate', credentials.client_certificate.strip()))}")
+            lines.append(f"\tsslKey = {quoted(files.write('client-key', credentials.client_key.strip()))}")
+        if header := _header(access):
+            # Git would send it along wherever it is redirected.
+            lines += [f"\textraHeader = {_value(f'Authorization: {header}')}", "\tfollowRedirects = false"]
+        return files.write("gitconfig", "\n".join(lines) + "\n")
 
     @staticmethod
     def _config(policy: SourcePolicy) -> str:
         text = _CONFIG.format(silence=max(1, int(policy.silence_seconds)))
         if policy.ca_file is not None:
-            text += f"[http]\n\tsslCAInfo = {_quoted(policy.ca_file)}\n"
+            text += f"[http]\n\tsslCAInfo = {quoted(policy.ca_file)}\n"
         if policy.file_prefixes:
             # Reading a repository of another user is what the operator asked for by allowing the directory.
             text += "[safe]\n\tdirectory = *\n"
@@ -127,51 +209,20 @@ def _protocols(repository: RepoUrl) -> str:
     return "http:https" if repository.scheme == "http" else repository.scheme
 
 
-def _credentials(repository: RepoUrl, askpass: Path) -> dict[str, str]:
-    """Give credentials by environment: arguments are public to the machine, and files outlive a command."""
-    return {
-        "GIT_ASKPASS": str(askpass),
-        "ESCADRE_GIT_SCHEME": repository.scheme,
-        "ESCADRE_GIT_HOST": repository.host,
-        "ESCADRE_GIT_USERNAME": repository.username,
-        "ESCADRE_GIT_PASSWORD": repository.password,
-    }
+def _header(access: Access) -> str:
+    """Return the Authorization that is sent unasked, if any."""
+    credentials = access.credentials
+    if credentials.bearer_token:
+        return f"Bearer {credentials.bearer_token}"
+    if access.force_basic_auth and (credentials.username or credentials.password):
+        pair = f"{credentials.username or _ANYBODY}:{credentials.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return ""
 
 
-def _ssh_command(policy: SourcePolicy) -> str:
-    """Build what git hands to a shell: constants and the operator's own directory, quoted."""
-    options = [
-        "BatchMode=yes",
-        "ConnectTimeout=10",
-        "ServerAliveInterval=5",
-        "ServerAliveCountMax=3",
-        "StrictHostKeyChecking=yes",
-        "ControlMaster=no",
-        "ControlPath=none",
-        "ForwardAgent=no",
-        "ForwardX11=no",
-        "PermitLocalCommand=no",
-        "ClearAllForwardings=yes",
-        "GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts",
-    ]
-    directory = policy.ssh_directory
-    config = directory / "config" if directory is not None else None
-    command = ["ssh", "-F", str(config) if config is not None and config.is_file() else "none"]
-    if directory is None:
-        options.append("UserKnownHostsFile=none")
-        keys: list[Path] = []
-    else:
-        options.append(f"UserKnownHostsFile={_quoted(directory / 'known_hosts')}")
-        keys = [directory / name for name in _KEYS if (directory / name).is_file()]
-    # Named even when there is none, or ssh would look for keys in the home of the hub's user.
-    options += [f"IdentityFile={_quoted(key)}" for key in keys] or ["IdentityFile=none"]
-    for option in options:
-        command += ["-o", option]
-    return shlex.join(command)
-
-
-def _quoted(path: Path) -> str:
-    text = str(path)
-    if any(character in text for character in '"\\\n'):
-        raise Invalid(f"The path {text!r} holds a quote, a backslash or a line break: choose another one.")
-    return f'"{text}"'
+def _value(text: str) -> str:
+    """Quote a value of git's configuration."""
+    if any(ord(character) < 32 for character in text):
+        raise ValueError("a control character")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from hub.source import reasons
 from hub.source.errors import (
     MirrorDamaged,
     RepositoryDenied,
@@ -34,65 +35,87 @@ _SERVER: tuple[tuple[str, type[SourceError], str], ...] = (
     (
         r"Host key verification failed|host key is known|host key for .* has changed|REMOTE HOST IDENTIFICATION",
         RepositoryDenied,
-        "its SSH host key is not known to the hub: add the line that `ssh-keyscan HOST` gives, once you have checked "
-        "it, to known_hosts in the hub's ssh directory",
+        reasons.HOST_KEY,
     ),
     (
-        r"Permission denied \(|Authentication failed|could not read (Username|Password)|Invalid username or|"
+        r"escadre: the proxy cannot be used: .*(407|other credentials|refuses)|Proxy Authentication Required|"
+        r"from proxy after CONNECT: 407|CONNECT tunnel failed, response 407|SOCKS.*(auth|User was rejected)",
+        RepositoryUnreachable,
+        reasons.PROXY_DENIED,
+    ),
+    (
+        r"escadre: the proxy|resolve proxy|from proxy after CONNECT|CONNECT tunnel failed|SOCKS[45]|connect to proxy",
+        RepositoryUnreachable,
+        reasons.PROXY_FAILED,
+    ),
+    (r"Permission denied \(", RepositoryDenied, reasons.SSH_DENIED),
+    (
+        r"Authentication failed|could not read (Username|Password)|Invalid username or|"
         r"terminal prompts disabled|HTTP Basic: Access denied|error: 40[13]|returned error: 40[13]|access denied",
         RepositoryDenied,
-        "it refuses the hub's credentials, or asks for some: check the URL's credentials or the hub's ssh key",
+        reasons.DENIED,
     ),
     (
         r"returned error: 404|repository .* not found|Repository not found|does not appear to be a git repository|"
         r"does not exist|No such file or directory|not valid: is this a git repository",
         RepositoryDenied,
-        "there is no such repository, or it is hidden from the hub's credentials: check the URL",
+        reasons.ABSENT,
+    ),
+    (r"certificate has expired|certificate expiration date has passed", RepositoryUnreachable, reasons.EXPIRED),
+    (
+        r"no alternative certificate subject name|certificate subject name .* does not match|hostname does not match|"
+        r"does not match target host",
+        RepositoryUnreachable,
+        reasons.OTHER_HOST,
     ),
     (
-        r"certificate (problem|verif|subject|has expired)|self[- ]signed|local issuer|"
-        r"SSL_|gnutls_|TLS (handshake|connect)",
+        r"certificate required|handshake failure|alert bad certificate|Certificate is required|"
+        r"TLS fatal alert|error in the pull function|alert unknown ca",
         RepositoryUnreachable,
-        "its TLS certificate cannot be verified: give the hub the authority that signed it",
+        reasons.CERTIFICATE_WANTED,
     ),
     (
-        r"Operation too slow",
+        r"certificate (problem|verif|subject)|self[- ]signed|local issuer|SSL_|gnutls_|TLS (handshake|connect)",
         RepositoryUnreachable,
-        "its server stopped answering; the hub keeps trying",
+        reasons.UNKNOWN_AUTHORITY,
     ),
+    (r"Operation too slow", RepositoryUnreachable, "its server stopped answering; the hub keeps trying"),
     (
         r"Could not resolve host|Name or service not known|Temporary failure in name resolution|No address associated",
         RepositoryUnreachable,
-        "its host name cannot be resolved: check the URL and the hub's DNS",
+        reasons.UNRESOLVED,
     ),
     (
         r"Connection refused|Failed to connect|No route to host|Network is unreachable|Connection timed out|"
         r"Operation timed out|Couldn't connect|Could not connect",
         RepositoryUnreachable,
-        "its server cannot be connected to; the hub keeps trying",
+        reasons.NO_CONNECTION,
     ),
+    (r"returned error: 429", RepositoryUnreachable, reasons.TOO_OFTEN),
     (
         r"early EOF|unexpected disconnect|hung up unexpectedly|invalid index-pack|index-pack failed|"
         r"RPC failed|Connection (reset|closed)|bytes of body are still expected|curl \d+|returned error: 5\d\d|"
-        r"returned error: 429|bad line length|protocol error|invalid server response|expected flush|bad pack header",
+        r"bad line length|protocol error|invalid server response|expected flush|bad pack header",
         RepositoryUnreachable,
-        "its server broke off its answer; the hub keeps trying",
+        reasons.BROKEN_OFF,
     ),
     (
-        r"transport '.*' not allowed|redirect",
+        r"transport '.*' not allowed|redirect|returned error: 30\d",
         RepositoryUnreachable,
-        "its server redirects elsewhere: use the address it redirects to as the repository's URL",
+        f"its server redirects elsewhere: {reasons.REDIRECTED}",
     ),
 )
 _SERVER_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), kind, text) for pattern, kind, text in _SERVER)
 
 
-def translated(repository: str, stderr: str, root: Path) -> SourceError:
+def translated(repository: str, stderr: str, root: Path, *, proxied: bool = False) -> SourceError:
     """Return the error that git's words amount to."""
     if _FULL.search(stderr):
         return _no_space(root)
     for pattern, kind, text in _SERVER_PATTERNS:
         if pattern.search(stderr):
+            if proxied and text == reasons.NO_CONNECTION:
+                text = reasons.PROXY_FAILED
             return kind(f"{repository} cannot be read: {text}.", detail=stderr)
     if _DAMAGED.search(stderr):
         return damaged(repository, stderr)

@@ -13,9 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from hub.domain.repository import OPEN, Access, Place
 from hub.source.environment import GitEnvironment
 from hub.source.errors import MirrorDamaged, RepositoryRefused, SourceError
 from hub.source.failures import storage_errors
+from hub.source.github_app import GitHubTokens
 from hub.source.lanes import Lanes
 from hub.source.mirror import Mirror, recover, remove
 from hub.source.policy import SourcePolicy
@@ -27,10 +29,22 @@ from hub.source.urls import check_revision, parse_repo_url
 log = logging.getLogger(__name__)
 
 _TREES = 64
+_MOST_PLACES = 50_000
+
+AccessOf = Callable[[str, str], Access]
+"""(URL, project) → how that is read. MUST give the same value for as long as nothing has changed, and quickly."""
+
+
+def _everything_open(url: str, project: str) -> Access:
+    return OPEN
 
 
 class GitSource:
-    """All repositories of one hub process. `root` belongs to this process alone."""
+    """All repositories of one hub process. `root` belongs to this process alone.
+
+    Every call says for which project it asks: a project's own credentials are used for nobody else, nor is anybody
+    else served from what was fetched with them.
+    """
 
     def __init__(
         self,
@@ -40,47 +54,50 @@ class GitSource:
         git: str = "git",
         clock: Callable[[], float] = time.monotonic,
         observe: Callable[[GitRequest], None] = lambda request: None,
+        access: AccessOf = _everything_open,
+        tokens: GitHubTokens | None = None,
     ) -> None:
         self._policy = policy = policy or SourcePolicy()
         self._git = git
         self._clock = clock
         self._observe = observe
+        self._access = access
         self._directory = root / "repositories"
         with storage_errors(root):
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             recover(self._directory)
-            self._environment = GitEnvironment(root / "home", policy)
+            self._environment = GitEnvironment(root / "home", policy, tokens=tokens)
         self._lanes = Lanes(policy)
         self._repositories: dict[str, Repository] = {}
-        self._by_url: dict[str, Repository] = {}
+        self._by_place: dict[Place, tuple[Access, Repository]] = {}
         self._trees: OrderedDict[tuple[str, int, str], GitTree] = OrderedDict()
 
-    async def refresh(self, repo_url: str, *, force: bool = False) -> Refs:
+    async def refresh(self, repo_url: str, project: str = "", *, force: bool = False) -> Refs:
         """Ask the server for its refs, and fetch when a revision that was resolved before has moved.
 
         `force` also checks the mirror and fetches in any case. Concurrent calls for one repository share one answer.
         On a SourceError the mirror, and what `resolve` says, stay as they were.
         """
-        return await self._repository(repo_url).refresh(force=force)
+        return await self._repository(repo_url, project).refresh(force=force)
 
-    def asked(self, repo_url: str) -> bool:
+    def asked(self, repo_url: str, project: str = "") -> bool:
         """Tell whether the server has answered since this process began. Before that, what `resolve` says may be as
         old as the backup that the mirrors came out of."""
-        return self._repository(repo_url).asked
+        return self._repository(repo_url, project).asked
 
-    async def resolve(self, repo_url: str, target_revision: str) -> CommitInfo:
+    async def resolve(self, repo_url: str, target_revision: str, project: str = "") -> CommitInfo:
         """Return the commit a revision means: HEAD, a branch, a tag, a commit (7 digits or more), a version range.
 
         Answers from what the last refresh found; goes to the server only for a repository that was never fetched, or
         for a commit that the mirror lacks. The commit is kept for an hour, then as long as `collect` is told of it.
         Raises RevisionNotFound, and what a refresh raises.
         """
-        repository = self._repository(repo_url)
+        repository = self._repository(repo_url, project)
         return await repository.resolve(check_revision(target_revision, repository.name))
 
-    def tree(self, repo_url: str, sha: str) -> GitTree:
+    def tree(self, repo_url: str, sha: str, project: str = "") -> GitTree:
         """Return the files of a commit that `resolve` gave."""
-        repository = self._repository(repo_url)
+        repository = self._repository(repo_url, project)
         key = (repository.mirror.path.name, repository.generation, sha)
         tree = self._trees.get(key)
         if tree is None:
@@ -90,25 +107,25 @@ class GitSource:
             self._trees.popitem(last=False)
         return tree
 
-    def object_ids(self, repo_url: str, sha: str, paths: Iterable[str]) -> dict[str, str]:
+    def object_ids(self, repo_url: str, sha: str, paths: Iterable[str], project: str = "") -> dict[str, str]:
         """Return the object id of every path, '' where there is nothing. A few microseconds a path."""
-        tree = self.tree(repo_url, sha)
+        tree = self.tree(repo_url, sha, project)
         try:
             return {path: tree.object_id(path) for path in paths}
         except MirrorDamaged:
-            self._repository(repo_url).suspect = True
+            self._repository(repo_url, project).suspect = True
             raise
 
-    async def collect(self, needed: Mapping[str, Collection[str]]) -> None:
-        """Free disk space: keep the commits named per repository URL, and those resolved within the last hour.
+    async def collect(self, needed: Mapping[Place, Collection[str]]) -> None:
+        """Free disk space: keep the commits named per place, and those resolved within the last hour.
 
         Mirrors of repositories that are not named, and were not asked for within that hour, are removed. A repository
         that cannot be collected is left as it is, and logged.
         """
         commits: dict[str, set[str]] = {}
-        for url, wanted in needed.items():
+        for place, wanted in needed.items():
             try:
-                commits.setdefault(self._repository(url).mirror.path.name, set()).update(wanted)
+                commits.setdefault(self._repository(*place).mirror.path.name, set()).update(wanted)
             except RepositoryRefused as error:
                 log.warning("a repository in use is refused: %s", error.message)
         for path in await asyncio.to_thread(lambda: sorted(self._directory.glob("*.git"))):
@@ -130,15 +147,17 @@ class GitSource:
 
     def _remove(self, path: Path) -> None:
         repository = self._repositories.pop(path.name, None)
-        self._by_url = {url: r for url, r in self._by_url.items() if r is not repository}
+        self._by_place = {place: known for place, known in self._by_place.items() if known[1] is not repository}
         remove(path)
 
-    def _repository(self, url: str) -> Repository:
-        known = self._by_url.get(url)
-        if known is not None:
-            return known
+    def _repository(self, url: str, project: str) -> Repository:
+        place = Place(url, project)
+        access = self._access(url, project)
+        known = self._by_place.get(place)
+        if known is not None and known[0] is access:
+            return known[1]
         parsed = parse_repo_url(url, self._policy.file_prefixes)
-        name = parsed.directory_name + ".git"
+        name = parsed.directory_name(access.scope) + ".git"
         repository = self._repositories.get(name)
         if repository is None:
             mirror = Mirror(
@@ -146,5 +165,8 @@ class GitSource:
             )
             repository = Repository(mirror, self._lanes, clock=self._clock, observe=self._observe)
             self._repositories[name] = repository
-        self._by_url[url] = repository
+        repository.mirror.access = access
+        if len(self._by_place) >= _MOST_PLACES:
+            self._by_place.clear()
+        self._by_place[place] = (access, repository)
         return repository

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pygit2
 
+from hub.domain.repository import Access
 from hub.source.command import CommandTimeout, Completed, Limits, OutputTooLarge, run
 from hub.source.environment import GitEnvironment
+from hub.source.errors import RepositoryDenied
 from hub.source.failures import storage_errors, timed_out, too_large, translated
 from hub.source.policy import SourcePolicy
 from hub.source.refs import Refs, parse_ls_remote
@@ -40,6 +42,8 @@ class Mirror:
     ) -> None:
         self.path = path
         self.repository = repository
+        self.access = Access()
+        """How the server is asked from now on."""
         self._git = git
         self._environment = environment
         self._policy = policy
@@ -181,10 +185,16 @@ class Mirror:
 
     async def _git_remote(self, directory: Path, command: Sequence[str], limits: Limits) -> Completed:
         """Run a command against the server. Raises a SourceError that says what is wrong."""
-        result = await self._run(directory, command, self._environment.network(self.repository), limits)
-        if result.code != 0:
-            raise translated(self.repository.display, result.stderr, self.path.parent)
-        return result
+        access = self.access
+        with storage_errors(self.path.parent):
+            async with self._environment.network(self.repository, access) as environment:
+                result = await self._run(directory, command, environment, limits)
+        if result.code == 0:
+            return result
+        error = translated(self.repository.display, result.stderr, self.path.parent, proxied=bool(access.proxy))
+        if isinstance(error, RepositoryDenied):
+            self._environment.distrust(access)
+        raise error
 
     async def _run(
         self, directory: Path, command: Sequence[str], environment: dict[str, str], limits: Limits

@@ -38,11 +38,10 @@ class RepoUrl:
     username: str = ""
     password: str = field(default="", repr=False)
 
-    @property
-    def directory_name(self) -> str:
-        """Name the mirror. Other credentials give another mirror: one who cannot read a repository must not be
-        served from the copy of one who can."""
-        identity = "\0".join((self.location, self.username, self.password))
+    def directory_name(self, scope: str = "") -> str:
+        """Name the mirror. Other credentials in the URL, or another `Access.scope`, give another mirror: one who cannot
+        read a repository must not be served from the copy of one who can."""
+        identity = "\0".join((self.location, self.username, self.password, *([scope] if scope else [])))
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

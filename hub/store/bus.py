@@ -20,6 +20,7 @@ Topic = Literal[
     "statuses",
     "revocations",
     "settings",
+    "repositories",
     "queries",
     "previews",
     "answers",

@@ -15,7 +15,7 @@ Rules for every implementation:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from hub.domain.manifest import ManifestSetRef
 from hub.domain.operation import HistoryEntry, OperationRequest, OperationState, RequestFailure
 from hub.domain.pki import Authority, CertificateRecord, JoinToken
 from hub.domain.project import Project
+from hub.domain.repository import HostTrust, SealedEntry
 from hub.domain.status import ApplicationStatus, DriftReport, RefreshState
 
 
@@ -334,6 +335,34 @@ class PkiStore(ABC):
         """Those that have not expired yet."""
 
 
+class RepositoryStore(ABC):
+    @abstractmethod
+    async def put_entries(self, entries: Iterable[SealedEntry]) -> None:
+        """Upsert by id."""
+
+    @abstractmethod
+    async def list_entries(self) -> list[SealedEntry]:
+        """By kind, URL and project."""
+
+    @abstractmethod
+    async def remove_entry(self, id: str) -> bool: ...
+
+    @abstractmethod
+    async def put_host_trust(self, trust: Iterable[HostTrust]) -> None:
+        """Upsert by id."""
+
+    @abstractmethod
+    async def list_host_trust(self) -> list[HostTrust]: ...
+
+    @abstractmethod
+    async def remove_host_trust(self, ids: Iterable[str]) -> int: ...
+
+    @abstractmethod
+    async def reseal(self, again: Callable[[bytes, str], bytes]) -> int:
+        """Replace every encrypted value by `again(value, purpose)`, all of them or none, and return how many there are:
+        the private keys of authorities and the entries. `again` MUST have no other effect."""
+
+
 class AccessStore(ABC):
     @abstractmethod
     async def put_account(self, account: Account) -> None: ...
@@ -364,7 +393,16 @@ class AccessStore(ABC):
         """Newest first."""
 
 
-class Store(ApplicationStore, ClusterStore, AssignmentStore, StatusStore, BlobStore, PkiStore, AccessStore):
+class Store(
+    ApplicationStore,
+    ClusterStore,
+    AssignmentStore,
+    StatusStore,
+    BlobStore,
+    PkiStore,
+    RepositoryStore,
+    AccessStore,
+):
     """Everything the hub remembers."""
 
     @abstractmethod

@@ -285,6 +285,29 @@ class CertificateRow(SQLModel, table=True):
     key_pin: str = _text()
 
 
+class RepositoryEntryRow(SQLModel, table=True):
+    """Registered repositories and credential templates: `hub.domain.repository.SealedEntry`."""
+
+    __tablename__ = "repository_entries"
+    id: str = _text(primary_key=True)
+    kind: str = _text()
+    project: str = _text()
+    url: str = _text()
+    sealed: bytes = Field(sa_type=LargeBinary)
+
+
+class HostTrustRow(SQLModel, table=True):
+    """Host keys and certificates: `hub.domain.repository.HostTrust`."""
+
+    __tablename__ = "host_trust"
+    id: str = _text(primary_key=True)
+    kind: str = _text()
+    server: str = _text()
+    subtype: str = _text()
+    data: str = _text()
+    marker: str = _text()
+
+
 class AccountRow(SQLModel, table=True):
     __tablename__ = "accounts"
     name: str = _text(primary_key=True)

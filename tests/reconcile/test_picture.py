@@ -14,6 +14,7 @@ import pytest
 from hub.domain.application import Application, ApplicationId, Destination
 from hub.domain.assignment import AssignmentContent
 from hub.domain.operation import OperationKind, OperationRequest
+from hub.domain.repository import Place
 from hub.domain.selector import LabelSelector
 from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex, targets
@@ -73,6 +74,12 @@ class Watcher:
 
     def follow(self, applications: Any) -> None:
         """None is followed."""
+
+    def places(self, application: Any) -> set[Any]:
+        return {Place(source.repo_url) for source in application.spec.sources}
+
+    async def renew(self, applications: Any) -> list[Any]:
+        return []
 
     def due(self) -> list[str]:
         self.rounds += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.domain.repository import Place
 from hub.source import GitRequest, GitSource, SourcePolicy
 from hub.source.errors import RepositoryDenied, RepositoryRefused, RepositoryTooLarge, RevisionNotFound, SourceError
 from tests.source.conftest import Sources
@@ -146,7 +147,7 @@ async def test_a_force_push_is_followed_and_the_old_commit_stays_readable(repo: 
     new = repo.commit({"x": "new"})
     await source.refresh(repo.url)
     assert (await source.resolve(repo.url, "main")).sha == new
-    await source.collect({repo.url: [old]})
+    await source.collect({Place(repo.url): [old]})
     assert source.tree(repo.url, old).read("x", 10) == b"old"
     assert (await source.resolve(repo.url, old)).sha == old
 
@@ -224,12 +225,12 @@ class TestCollect:
         await source.refresh(repo.url)
         await source.resolve(repo.url, "main")
 
-        await source.collect({repo.url: [new]})
+        await source.collect({Place(repo.url): [new]})
         kept = next(sources.root.glob("repositories/*.git")) / "refs/escadre/keep"
         # Resolved a moment ago: somebody may be about to say that it is needed.
         assert {path.name for path in kept.iterdir()} == {old, new}
         clock[0] += 3601
-        await source.collect({repo.url: [new]})
+        await source.collect({Place(repo.url): [new]})
         assert {path.name for path in kept.iterdir()} == {new}
 
     async def test_mirrors_nobody_names_are_removed(self, repo: Repo, sources: Sources) -> None:
@@ -256,7 +257,7 @@ class TestCollect:
             await source.refresh(repo.url)
         packs = mirror / "objects/pack"
         assert len(list(packs.glob("*.pack"))) > 20
-        await source.collect({repo.url: [sha]})
+        await source.collect({Place(repo.url): [sha]})
         assert len(list(packs.glob("*.pack"))) == 1
         assert source.tree(repo.url, sha).read("f1", 10) == b"21"
 
@@ -270,7 +271,7 @@ class TestCollect:
         second = (await source.resolve(other.url, "main")).sha
         mirror = source.tree(repo.url, first)._mirror
         (mirror / "HEAD").unlink()
-        await source.collect({repo.url: [first], other.url: [second], "https://-refused": ["x"]})
+        await source.collect({Place(repo.url): [first], Place(other.url): [second], Place("https://-refused"): ["x"]})
         assert (await source.resolve(other.url, "main")).sha == second
 
 

@@ -79,7 +79,7 @@ class TestSsh:
 
     async def test_without_a_key(self, repo: Repo, sources: Sources, ssh: Ssh) -> None:
         (ssh.directory / "id_ed25519").unlink()
-        with pytest.raises(RepositoryDenied, match="ssh key"):
+        with pytest.raises(RepositoryDenied, match="SSH key"):
             await sources.open(SourcePolicy(ssh_directory=ssh.directory)).refresh(f"{ssh.url}{repo.bare}")
 
     async def test_a_repository_that_is_not_there(self, sources: Sources, ssh: Ssh) -> None:
@@ -156,7 +156,7 @@ class TestCredentials:
         (403, RepositoryDenied, "credentials"),
         (404, RepositoryDenied, "no such repository"),
         (500, RepositoryUnreachable, "broke off"),
-        (429, RepositoryUnreachable, "broke off"),
+        (429, RepositoryUnreachable, "too often"),
     ],
 )
 async def test_refusals(

@@ -84,11 +84,11 @@ def test_credentials_are_taken_out_of_what_is_passed_on_and_shown() -> None:
 
 def test_other_credentials_have_another_mirror() -> None:
     names = {
-        parse_repo_url(url).directory_name
+        parse_repo_url(url).directory_name()
         for url in ("https://h/a", "https://u:p@h/a", "https://u:q@h/a", "https://h/b")
     }
     assert len(names) == 4
-    assert parse_repo_url("https://H/a/").directory_name in names
+    assert parse_repo_url("https://H/a/").directory_name() in names
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,18 @@ async def test_migrating_again_changes_nothing(store: SqlStore) -> None:
     assert await store.get_setting("a") == "b"
 
 
+def version(connection: Connection) -> str:
+    return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
+
+
 async def test_a_database_of_a_newer_hub(store: SqlStore, database_url: str) -> None:
+    newest = await store._database.read(version)
     await store._database.write(execute, "UPDATE alembic_version SET version_num = '9999'")
     older = SqlStore(database_url)
     with pytest.raises(SchemaTooNew, match=r"9999.*restore the backup"):
         await older.open()
     # It touched nothing, and holds nothing open.
-    await store._database.write(execute, "UPDATE alembic_version SET version_num = '0002'")
+    await store._database.write(execute, f"UPDATE alembic_version SET version_num = '{newest}'")
     await older.open()
     await older.close()
 
@@ -95,10 +100,11 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 def _with_broken_step(directory: Path) -> object:
     shutil.copytree(Path(schema.__file__).parent / "migrations", directory)
-    (directory / "versions" / "0003_broken.py").write_text(
+    newest = max(int(path.name[:4]) for path in (directory / "versions").glob("0*.py"))
+    (directory / "versions" / f"{newest + 1:04}_broken.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision = '0003', '0002'\n"
+        f"revision, down_revision = '{newest + 1:04}', '{newest:04}'\n"
         "def upgrade():\n"
         "    op.create_table('half', sa.Column('a', sa.Text(), primary_key=True))\n"
         "    raise RuntimeError('half-way')\n"

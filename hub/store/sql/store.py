@@ -20,6 +20,7 @@ from hub.store.sql.database import Database
 from hub.store.sql.leases import SqlLeases
 from hub.store.sql.pki import SqlPki
 from hub.store.sql.postgres import PostgresDatabase
+from hub.store.sql.repositories import SqlRepositories
 from hub.store.sql.settings import SqlSettings
 from hub.store.sql.sqlite import SqliteDatabase
 from hub.store.sql.statuses import SqlStatuses
@@ -36,6 +37,7 @@ class SqlStore(
     SqlStatuses,
     SqlBlobs,
     SqlPki,
+    SqlRepositories,
     SqlAccess,
     SqlSettings,
     SqlLeases,
