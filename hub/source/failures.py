@@ -39,7 +39,7 @@ _SERVER: tuple[tuple[str, type[SourceError], str], ...] = (
     ),
     (
         r"escadre: the proxy cannot be used: .*(407|other credentials|refuses)|Proxy Authentication Required|"
-        r"from proxy after CONNECT: 407|CONNECT tunnel failed, response 407|SOCKS.*(auth|User was rejected)",
+        r"from proxy after CONNECT: 407|CONNECT tunnel failed, response 407|User was rejected by the SOCKS|SOCKS.*authent",
         RepositoryUnreachable,
         reasons.PROXY_DENIED,
     ),

@@ -19,6 +19,7 @@ import pygit2
 
 from hub.domain.repository import Access
 from hub.source.command import CommandTimeout, Completed, Limits, OutputTooLarge, run
+from hub.source.distrust import is_distrust, told_apart
 from hub.source.environment import GitEnvironment
 from hub.source.errors import RepositoryDenied
 from hub.source.failures import storage_errors, timed_out, too_large, translated
@@ -194,6 +195,8 @@ class Mirror:
         error = translated(self.repository.display, result.stderr, self.path.parent, proxied=bool(access.proxy))
         if isinstance(error, RepositoryDenied):
             self._environment.distrust(access)
+        if is_distrust(error):
+            raise await told_apart(error, self.repository, access, self._policy.ca_file)
         raise error
 
     async def _run(

@@ -27,6 +27,8 @@ class GitHttp:
     url: str = ""
     credentials: str = ""
     """user:password it asks for; empty for none."""
+    bearer: str = ""
+    """The token it wants without asking for it, as servers do that only tell with a 401 that something is missing."""
     status: int = 0
     """Answer everything with this status."""
     redirect: str = ""
@@ -57,6 +59,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._plain(302, {"Location": git.redirect + self.path})
         elif git.status:
             self._plain(git.status)
+        elif git.bearer and authorization != f"Bearer {git.bearer}":
+            self._plain(401)
         elif git.credentials and authorization != _basic(git.credentials):
             self._plain(401, {"WWW-Authenticate": 'Basic realm="git"'})
         else:
@@ -166,7 +170,7 @@ def serve_ssh(root: Path) -> Iterator[Ssh]:
     for directory in (client, server):
         directory.mkdir(mode=0o700, parents=True)
     for key in (client / "id_ed25519", server / "host_key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        new_key(key)
     port = _free_port()
     (client / "known_hosts").write_text(f"[127.0.0.1]:{port} {(server / 'host_key.pub').read_text()}")
     (server / "config").write_text(
@@ -206,3 +210,8 @@ def _free_port() -> int:
 
 def _basic(credentials: str) -> str:
     return "Basic " + base64.b64encode(credentials.encode()).decode()
+
+
+def new_key(path: Path) -> None:
+    """Make an SSH key, and PATH.pub beside it."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
