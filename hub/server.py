@@ -63,6 +63,7 @@ from hub.render.renderer import Renderer, RendererSettings
 from hub.source.entries import RepositoryEntries
 from hub.source.git import GitSource
 from hub.source.policy import SourcePolicy
+from hub.source.probe import Prober
 from hub.source.repository import GitRequest
 from hub.source.tree import GitTree
 from hub.store.bus import Bus
@@ -361,6 +362,8 @@ class Hub:
             revocations=self.trust.revocations,
             settings=api_settings,
             clock=now,
+            sealer=self.trust.box,
+            prober=Prober(settings.data_dir / "probe", source_policy(settings)),
             metric_sources=(self._metrics,),
             telemetry=telemetry,
         )

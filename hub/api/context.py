@@ -37,6 +37,7 @@ class Api:
     asker: Asker
     applying: Turns
     uploads: Turns
+    probing: Turns
     cluster_changes: asyncio.Lock
     """Held while a cluster's labels are read, changed and written."""
 

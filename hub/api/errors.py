@@ -71,6 +71,14 @@ CATALOGUE: Mapping[str, Meaning] = {
         "it is not clear which of the application's sources is meant, or there is no such source",
         "name each source that is meant once, by one of the positions or names that the message lists",
     ),
+    "repository-denied": Meaning(
+        422, "the repository's server refuses the hub's credentials, or has no such repository", "see the message"
+    ),
+    "repository-refused": Meaning(422, "the address is none that the hub reads from", "see the message"),
+    "repository-too-large": Meaning(422, "the repository goes beyond what the hub takes", "see the message"),
+    "repository-unreachable": Meaning(
+        422, "the repository's server gives no good answer, or is not believed", "see the message"
+    ),
     "too-many-clusters": Meaning(422, "the question concerns more clusters than are asked at once", "name a cluster"),
     "busy": Meaning(429, "more of this is under way than the hub does at once", "try again after Retry-After seconds"),
     "too-many-certificates": Meaning(

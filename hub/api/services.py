@@ -19,6 +19,8 @@ from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
 from hub.pki.revocation import Revocations
+from hub.source.contract import Sealer
+from hub.source.probe import Prober
 from hub.store.bus import Bus
 from hub.store.contract import Store
 
@@ -59,6 +61,9 @@ class Services:
     revocations: Revocations
     settings: ApiSettings
     clock: Clock
+    sealer: Sealer
+    """Encrypts what is registered of repositories."""
+    prober: Prober
     metric_sources: Sequence[MetricSource] = ()
     telemetry: Telemetry = field(default_factory=Telemetry)
     """Give its methods to the parts that see what it counts."""

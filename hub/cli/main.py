@@ -25,6 +25,9 @@ ENTRIES = {
     "app": (_C + "app", "Applications."),
     "cluster": (_C + "cluster", "Clusters and their agents."),
     "project": (_C + "project", "Projects (AppProjects). Also: proj."),
+    "repo": (_C + "repo", "Repositories, and who the hub is there."),
+    "repocreds": (_C + "repocreds", "Credentials for every repository whose URL begins so."),
+    "cert": (_C + "cert", "SSH host keys and TLS certificates of repositories."),
     "settings": (_C + "settings", "System-wide settings (argocd-cm)."),
     "events": (_C + "events", "What happened in the fleet."),
     "admin": (_C + "admin", "Try out decisions on files, without a hub."),
@@ -39,7 +42,7 @@ def _start(ctx: click.Context) -> None:
 cli = Program(
     "escadre",
     ENTRIES,
-    aliases={"proj": "project", "applications": "app", "clusters": "cluster"},
+    aliases={"proj": "project", "repos": "repo", "certs": "cert", "applications": "app", "clusters": "cluster"},
     help="GitOps for a fleet: applications from Git on many Kubernetes clusters.",
     epilog="Exit codes: 0 done, 1 failed or different, 2 wrong usage or refused, 3 no hub or no session, 4 timed out.",
     params=[

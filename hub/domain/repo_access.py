@@ -38,7 +38,7 @@ class Registered:
         the longest prefix. Entries of another project do not exist for this one; its own come first."""
         key = repo_key(url)
         entry = self._repositories.get((key, project)) or self._repositories.get((key, ""))
-        template = next((t.value for t in self._templates if _fits(t, key, project)), None)
+        template = self._template(key, project)
         # A project's own template is closer than an entry of all that says nothing of who the hub is.
         sources = [source for source in (entry, template) if source is not None]
         said = next((s for s in sources if s.credentials), None)
@@ -65,6 +65,13 @@ class Registered:
         """Return the entry itself."""
         key = repo_key(url)
         return self._repositories.get((key, project)) or self._repositories.get((key, ""))
+
+    def template(self, url: str, project: str) -> CredentialTemplate | None:
+        """Return the template that fits best."""
+        return self._template(repo_key(url), project)
+
+    def _template(self, key: RepoKey, project: str) -> CredentialTemplate | None:
+        return next((t.value for t in self._templates if _fits(t, key, project)), None)
 
     def _authorities(self, key: RepoKey) -> str:
         host = key.host

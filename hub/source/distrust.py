@@ -1,34 +1,67 @@
-"""Why a certificate is not believed. Git built with GnuTLS says only that it is not: then the hub itself asks the server
-once more, without credentials."""
+"""Why a certificate is not believed. Git built with GnuTLS says only that it is not: then the hub itself asks the
+server once more, without credentials."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import re
 from pathlib import Path
 
 from hub.domain.repository import Access, Credentials
 from hub.source import reasons
 from hub.source.errors import SourceError
-from hub.source.http import HttpLimits, SourceClient
+from hub.source.http import Origin, SourceClient, tls_context
+from hub.source.http_failures import unreachable
 from hub.source.urls import RepoUrl
 
-_LIMITS = HttpLimits(whole=10.0, connect=5.0, silence=5.0)
+_SECONDS = 10.0
+_ALERT_SECONDS = 1.0
 _MOST = 64 * 1024
 _CERTIFICATES = (reasons.EXPIRED, reasons.NOT_YET_VALID, reasons.OTHER_HOST, reasons.UNKNOWN_AUTHORITY)
+_KNOWN = (*_CERTIFICATES, reasons.CERTIFICATE_WANTED)
+_CUT = re.compile(r"getpeername\(\) failed|GnuTLS recv error|error in the (pull|push) function|SSL_ERROR_SYSCALL")
+"""What git says when a server broke off the handshake, as it does without the client certificate that it wants."""
 
 
 def is_distrust(error: SourceError) -> bool:
-    return any(reason in error.message for reason in _CERTIFICATES)
+    """Tell whether it is worth asking why."""
+    return any(reason in error.message for reason in _CERTIFICATES) or _CUT.search(error.detail) is not None
 
 
 async def told_apart(error: SourceError, repository: RepoUrl, access: Access, ca_file: Path | None) -> SourceError:
     """Return an error that says what is wrong with the certificate, or the one given when that cannot be found out."""
-    client = SourceClient(access, repository.location, ca_file=ca_file, limits=_LIMITS)
+    asked = _by_request if access.proxy else _by_handshake
     try:
-        await client.request("GET", repository.location, most=_MOST, credentials=Credentials())
+        async with asyncio.timeout(_SECONDS):
+            await asked(repository, access, ca_file)
     except SourceError as found:
-        if is_distrust(found):
+        if any(reason in found.message for reason in _KNOWN):
             found.detail = f"{error.detail}\n{found.detail}"
             return found
-    finally:
-        await client.close()
+    except TimeoutError:
+        return error
     return error
+
+
+async def _by_request(repository: RepoUrl, access: Access, ca_file: Path | None) -> None:
+    async with SourceClient(access, repository.location, ca_file=ca_file) as client:
+        await client.request("GET", repository.location, most=_MOST, credentials=Credentials())
+
+
+async def _by_handshake(repository: RepoUrl, access: Access, ca_file: Path | None) -> None:
+    """A handshake and not a word more: what a server says when it breaks off is lost when more is sent."""
+    origin = Origin.of(repository.location)
+    context = tls_context(access, repository.display, ca_file)
+    try:
+        reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=context)
+        try:
+            # A server that wants a certificate says so after the handshake, one that wants none waits for a request.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(1), _ALERT_SECONDS)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+    except OSError as error:
+        raise unreachable(repository.display, error) from error

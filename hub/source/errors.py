@@ -38,14 +38,17 @@ class RepositoryRefused(SourceError):
 
 class RepositoryDenied(SourceError):
     code = "repository-denied"
+    status = 422
 
 
 class RepositoryUnreachable(SourceError):
     code = "repository-unreachable"
+    status = 422
 
 
 class RepositoryTooLarge(SourceError):
     code = "repository-too-large"
+    status = 422
     retryable = False
 
 

@@ -39,7 +39,8 @@ _SERVER: tuple[tuple[str, type[SourceError], str], ...] = (
     ),
     (
         r"escadre: the proxy cannot be used: .*(407|other credentials|refuses)|Proxy Authentication Required|"
-        r"from proxy after CONNECT: 407|CONNECT tunnel failed, response 407|User was rejected by the SOCKS|SOCKS.*authent",
+        r"from proxy after CONNECT: 407|CONNECT tunnel failed, response 407|"
+        r"User was rejected by the SOCKS|SOCKS.*authent",
         RepositoryUnreachable,
         reasons.PROXY_DENIED,
     ),
@@ -94,7 +95,8 @@ _SERVER: tuple[tuple[str, type[SourceError], str], ...] = (
     (r"returned error: 429", RepositoryUnreachable, reasons.TOO_OFTEN),
     (
         r"early EOF|unexpected disconnect|hung up unexpectedly|invalid index-pack|index-pack failed|"
-        r"RPC failed|Connection (reset|closed)|bytes of body are still expected|curl \d+|returned error: 5\d\d|"
+        r"RPC failed|getpeername\(\) failed|"
+        r"Connection (reset|closed)|bytes of body are still expected|curl \d+|returned error: 5\d\d|"
         r"bad line length|protocol error|invalid server response|expected flush|bad pack header",
         RepositoryUnreachable,
         reasons.BROKEN_OFF,

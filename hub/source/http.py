@@ -286,7 +286,7 @@ def tls_context(access: Access, name: str, ca_file: Path | None = None) -> ssl.S
     credentials = access.credentials
     if credentials.client_certificate:
         try:
-            _load_client_certificate(context, credentials)
+            load_client_certificate(context, credentials)
         except (ssl.SSLError, ValueError, OSError) as error:
             raise RepositoryRefused(
                 f"The TLS client certificate for {name} cannot be used: give a certificate and the key that belongs to "
@@ -295,7 +295,7 @@ def tls_context(access: Access, name: str, ca_file: Path | None = None) -> ssl.S
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, credentials: Credentials) -> None:
+def load_client_certificate(context: ssl.SSLContext, credentials: Credentials) -> None:
     """Python takes only files: this one is in memory, and gone when it is closed."""
     descriptor = os.memfd_create("certificate")
     try:

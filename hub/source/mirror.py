@@ -195,7 +195,7 @@ class Mirror:
         error = translated(self.repository.display, result.stderr, self.path.parent, proxied=bool(access.proxy))
         if isinstance(error, RepositoryDenied):
             self._environment.distrust(access)
-        if is_distrust(error):
+        if self.repository.scheme == "https" and is_distrust(error):
             raise await told_apart(error, self.repository, access, self._policy.ca_file)
         raise error
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -44,9 +45,12 @@ from hub.domain.status import ApplicationStatus, HealthStatus, SyncStatus
 from hub.fleet.desk import Desk
 from hub.fleet.post import Post
 from hub.formats.application import dump_application
+from hub.pki.secretbox import SecretBox
+from hub.source.policy import SourcePolicy
+from hub.source.probe import Prober
 from hub.store.bus import Bus, InProcessBus
 from hub.store.sql import SqlStore
-from tests.pki.support import Clock, HubTrust
+from tests.pki.support import KEY, Clock, HubTrust
 
 ADMIN_PASSWORD = "correct horse battery"
 COMMIT = "c0ffee0" + "1" * 33
@@ -226,7 +230,7 @@ class Agents:
         await self._world.bus.publish("answers", f"{question['id']} {digest_of(content)}")
 
 
-async def make_world(store: SqlStore, clock: Clock, **settings: Any) -> World:
+async def make_world(store: SqlStore, clock: Clock, prober: Prober | None = None, **settings: Any) -> World:
     bus = InProcessBus()
     trust = await HubTrust(store, clock).start()
     audit = Audit(store, clock)
@@ -249,6 +253,8 @@ async def make_world(store: SqlStore, clock: Clock, **settings: Any) -> World:
         revocations=trust.revocations,
         settings=ApiSettings(**(given | settings)),
         clock=clock,
+        sealer=SecretBox(KEY),
+        prober=prober or Prober(Path("/nowhere"), SourcePolicy()),
     )
     return World(store, bus, clock, trust, services, furnish(_routes(services.settings.version), services))
 

@@ -270,6 +270,10 @@ async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> h
 
 NOT_HERE = {
     "request-timeout": "tests/api/test_guard.py, which need not wait a minute",
+    "repository-denied": "tests/api/test_repositories.py, which stands in for the network",
+    "repository-refused": "tests/api/test_repositories.py",
+    "repository-too-large": "what a registry answers: tests/source/test_http.py",
+    "repository-unreachable": "tests/source/test_access.py, with real servers",
     "unsupported": "no route says so today; the class has it for those to come",
 }
 

@@ -11,6 +11,8 @@ from fastapi.openapi.models import OpenAPI
 
 from hub.api.errors import CATALOGUE
 from hub.api.guard import PUBLIC
+from hub.domain.repository import CredentialTemplate, Repository
+from hub.source.vault import REPOSITORY, TEMPLATE, entry_id, seal_entry
 from tests.api.kit import World, manifest
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -28,13 +30,28 @@ BODIES: dict[str, dict[str, Any]] = {
     "changeCluster": {"json": {"labels": {"a": "b"}}},
     "addWindow": {"json": {"kind": "deny", "schedule": "0 8 * * 5", "duration": "8h", "applications": ["*"]}},
     "changeWindow": {"json": {"duration": "2h"}},
+    "putRepository": {"json": {"url": "https://git.example/x.git"}},
+    "testRepository": {"json": {"url": "https://git.example/x.git"}},
+    "putTemplate": {"json": {"url": "https://git.example/", "username": "u", "password": "p"}},
+    "putCertificates": {"json": {"known_hosts": "git.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA"}},
     "putSettings": {"json": {"data": {}}},
     "changePassword": {"json": {"current": "wrong", "new": "quite another password", "account": "admin"}},
 }
 """Bodies that would do, for the operations that take one."""
 OWN = {"logOut", "changePassword"}
 """What everybody may do for themselves."""
-PARAMETERS = {"{name}": "shop", "{id}": "0"}
+REGISTERED = "https://git.example/registered.git"
+PARAMETERS = {
+    "{name}": "shop",
+    "{id}": "0",
+    "repositories/{entry}": f"repositories/{entry_id(REPOSITORY, REGISTERED, '')}",
+    "repository-credentials/{entry}": f"repository-credentials/{entry_id(TEMPLATE, REGISTERED, '')}",
+}
+
+
+async def register(world: World) -> None:
+    entries = (Repository(REGISTERED), CredentialTemplate(REGISTERED))
+    await world.store.put_entries(seal_entry(entry, world.services.sealer) for entry in entries)
 
 
 def operations(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -82,6 +99,7 @@ async def test_the_public_routes_are_these_and_no_others(world: World) -> None:
 
 async def test_the_readonly_role_changes_nothing(world: World, reader: httpx2.AsyncClient) -> None:
     application = await world.shop()
+    await register(world)
     before = (await world.store.assignment_sequence(), await world.store.clusters_version())
     for method, path, operation in operations(world):
         id = operation["operationId"]
@@ -97,6 +115,7 @@ async def test_the_readonly_role_changes_nothing(world: World, reader: httpx2.As
 
 async def test_the_readonly_role_reads_everything(world: World, reader: httpx2.AsyncClient) -> None:
     await world.shop()
+    await register(world)
     await world.connect("uid-oslo")
     for method, path, operation in operations(world):
         if method != "GET" or not is_private(method, path) or "watch" in path:
