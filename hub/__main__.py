@@ -128,7 +128,7 @@ async def _serve(settings: Settings) -> None:
 
 def _database_options(command: click.Command) -> click.Command:
     """Add the flags that say which hub is meant."""
-    for name in ("data_dir", "database_url", "secret_key_file"):
+    for name in ("data_dir", "database_url", "secret_key_file", "secret_key_command"):
         text = f"{Settings.model_fields[name].description} [ESCADRE_{name.upper()}]"
         command.params.append(click.Option(["--" + name.replace("_", "-")], metavar="TEXT", help=text))
     return command
@@ -189,6 +189,40 @@ _rotation_step("activate", "Let the next authority sign; the old one stays trust
 _rotation_step("retire", "Trust the old authority no more, and destroy its key.")
 
 
+@cli.group(name="secret-key")
+def secret_key() -> None:
+    """The key that secrets in the database are encrypted with, and its rotation while the hub runs.
+
+    rotate makes a new key and encrypts everything with it; forget drops the old ones, once no backup needs them.
+    """
+
+
+@secret_key.command(name="list")
+def list_keys(**flags: Any) -> None:
+    """List the keys' ids: the one in use, then those before it."""
+    for number, id in enumerate(_beside(offline.key_ids, flags)):
+        click.echo(f"{id}  {'old' if number else 'in use'}")
+
+
+@secret_key.command(name="rotate")
+def rotate_key(**flags: Any) -> None:
+    """Make a new key in the key file, and encrypt everything with it. A running hub takes it up at once."""
+    count = _beside(offline.rotate_key, flags)
+    click.echo(f"{count} secrets are encrypted with a new key; the old one stays in the key file until `forget`")
+
+
+@secret_key.command(name="reseal")
+def reseal(**flags: Any) -> None:
+    """Encrypt everything with the first of the keys there are: after a new one was put there by other means."""
+    click.echo(f"{_beside(offline.reseal, flags)} secrets are encrypted with the first key")
+
+
+@secret_key.command(name="forget")
+def forget_keys(**flags: Any) -> None:
+    """Drop every key but the one in use: backups made before the rotation need them, so keep a copy with those."""
+    click.echo(f"{_beside(offline.forget_keys, flags)} old keys dropped")
+
+
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def backup(file: Path, **flags: Any) -> None:
@@ -202,7 +236,7 @@ def backup(file: Path, **flags: Any) -> None:
     click.echo(f"written to {file}")
 
 
-for _command in (pin, list_authorities, backup):
+for _command in (pin, list_authorities, list_keys, rotate_key, reseal, forget_keys, backup):
     _database_options(_command)
 
 

@@ -54,7 +54,10 @@ class Settings(BaseSettings):
         description="where the admin account's generated password is written at the first start, for its owner only",
     )
     secret_key_file: Path | None = Field(
-        None, description="the key that encrypts private keys in the database; DATA_DIR/secret.key else"
+        None, description="the key that encrypts secrets in the database; DATA_DIR/secret.key else"
+    )
+    secret_key_command: str = Field(
+        "", description="a program that prints that key, in place of the file: arguments as in a shell, but no shell"
     )
     allow_file_repositories: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="directories that file:// repositories may lie in, with commas between; none else"

@@ -14,8 +14,9 @@ from hub.config import Settings
 from hub.errors import Invalid
 from hub.pki.authority import AuthorityInfo, PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
+from hub.pki.keysource import MOST_KEYS, KeyFile, KeySource, new_key
 from hub.pki.secretbox import SecretBox
-from hub.server import now
+from hub.server import key_source, now
 from hub.store.contract import Store
 from hub.store.factory import open_store
 
@@ -36,12 +37,65 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 
 async def _authority(settings: Settings, store: Store) -> PublicKeyInfrastructure:
-    path = settings.secret_key_file or settings.data_dir / "secret.key"
-    if not path.exists():
-        raise Invalid(f"the key file {path} is missing: name it with --secret-key-file")
-    pki = PublicKeyInfrastructure(store, SecretBox.open(path), now, PkiSettings())
+    pki = PublicKeyInfrastructure(store, SecretBox.of(_keys(settings)), now, PkiSettings())
     await pki.reload()
     return pki
+
+
+def _keys(settings: Settings) -> KeySource:
+    source = key_source(settings)
+    if isinstance(source, KeyFile) and not source.path.exists():
+        raise Invalid(f"the key file {source.path} is missing: name it with --secret-key-file")
+    return source
+
+
+async def key_ids(settings: Settings) -> list[str]:
+    """Name the keys that secrets are encrypted with: the one in use, then those before it."""
+    return SecretBox.of(_keys(settings)).ids
+
+
+async def rotate_key(settings: Settings) -> int:
+    """Make a new key in the key file, and encrypt everything with it. Returns how many secrets there are.
+
+    Whenever it is killed, the file holds every key that something is encrypted with: run it again.
+    Raises Invalid when the keys come from a command, KeyFileError when the file cannot be replaced.
+    """
+    source = _keys(settings)
+    if not isinstance(source, KeyFile):
+        raise Invalid(f"the keys come from {source.origin}: have it print a new one first, then `secret-key reseal`")
+    async with opened(settings) as store:
+        old, new = source.read(), new_key()
+        if len(old) >= MOST_KEYS:
+            raise Invalid(f"{source.origin} holds {len(old)} keys: `escadre-hub secret-key forget` first")
+        # Known to every hub on this file before anything is encrypted with it, and used by none before all of it is.
+        source.replace([*old, new])
+        count = await _reseal(store, [new, *old], source.origin)
+        source.replace([new, *old])
+        return count
+
+
+async def reseal(settings: Settings) -> int:
+    """Encrypt everything with the first key that there is. Returns how many secrets there are."""
+    source = _keys(settings)
+    async with opened(settings) as store:
+        return await _reseal(store, source.read(), source.origin)
+
+
+async def forget_keys(settings: Settings) -> int:
+    """Encrypt everything with the first key of the file, and drop the others from it. Returns how many were dropped."""
+    source = _keys(settings)
+    if not isinstance(source, KeyFile):
+        raise Invalid(f"the keys come from {source.origin}: run `secret-key reseal`, then have it print only the first")
+    async with opened(settings) as store:
+        keys = source.read()
+        await _reseal(store, keys, source.origin)
+        source.replace(keys[:1])
+        return len(keys) - 1
+
+
+async def _reseal(store: Store, keys: list[bytes], origin: str) -> int:
+    box = SecretBox.with_keys(keys, origin)
+    return await store.reseal(box.reseal)
 
 
 async def describe(settings: Settings) -> tuple[str, list[AuthorityInfo]]:

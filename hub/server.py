@@ -46,6 +46,7 @@ from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
+from hub.pki.keysource import KeyCommand, KeyFile, KeySource
 from hub.pki.recover import Recovery
 from hub.pki.refusals import DoorLog
 from hub.pki.revocation import Revocations
@@ -200,7 +201,7 @@ class Hub:
 
     async def _open_trust(self) -> Trust:
         settings = self.settings
-        box = SecretBox.open(settings.secret_key_file or settings.data_dir / "secret.key")
+        box = await asyncio.to_thread(SecretBox.of, key_source(settings))
         names = {host_of(settings.address), host_of(settings.agent_address), socket.gethostname(), "127.0.0.1"}
         pki_settings = PkiSettings(
             server_names=tuple(sorted({*settings.server_names, *names} - {""})),
@@ -402,6 +403,13 @@ class Hub:
         await accounts.ensure_admin(password)
         if path is not None:
             log.info("the account admin was made; its password is in %s", path)
+
+
+def key_source(settings: Settings) -> KeySource:
+    """Return where the keys are that secrets are encrypted with. Raises KeyFileError."""
+    if settings.secret_key_command:
+        return KeyCommand(settings.secret_key_command)
+    return KeyFile(settings.secret_key_file or settings.data_dir / "secret.key")
 
 
 def source_policy(settings: Settings) -> SourcePolicy:

@@ -183,3 +183,11 @@ class HostTrust:
     def line(self) -> str:
         """The line of known_hosts."""
         return " ".join(part for part in (self.marker, self.server, self.subtype, self.data) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedHosts:
+    """What one object said that hosts are believed by."""
+
+    name: str
+    items: tuple[HostTrust, ...]

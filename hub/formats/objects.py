@@ -7,15 +7,24 @@ from typing import Any
 
 from hub.domain.application import Application
 from hub.domain.project import Project
+from hub.domain.repo_url import repo_key
+from hub.domain.repository import CredentialTemplate, Repository, TrustedHosts
 from hub.domain.settings import SystemSettings
-from hub.formats import application, project, settings
+from hub.formats import application, entries, project, settings
 from hub.formats.errors import FormatError
 from hub.formats.fields import Parsed, described
 from hub.formats.limits import DEFAULT_LIMITS, Document, Limits
 from hub.formats.metadata import API_VERSION, display_name, worded_kind
 from hub.formats.yaml import load_documents
 
-Parsable = Parsed[Application] | Parsed[Project] | Parsed[SystemSettings]
+Parsable = (
+    Parsed[Application]
+    | Parsed[Project]
+    | Parsed[SystemSettings]
+    | Parsed[Repository]
+    | Parsed[CredentialTemplate]
+    | Parsed[TrustedHosts]
+)
 
 _ITEM_KINDS = {"ApplicationList": application.KIND, "AppProjectList": project.KIND, "List": None}
 """Kinds that hold others, and the kind of items that do not say their own."""
@@ -25,7 +34,7 @@ _MOST_TOLD = 10
 def parse_objects(
     text: str | bytes, *, name: str, strict: bool = False, limits: Limits = DEFAULT_LIMITS
 ) -> list[Parsable]:
-    """Read every Application and AppProject of a text, and the system-wide settings, in its order.
+    """Read every Application and AppProject of a text, and what Argo CD keeps in Secrets and ConfigMaps, in its order.
 
     Raises FormatError with what is wrong with each of them: a text is taken whole or not at all.
     """
@@ -50,6 +59,10 @@ def parse_object(document: Document, *, strict: bool = False) -> Parsable:
     value = document.value
     if settings.is_settings(value):
         return settings.parse_settings(document, strict=strict)
+    if entries.is_entry(value):
+        return entries.parse_entry(document, strict=strict)
+    if entries.is_trusted_hosts(value):
+        return entries.parse_trusted_hosts(document, strict=strict)
     kind = value.get("kind") if isinstance(value, Mapping) and value.get("apiVersion") == API_VERSION else None
     if kind == application.KIND:
         return application.parse_application(document, strict=strict)
@@ -66,7 +79,8 @@ def parse_object(document: Document, *, strict: bool = False) -> Parsable:
     raise _error(
         document,
         f"this is {what}{named}, and only {API_VERSION} {application.KIND} and {project.KIND} objects and the "
-        f"{settings.KIND} {settings.NAME} are taken here",
+        f"{settings.KIND} {settings.NAME} are taken here, and Argo CD's Secrets of repositories and ConfigMaps "
+        "of host keys and certificates",
         "Objects for clusters go into Git, where an Application reads them" if _name(value) else "",
     )
 
@@ -103,6 +117,10 @@ def _key(parsed: Parsable) -> tuple[str, str, str]:
             return project.KIND, "", name
         case SystemSettings():
             return settings.KIND, "", settings.NAME
+        case Repository(url=url, project=of) | CredentialTemplate(url=url, project=of):
+            return type(parsed.value).__name__, of, repo_key(url).text
+        case TrustedHosts(name=name):
+            return entries.CONFIG_MAP, "", name
         case value:
             return application.KIND, *value.id
 

@@ -1,122 +1,144 @@
-"""Private keys at rest: whoever reads the database, or its backup, holds no key of the fleet without the key file too.
+"""Secrets at rest: whoever reads the database, or its backup, holds no key of the fleet without the key file too.
 
 AES-256-GCM under a key that is kept apart from the database. Every value is bound to its purpose, so that one sealed
-value cannot be put in another's place, and carries the key's id, so that a wrong key file is told from a damaged value.
+value cannot be put in another's place, and carries the key's id, so that a wrong key file is told from a damaged value,
+and that what was encrypted with an earlier key is read with that one.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import os
 import secrets
-import stat
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.errors import HubError
+from hub.pki.keysource import KEY_BYTES, KeyFile, KeyFileError, KeySource
+
+__all__ = ["KeyFileError", "SecretBox", "key_id"]
 
 _VERSION = 1
-_KEY_BYTES = 32
 _ID_BYTES = 8
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_HEADER = "escadre-key-1:"
-_MAX_FILE = 4096
-
-
-class KeyFileError(HubError):
-    """The key file is missing, unreadable, or not the one the stored keys were encrypted with."""
-
-    code = "key-file"
+_ASKED_AGAIN_SECONDS = 60.0
+"""Between two times that a source without a stamp is asked whether it has a key that is not known."""
 
 
 class SecretBox:
-    def __init__(self, key: bytes, origin: str = "the key given") -> None:
-        """`key` is 32 bytes; `origin` names where it came from, for messages."""
-        if len(key) != _KEY_BYTES:
-            raise KeyFileError(f"{origin} must hold {_KEY_BYTES} bytes, not {len(key)}")
-        self._cipher = AESGCM(key)
+    """Safe to use from several threads."""
+
+    def __init__(
+        self,
+        key: bytes,
+        origin: str = "the key given",
+        *,
+        source: KeySource | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`key` is 32 bytes; `origin` names where it came from, for messages; `source` has others as well."""
+        if len(key) != KEY_BYTES:
+            raise KeyFileError(f"{origin} must hold {KEY_BYTES} bytes, not {len(key)}")
         self._origin = origin
-        self._id = hashlib.sha256(b"escadre/v1/key-id\x00" + key).digest()[:_ID_BYTES]
+        self._source = source
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stamp: object = None
+        self._asked_at = float("-inf")
+        self._take([key])
 
     @classmethod
     def open(cls, path: Path) -> SecretBox:
         """Read the key file, making it first when there is none. Raises KeyFileError."""
-        try:
-            if not path.exists():
-                _create(path)
-            return cls(_read(path), f"the key file {path}")
-        except OSError as error:
-            raise KeyFileError(f"cannot read or write the key file {path}: {error.strerror}") from error
+        return cls.of(KeyFile(path))
+
+    @classmethod
+    def of(cls, source: KeySource, *, clock: Callable[[], float] = time.monotonic) -> SecretBox:
+        """Raises KeyFileError."""
+        stamp = source.stamp()
+        keys = source.read()
+        box = cls(keys[0], source.origin, source=source, clock=clock)
+        box._take(keys)
+        # Of a file that this has just made there was none before.
+        box._stamp = stamp if stamp is not None else source.stamp()
+        return box
+
+    @classmethod
+    def with_keys(cls, keys: Sequence[bytes], origin: str = "the keys given") -> SecretBox:
+        """Encrypt with the first of these keys, whatever becomes of where they are from."""
+        box = cls(keys[0], origin)
+        box._take(keys)
+        return box
+
+    @property
+    def ids(self) -> list[str]:
+        """Name the keys: the one that is encrypted with, and those before it."""
+        return [id.hex() for id in self._ciphers]
 
     def seal(self, plaintext: bytes, purpose: str) -> bytes:
+        """Raises KeyFileError when the source has changed, and what is there now is no key."""
+        if self._source is not None and self._source.stamp() != self._stamp:
+            self._reload()
+        id, cipher = next(iter(self._ciphers.items()))
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return bytes([_VERSION]) + self._id + nonce + self._cipher.encrypt(nonce, plaintext, purpose.encode())
+        return bytes([_VERSION]) + id + nonce + cipher.encrypt(nonce, plaintext, purpose.encode())
 
     def unseal(self, sealed: bytes, purpose: str) -> bytes:
         """Give back what was sealed for this purpose. Raises KeyFileError."""
         start = 1 + _ID_BYTES
         if len(sealed) < start + _NONCE_BYTES + _TAG_BYTES or sealed[0] != _VERSION:
             raise KeyFileError(f"the stored secret {purpose} is damaged: restore the database from a backup")
-        if sealed[1:start] != self._id:
+        cipher = self._cipher(sealed[1:start])
+        if cipher is None:
             raise KeyFileError(
                 f"the stored secret {purpose} was encrypted with key {sealed[1:start].hex()}, but {self._origin} "
-                f"holds key {self._id.hex()}: put the right key file back; it belongs with the database's backups"
+                f"holds key {', '.join(self.ids)}: put the right key file back; it belongs with the database's backups"
             )
         nonce, body = sealed[start : start + _NONCE_BYTES], sealed[start + _NONCE_BYTES :]
         try:
-            return self._cipher.decrypt(nonce, body, purpose.encode())
+            return cipher.decrypt(nonce, body, purpose.encode())
         except InvalidTag as error:
             raise KeyFileError(
                 f"the stored secret {purpose} is damaged, or belongs elsewhere: restore the database from a backup"
             ) from error
 
+    def reseal(self, sealed: bytes, purpose: str) -> bytes:
+        """Encrypt again, with the key that is encrypted with now. Raises KeyFileError."""
+        return self.seal(self.unseal(sealed, purpose), purpose)
 
-def _create(path: Path) -> None:
-    """Write a new key. Of several processes that start at once the first one's stays."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    text = _HEADER + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode() + "\n"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
+    def _cipher(self, id: bytes) -> AESGCM | None:
+        """Return the cipher of a key. Another process may have changed the keys since they were read."""
+        found = self._ciphers.get(id)
+        if found is None and self._source is not None and self._may_ask():
+            self._reload()
+            found = self._ciphers.get(id)
+        return found
+
+    def _may_ask(self) -> bool:
+        if self._source is None:
+            return False
+        stamp = self._source.stamp()
+        if stamp is not None:
+            return stamp != self._stamp
+        return self._clock() - self._asked_at >= _ASKED_AGAIN_SECONDS
+
+    def _reload(self) -> None:
+        if self._source is None:
             return
-        _sync_directory(path.parent)
-    finally:
-        temporary.unlink()
+        with self._lock:
+            self._asked_at = self._clock()
+            stamp = self._source.stamp()
+            self._take(self._source.read())
+            self._stamp = stamp
+
+    def _take(self, keys: Sequence[bytes]) -> None:
+        self._ciphers = {bytes.fromhex(key_id(key)): AESGCM(key) for key in keys}
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError(f"the key file {path} is not a file")
-        if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-            raise KeyFileError(f"the key file {path} is open to others: chmod 600 {path} (640 when a group reads it)")
-        text = file.read(_MAX_FILE + 1)
-    try:
-        header, encoded = text[: len(_HEADER)].decode("ascii"), text[len(_HEADER) :].strip()
-        key = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, UnicodeDecodeError):
-        header, key = "", b""
-    if header != _HEADER or len(key) != _KEY_BYTES:
-        raise KeyFileError(f"the key file {path} does not hold a key: it is one line, {_HEADER}<base64 of 32 bytes>")
-    return key
+def key_id(key: bytes) -> str:
+    """Name a key without telling it, in hex."""
+    return hashlib.sha256(b"escadre/v1/key-id\x00" + key).digest()[:_ID_BYTES].hex()

@@ -266,3 +266,41 @@ async def test_pages(world: World, admin: httpx2.AsyncClient) -> None:
     assert rest["continue"] == ""
     found = (await admin.get("/api/v1/repositories", params={"url": "https://GIT.example.com/1.git"})).json()["items"]
     assert [item["url"] for item in found] == ["https://git.example.com/1"]
+
+
+async def test_argo_cds_own_objects_are_applied(world: World, admin: httpx2.AsyncClient) -> None:
+    labels = {"argocd.argoproj.io/secret-type": "repository"}
+    key = {"ssh_known_hosts": f"git.example.com ssh-ed25519 {ED25519}"}
+    objects = [
+        {
+            "kind": "Secret",
+            "metadata": {"name": "one", "labels": labels},
+            "stringData": {"url": URL, "password": "x1x"},
+        },
+        {"kind": "ConfigMap", "metadata": {"name": "argocd-ssh-known-hosts-cm"}, "data": key},
+        {"kind": "ConfigMap", "metadata": {"name": "argocd-tls-certs-cm"}, "data": {"h": Authority().pem}},
+    ]
+    body = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", **item} for item in objects]}
+    would = (await admin.post("/api/v1/objects/apply", json=body, params={"dry_run": True})).json()["results"]
+    assert {result["action"] for result in would} == {"would-create"}
+    assert await world.store.list_entries() == []
+    reply = await admin.post("/api/v1/objects/apply", json=body)
+    assert [(r["kind"], r["name"], r["action"]) for r in reply.json()["results"]] == [
+        ("Repository", URL, "created"),
+        ("ConfigMap", "argocd-ssh-known-hosts-cm", "created"),
+        ("ConfigMap", "argocd-tls-certs-cm", "created"),
+    ]
+    assert "x1x" not in reply.text
+    assert (await access(world, URL)).credentials.password == "x1x"
+    assert len(await world.store.list_host_trust()) == 2
+    again = (await admin.post("/api/v1/objects/apply", json=body)).json()["results"]
+    assert {result["action"] for result in again} == {"unchanged"}
+
+
+async def test_objects_that_cannot_work_are_refused_whole(world: World, admin: httpx2.AsyncClient) -> None:
+    labels = {"argocd.argoproj.io/secret-type": "repository"}
+    given = [{"url": URL}, {"url": "git@h:x", "sshPrivateKey": "no key"}]
+    items = [{"apiVersion": "v1", "kind": "Secret", "metadata": {"labels": labels}, "stringData": d} for d in given]
+    reply = await admin.post("/api/v1/objects/apply", json={"apiVersion": "v1", "kind": "List", "items": items})
+    assert reply.status_code == 422
+    assert await world.store.list_entries() == []

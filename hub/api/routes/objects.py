@@ -13,14 +13,24 @@ from hub.api.errors import documented
 from hub.api.models.objects import Action, ApplyReply, ApplyResult
 from hub.api.routes.router import private_router
 from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
+from hub.api.store_entries import (
+    EntryChange,
+    TrustChange,
+    carry_out_entry,
+    carry_out_trust,
+    prepare_entry,
+    prepare_trust,
+)
 from hub.api.store_projects import ProjectChange, carry_out_project, prepare_project
 from hub.api.store_settings import SettingsChange, prepare_settings, store_settings
 from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
+from hub.domain.repository import CredentialTemplate, Repository, TrustedHosts
 from hub.domain.settings import SystemSettings
 from hub.errors import HubError, Invalid
 from hub.formats import application as application_format
+from hub.formats import entries as entries_format
 from hub.formats import project as project_format
 from hub.formats import settings as settings_format
 from hub.formats.objects import Parsable, parse_objects
@@ -28,8 +38,9 @@ from hub.formats.objects import Parsable, parse_objects
 router = private_router("objects")
 
 _BODY = described(
-    "Application and AppProject objects of argoproj.io/v1alpha1, and the ConfigMap argocd-cm with the system-wide "
-    "settings, any number of documents."
+    "Application and AppProject objects of argoproj.io/v1alpha1, the ConfigMap argocd-cm with the system-wide "
+    "settings, and Argo CD's Secrets of repositories and ConfigMaps of host keys and certificates, any number of "
+    "documents."
 )
 _WOULD: dict[Action, Action] = {
     "created": "would-create",
@@ -79,6 +90,12 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
         elif isinstance(value, SystemSettings):
             changes.append(await prepare_settings(api, caller, value))
             warnings.append(item.warnings)
+        elif isinstance(value, Repository | CredentialTemplate):
+            changes.append(await prepare_entry(api, caller, value))
+            warnings.append(item.warnings)
+        elif isinstance(value, TrustedHosts):
+            changes.append(await prepare_trust(api, caller, value.items, value.name))
+            warnings.append(item.warnings)
         else:
             changes.append(await prepare_project(api, caller, value))
             warnings.append(item.warnings)
@@ -102,7 +119,7 @@ def _after(error: HubError, stored: Sequence[ApplyResult]) -> HubError:
     return error
 
 
-_AnyChange = Change | ProjectChange | SettingsChange
+_AnyChange = Change | ProjectChange | SettingsChange | EntryChange | TrustChange
 
 
 async def _carry_out(api: Api, caller: Caller, change: _AnyChange) -> None:
@@ -111,6 +128,10 @@ async def _carry_out(api: Api, caller: Caller, change: _AnyChange) -> None:
             await carry_out(api, caller, change)
         case SettingsChange():
             await store_settings(api, caller, change)
+        case EntryChange():
+            await carry_out_entry(api, caller, change)
+        case TrustChange():
+            await carry_out_trust(api, caller, change)
         case _:
             await carry_out_project(api, caller, change)
 
@@ -120,6 +141,10 @@ def _result(change: _AnyChange, warnings: Sequence[str], *, dry_run: bool) -> Ap
         kind, name, namespace = application_format.KIND, change.wanted.id.name, change.wanted.id.namespace
     elif isinstance(change, SettingsChange):
         kind, name, namespace = settings_format.KIND, settings_format.NAME, ""
+    elif isinstance(change, EntryChange):
+        kind, name, namespace = type(change.wanted).__name__, change.wanted.url, ""
+    elif isinstance(change, TrustChange):
+        kind, name, namespace = entries_format.CONFIG_MAP, change.name, ""
     else:
         kind, name, namespace = project_format.KIND, change.wanted.name, ""
     action = _WOULD[change.action] if dry_run else change.action
