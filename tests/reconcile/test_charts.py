@@ -13,7 +13,9 @@ from hub.domain.manifest import ManifestSet
 from hub.domain.project import Project, ProjectDestination
 from tests.fleet.kit import Fleet, Repository, application
 from tests.reconcile.test_controller import condition, names_in, until
-from tests.source.chart_servers import ChartRepository, Tls, make_tls, package, serve_charts
+from tests.render.trees import config_map
+from tests.source.chart_servers import ChartRepository, Tls, make_tls, package, serve_charts, serve_registry
+from tests.source.test_oci import GZIPPED, tar
 
 
 @pytest.fixture
@@ -123,3 +125,24 @@ async def test_values_beside_a_chart(fleet: Fleet, repository: ChartRepository, 
     entries = ManifestSet.decode((await fleet.hub.store.get_blobs([digest]))[digest]).entries
     blob = (await fleet.hub.store.get_blobs([entries[0].digest]))[entries[0].digest]
     assert b"from git" in blob
+
+
+async def test_a_chart_and_manifests_of_a_registry(fleet: Fleet, tls: Tls, tmp_path: Path) -> None:
+    with serve_registry(tls) as registry:
+        registry.push(package(tmp_path, "web", "1.0.0"))
+        registry.put(
+            "apps/plain", "main", [(GZIPPED, tar({"base/a.yaml": config_map("a"), "b.yaml": config_map("b")}))]
+        )
+        made = chart_of(f"{registry.host}/charts", "1.0.0")
+        chart = made["spec"].pop("source")
+        made["spec"]["sources"] = [
+            chart,
+            {"repoURL": f"oci://{registry.host}/apps/plain", "path": "base", "targetRevision": "main"},
+        ]
+        await fleet.apply(made)
+        found = (await until(fleet, "shop", lambda a: len(a) == 1))["one"]
+        assert sorted(await names_in(fleet, found)) == ["a", "shop-web"]
+        digest = registry.put("apps/plain", "main", [(GZIPPED, tar({"base/a.yaml": config_map("moved")}))])
+        await fleet.refresh("shop")
+        moved = await until(fleet, "shop", lambda a: a["one"].content.revision.sources[1].revision == digest)
+        assert sorted(await names_in(fleet, moved["one"])) == ["moved", "shop-web"]
