@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hub.domain.application import Source
-from hub.domain.repository import Access, Place, RepositoryKind
+from hub.domain.repository import Place, RepositoryKind
 from hub.source.failures import storage_errors
 from hub.source.git import AccessOf
 from hub.source.helm_repository import HelmRepository
@@ -107,4 +107,4 @@ def _address(place: Place) -> str:
     """Return the same for every way to write a place's address. Raises RepositoryRefused."""
     if place.kind is RepositoryKind.OCI:
         return parse_reference(place).display
-    return parse_repo_url(place.url).directory_name
+    return parse_repo_url(place.url).directory_name("")
