@@ -292,7 +292,7 @@ class Hub:
         git = GitSource(
             settings.data_dir, policy=policy, observe=lambda r: self._git_observer(r), access=entries.access
         )
-        sources = Sources(git, Charts(settings.data_dir, entries.access, policy))
+        sources = Sources(git, Charts(settings.data_dir, entries.access, policy), entries.named)
         self._stack.push_async_callback(sources.close)
         limits = RenderLimits(seconds=settings.render_timeout_seconds, memory_bytes=settings.render_memory_mb * MIB)
         renderer_settings = RendererSettings(

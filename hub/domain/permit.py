@@ -30,6 +30,8 @@ class Denial:
     message: str
     """Names what was asked for, the project, and the rule, in words for the application's owner."""
     resource: ResourceKey | None = None
+    by_rule: bool = False
+    """Whether a rule says no, and not only none says yes."""
 
 
 def permit_sources(project: Project, sources: Iterable[Source]) -> list[Denial]:
@@ -43,7 +45,8 @@ def permit_sources(project: Project, sources: Iterable[Source]) -> list[Denial]:
             rule for rule in project.source_repos if rule.startswith("!") and _repository_matches(rule[1:], address)
         ]
         if denying:
-            denials.append(Denial(f"project {project.name} denies the repository {shown} by its rule {denying[0]!r}"))
+            message = f"project {project.name} denies the repository {shown} by its rule {denying[0]!r}"
+            denials.append(Denial(message, by_rule=True))
         elif not any(_repository_matches(rule, address) for rule in project.source_repos if not rule.startswith("!")):
             allowed = _listed(rule for rule in project.source_repos if not rule.startswith("!"))
             denials.append(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from hub.domain.application import Source
 from hub.domain.cluster import Capabilities
 from hub.domain.manifest import Entry, ManifestSet, ManifestSetRef, digest_of
+from hub.domain.permit import permit_sources
 from hub.domain.place import place_of
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.targeting import Target
@@ -116,7 +117,7 @@ class Materializer:
         """
         inputs, revision, told = await self._inputs(sources, project, upload)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project)
-        request, scan = await self._scanned(request)
+        request, scan = await self._scanned(request, again=again)
         if upload is not None:
             record = await self._known(scan) or await self._render(request, scan, keep=False)
         else:
@@ -148,12 +149,18 @@ class Materializer:
             told |= dict.fromkeys(found.warnings)
         return tuple(inputs), Revision(tuple(revisions)), tuple(told)
 
-    async def _scanned(self, request: RenderRequest) -> tuple[RenderRequest, Scan]:
-        """Scan a request, and fetch what it reads beyond its sources. Raises SourceError, RenderError."""
+    async def _scanned(self, request: RenderRequest, *, again: bool) -> tuple[RenderRequest, Scan]:
+        """Scan a request, and fetch what it reads beyond its sources; `again` asks there what is new. Raises
+        SourceError, RenderError."""
         for _ in range(MOST_SCANS):
             scan = await self._renderer.scan(request)
             if not scan.needs:
                 return request, scan
+            await self._permit(scan.needs, request.project)
+            if again:
+                await self.renew(
+                    (self._sources.addressed(need, request.project) for need in scan.needs), request.project
+                )
             fetched = []
             for source in scan.needs:
                 found = await self._sources.resolve(source, request.project)
@@ -164,6 +171,21 @@ class Materializer:
             "base that leads back to itself.",
             code="invalid-source",
         )
+
+    async def _permit(self, needs: Sequence[Source], name: str) -> None:
+        """Hold what lies beyond the sources to the project: nothing that it denies is read, and where the hub has
+        credentials, only what it permits. What is open to everyone needs no permission, as in Argo CD. Raises
+        RenderError."""
+        project = await self._store.get_project(name)
+        for source in needs if project is not None else ():
+            assert project is not None
+            source = self._sources.addressed(source, name)
+            denials = permit_sources(project, [source])
+            if denials and (denials[0].by_rule or self._sources.needs_credentials(source, name)):
+                what = f"the chart {source.chart}" if source.chart else "a base"
+                raise RenderError(
+                    f"The application depends on {what} there: {denials[0].message}.", code="not-permitted"
+                )
 
     async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> RenderRecord:
         """Look an input up, and render it where it is not known. Whoever asks meanwhile waits for the same answer."""

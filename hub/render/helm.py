@@ -43,7 +43,7 @@ def template(plan: Plan, task: Task, setup: Setup) -> Iterator[Found]:
     where = Path(tempfile.mkdtemp(prefix="helm-", dir=setup.scratch))
     try:
         chart = where / "chart"
-        _export(plan, options, task.trees[plan.index], chart, setup.limits)
+        _export(plan, options, task.trees, chart, setup.limits)
         render = _render_with_binary if setup.helm else _render_in_process
         rendered = render(plan, options, task.request, values, chart, setup)
     finally:
@@ -146,7 +146,7 @@ def _mapping(text: bytes, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _export(plan: Plan, options: HelmOptions, tree: Tree, chart: Path, limits: RenderLimits) -> None:
+def _export(plan: Plan, options: HelmOptions, trees: list[Tree], chart: Path, limits: RenderLimits) -> None:
     """Write the chart's files below a directory."""
     prefix = plan.path + "/" if plan.path else ""
     chart.mkdir()
@@ -157,7 +157,7 @@ def _export(plan: Plan, options: HelmOptions, tree: Tree, chart: Path, limits: R
             continue
         target = chart / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(tree.read(file.stored, limits.file_bytes))
+        target.write_bytes(trees[file.tree].read(file.stored, limits.file_bytes))
 
 
 def _check(plan: Plan, metadata: dict[str, Any], loaded: list[dict[str, Any]], version: str) -> None:

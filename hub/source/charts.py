@@ -66,6 +66,10 @@ class Charts:
         """Ask a place what is new. Raises SourceError, and then what `resolve` says stays as it was."""
         await self._archives(place).refresh(force=force)
 
+    def needs_credentials(self, place: Place) -> bool:
+        """Whether the hub says who it is there."""
+        return bool(self._access(place.url, place.project).credentials)
+
     def asked(self, place: Place) -> bool:
         return self._archives(place).asked
 

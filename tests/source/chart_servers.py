@@ -353,9 +353,11 @@ def package(root: Path, name: str, version: str, files: Mapping[str, str] | None
     return target / f"{name}-{version}.tgz"
 
 
-def run_helm(*arguments: str) -> str:
+def run_helm(*arguments: str, ca_file: Path | None = None) -> str:
     home = Path(os.environ.get("TMPDIR", "/tmp")) / f"escadre-helm-{os.getuid()}"
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    if ca_file is not None:
+        environment["SSL_CERT_FILE"] = str(ca_file)
     result = subprocess.run(
         [str(binary("helm")), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
