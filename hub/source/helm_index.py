@@ -22,6 +22,7 @@ from hub.formats.yaml import load_document
 
 MOST_VERSIONS = 20_000
 _MEMORY = 1536 * 1024 * 1024
+_SECONDS = 60
 _LIMITS = Limits(bytes=50 * 1024 * 1024, depth=40, nodes=4_000_000)
 _ENTRIES = re.compile(rb"^entries:[ \t]*\r?$", re.MULTILINE)
 _TOP = re.compile(rb"^[^\s#]", re.MULTILINE)
@@ -35,6 +36,8 @@ class NoIndex(Exception):
 def main() -> None:
     path, chart = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    # Whoever began this sees to its time, but may be killed.
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     answer: dict[str, Any]
     try:
         answer = {"versions": versions_of(Path(path).read_bytes(), chart)}

@@ -119,6 +119,7 @@ class HelmRepository:
         finally:
             partial.unlink(missing_ok=True)
         if force:
+            await asyncio.to_thread(self.shelf.check)
             self._memory.table("first").clear()
             self._memory.table("archives").clear()
         self._memory.save()

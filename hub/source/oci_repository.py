@@ -108,6 +108,7 @@ class OciRepository:
                 # Whoever reads it is told; the others go on.
                 continue
         if force:
+            await asyncio.to_thread(self.shelf.check)
             self._memory.table("first").clear()
         if fresh != known or force:
             self._memory.value["revisions"] = fresh

@@ -8,6 +8,7 @@ not at all: it is unpacked beside its place and moved there.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -21,9 +22,11 @@ import orjson
 import pygit2
 
 from hub.source.command import CommandTimeout, Limits, OutputTooLarge, run
-from hub.source.errors import ArtifactRefused
+from hub.source.errors import ArtifactRefused, MirrorDamaged
 from hub.source.failures import storage_errors
 from hub.source.tree import GitTree, open_mirror
+
+log = logging.getLogger(__name__)
 
 _UNPACK_SECONDS = 120.0
 _INDEX_SECONDS = 60.0
@@ -57,8 +60,9 @@ class Shelf:
                 raise ArtifactRefused(
                     f"{name} is no archive that is taken: {answer.get('refused', 'it is unreadable')}."
                 )
-            with storage_errors(self.directory):
-                await asyncio.to_thread(_move, fresh, self._path(digest))
+            if self.find(digest) is None:
+                with storage_errors(self.directory):
+                    await asyncio.to_thread(_move, fresh, self._path(digest))
         finally:
             await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
         found = self.find(digest)
@@ -72,6 +76,18 @@ class Shelf:
             descriptor, path = tempfile.mkstemp(prefix=_PARTIAL, dir=self.directory)
             os.close(descriptor)
         return Path(path)
+
+    def check(self) -> None:
+        """Remove what cannot be read any more, so that it is fetched anew."""
+        for path in self.directory.glob("*.git"):
+            tree = self.find(path.stem)
+            try:
+                sound = tree is not None and sum(1 for _ in tree.walk("")) >= 0
+            except (MirrorDamaged, ValueError):
+                sound = False
+            if not sound:
+                log.warning("what the hub has as %s is damaged, and fetched anew when it is needed", path.name)
+                shutil.rmtree(path, ignore_errors=True)
 
     def recover(self) -> None:
         """Remove what a killed hub left."""
@@ -115,11 +131,7 @@ async def program(module: str, seconds: float, name: str, *arguments: str) -> di
 
 
 def _move(fresh: Path, target: Path) -> None:
-    try:
-        fresh.rename(target)
-    except OSError:
-        # Somebody else has put it there meanwhile; what is broken there gives way.
-        if target.is_dir() and (target / "HEAD").exists():
-            return
+    """Put a repository in its place; a broken one that is there gives way."""
+    if target.exists():
         shutil.rmtree(target, ignore_errors=True)
-        fresh.rename(target)
+    fresh.rename(target)

@@ -27,6 +27,7 @@ FILE_LIMIT = 50 * 1024 * 1024
 MOST_FILES = 20_000
 MOST_DEPTH = 100
 _MEMORY = 1024 * 1024 * 1024
+_SECONDS = 120
 _LONGEST_PATH = 4096
 _FILE, _LINK, _TREE = 0o100644, 0o120000, 0o040000
 
@@ -41,6 +42,8 @@ class Refused(Exception):
 def main() -> None:
     archive, target, kind = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    # Whoever began this sees to its time, but may be killed.
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     try:
         answer = {"commit": unpack(Path(archive), Path(target), strip=kind == "chart")}
     except Refused as error:

@@ -18,6 +18,7 @@ from hub.domain.repository import Access, Credentials
 from hub.source.charts import Charts
 from hub.source.errors import (
     ArtifactRefused,
+    MirrorDamaged,
     RepositoryDenied,
     RepositoryTooLarge,
     RepositoryUnreachable,
@@ -313,6 +314,19 @@ async def test_other_scopes_have_other_copies(shop: Shop, repository: ChartRepos
 
 
 # --- disk
+
+
+async def test_what_is_damaged_is_fetched_anew(shop: Shop, repository: ChartRepository) -> None:
+    found = await shop.resolve()
+    (mirror,) = (shop.root / "data" / "archives").rglob("*.git")
+    for path in mirror.glob("objects/??/*"):
+        if path.parent.name + path.name != found.tree.commit:
+            path.unlink()
+    with pytest.raises(MirrorDamaged, match="a hard refresh"):
+        (await shop.resolve()).tree.read("Chart.yaml", 1000)
+    await shop.refresh(force=True)
+    assert (await shop.resolve()).tree.read("Chart.yaml", 1000)
+    assert repository.front.asked(r"\.tgz") == 2
 
 
 async def test_what_nobody_needs_is_removed(shop: Shop, repository: ChartRepository) -> None:
