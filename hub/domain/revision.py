@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+_DIGEST = "sha256:"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -25,7 +26,9 @@ class SourceRevision:
 
     @property
     def short(self) -> str:
-        """Seven digits of a commit, a version whole."""
+        """Seven digits of a commit, twelve of a digest, a version whole."""
+        if self.revision.startswith(_DIGEST):
+            return self.revision[: len(_DIGEST) + 12]
         return self.revision[:7] if _COMMIT.fullmatch(self.revision) else self.revision
 
 

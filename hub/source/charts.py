@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import logging
 import shutil
@@ -14,17 +13,16 @@ from typing import Protocol
 
 from hub.domain.application import Source
 from hub.domain.repository import Place, RepositoryKind
+from hub.source.addresses import address_name
 from hub.source.failures import storage_errors
 from hub.source.git import AccessOf
 from hub.source.helm_repository import HelmRepository
 from hub.source.lanes import Lanes
-from hub.source.oci_reference import parse_reference
 from hub.source.oci_repository import OciRepository
 from hub.source.policy import SourcePolicy
 from hub.source.repository import RECENT_SECONDS
 from hub.source.resolved import Resolved
 from hub.source.shelf import Shelf
-from hub.source.urls import parse_repo_url
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +92,7 @@ class Charts:
         """Raises RepositoryRefused."""
         scope = self._access(place.url, place.project).scope
         # Who may not read a place must not be served from the copy of one who may.
-        identity = "\0".join((place.kind, _address(place), scope))
+        identity = "\0".join((place.kind, address_name(place), scope))
         name = hashlib.sha256(identity.encode()).hexdigest()[:32]
         found = self._places.get(name)
         if found is None:
@@ -104,11 +102,3 @@ class Charts:
                 place, directory, lambda: self._access(place.url, place.project), self._policy, self._lanes
             )
         return found
-
-
-@functools.lru_cache(maxsize=4096)
-def _address(place: Place) -> str:
-    """Return the same for every way to write a place's address. Raises RepositoryRefused."""
-    if place.kind is RepositoryKind.OCI:
-        return parse_reference(place).display
-    return parse_repo_url(place.url).directory_name("")

@@ -20,11 +20,13 @@ from hub.source.errors import (
     ArtifactRefused,
     MirrorDamaged,
     RepositoryDenied,
+    RepositoryRefused,
     RepositoryTooLarge,
     RepositoryUnreachable,
     RevisionNotFound,
     SourceError,
 )
+from hub.source.http import SourceClient
 from hub.source.policy import SourcePolicy
 from hub.source.resolved import Resolved
 from tests.source.chart_servers import ChartRepository, Tls, basic, make_tls, package, serve_charts
@@ -303,6 +305,26 @@ async def test_redirected_archives_get_no_credentials(
         repository.front.redirects[r"/charts/(.*\.tgz)"] = rf"{other.front.url}/\1"
         assert (await shop.resolve()).revision.revision == "1.0.0"
         assert [seen[2] for seen in other.front.seen] == [""]
+
+
+@pytest.mark.parametrize("where", ["index", "archive", "redirect"])
+async def test_nothing_is_read_of_the_hubs_own_machine(
+    shop: Shop, repository: ChartRepository, tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Of a repository that is elsewhere: this one is made to look as if it were."""
+    monkeypatch.setattr(SourceClient, "_is_local", lambda self: False)
+    with serve_charts(tmp_path / "inside", tls) as inside:
+        match where:
+            case "index":
+                repository.front.redirects["index"] = f"{inside.front.url}/index.yaml"
+            case "archive":
+                address = f"- {inside.front.url}/web-1.0.0.tgz"
+                repository.write_index(repository.index.replace("- web-1.0.0.tgz", address))
+            case "redirect":
+                repository.front.redirects[r"\.tgz"] = "https://169.254.169.254/latest/meta-data"
+        with pytest.raises(RepositoryRefused, match="an address of the hub's own machine or network link"):
+            await shop.resolve()
+        assert inside.front.seen == []
 
 
 async def test_other_scopes_have_other_copies(shop: Shop, repository: ChartRepository) -> None:

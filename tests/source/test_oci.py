@@ -26,6 +26,7 @@ from hub.source.errors import (
     RepositoryUnreachable,
     RevisionNotFound,
 )
+from hub.source.http import SourceClient
 from hub.source.oci_auth import parse_challenge
 from hub.source.policy import SourcePolicy
 from hub.source.resolved import Resolved
@@ -316,6 +317,19 @@ async def test_realms_that_are_not_gone_to(shop: Shop, locked: Registry, realm: 
     shop.access = Access(Credentials(username="ada", password="s3cret-word"))
     with pytest.raises((RepositoryDenied, RepositoryRefused)):
         await shop.resolve(shop.chart, "1.0.0")
+
+
+async def test_a_realm_on_the_hubs_own_machine(
+    shop: Shop, locked: Registry, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a registry that is elsewhere: this one is made to look as if it were."""
+    monkeypatch.setattr(SourceClient, "_is_local", lambda self: False)
+    shop.access = Access(Credentials(username="ada", password="s3cret-word"))
+    with serve(Front(locked.front.content), tls.context) as issuer:
+        locked.front.token_of = f"{issuer.url}/token"
+        with pytest.raises(RepositoryRefused, match="an address of the hub's own machine"):
+            await shop.resolve(shop.chart, "1.0.0")
+        assert issuer.seen == []
 
 
 async def test_blobs_on_another_host_get_no_credentials(shop: Shop, locked: Registry, tls: Tls) -> None:
