@@ -13,6 +13,9 @@ import yaml
 from hub.domain.assignment import Assignment
 from hub.domain.manifest import ManifestSet
 from hub.domain.project import Project, ProjectDestination
+from hub.domain.repository import Credentials
+from hub.domain.repository import Repository as RegisteredRepository
+from hub.source.vault import seal_entry
 from tests.fleet.kit import Fleet, Repository, application
 from tests.reconcile.test_controller import condition, until
 from tests.source.chart_servers import (
@@ -216,3 +219,36 @@ async def test_projects(
         assert charts.front.seen == []
     else:
         assert "shop-base" in await deployed(fleet)
+
+
+async def register(fleet: Fleet, url: str) -> None:
+    entry = RegisteredRepository(
+        url=url, name="internal", credentials=Credentials(username="ada", password="s3cret-word")
+    )
+    await fleet.hub.store.put_entries([seal_entry(entry, fleet.hub.trust.box)])
+    await fleet.hub.bus.publish("repositories")
+
+
+@pytest.mark.parametrize("prefix", ["@", "alias:"])
+async def test_of_a_registered_repository_by_its_name(
+    fleet: Fleet, git: Repository, charts: ChartRepository, prefix: str
+) -> None:
+    charts.front.credentials = "ada:s3cret-word"
+    await register(fleet, f"{charts.front.url}/charts")
+    write(git, {"name": "base", "version": "1.0.0", "repository": f"{prefix}internal"})
+    await deploy(fleet, git)
+    assert "shop-base" in await deployed(fleet)
+
+
+async def test_where_the_hub_has_credentials_the_project_has_to_permit_it(
+    fleet: Fleet, git: Repository, charts: ChartRepository
+) -> None:
+    charts.front.credentials = "ada:s3cret-word"
+    await register(fleet, f"{charts.front.url}/charts")
+    project = Project("narrow", source_repos=("file://**",), destinations=(ProjectDestination("*", "*"),))
+    await fleet.hub.store.put_project(project)
+    write(git, {"name": "base", "version": "1.0.0", "repository": "@internal"})
+    await deploy(fleet, git, project="narrow")
+    message = await condition(fleet, "shop", "ComparisonError")
+    assert "project narrow does not permit the repository" in message
+    assert charts.front.seen == []
