@@ -156,15 +156,14 @@ class Materializer:
             scan = await self._renderer.scan(request)
             if not scan.needs:
                 return request, scan
-            await self._permit(scan.needs, request.project)
+            addressed = [self._sources.addressed(need, request.project) for need in scan.needs]
+            await self._permit(addressed, request.project)
             if again:
-                await self.renew(
-                    (self._sources.addressed(need, request.project) for need in scan.needs), request.project
-                )
+                await self.renew(addressed, request.project)
             fetched = []
-            for source in scan.needs:
+            for need, source in zip(scan.needs, addressed, strict=True):
                 found = await self._sources.resolve(source, request.project)
-                fetched.append(SourceInput(source, found.tree, found.revision.revision))
+                fetched.append(SourceInput(need, found.tree, found.revision.revision))
             request = replace(request, fetched=(*request.fetched, *fetched))
         raise RenderError(
             f"What the application reads from other places leads on to others more than {MOST_SCANS} times: look for a "
@@ -177,9 +176,9 @@ class Materializer:
         credentials, only what it permits. What is open to everyone needs no permission, as in Argo CD. Raises
         RenderError."""
         project = await self._store.get_project(name)
-        for source in needs if project is not None else ():
-            assert project is not None
-            source = self._sources.addressed(source, name)
+        if project is None:
+            return
+        for source in needs:
             denials = permit_sources(project, [source])
             if denials and (denials[0].by_rule or self._sources.needs_credentials(source, name)):
                 what = f"the chart {source.chart}" if source.chart else "a base"

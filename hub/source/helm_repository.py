@@ -29,6 +29,8 @@ from hub.source.versions import choose_version, parse_version
 INDEX_LIMIT = 50 * 1024 * 1024
 ARCHIVE_LIMIT = 64 * 1024 * 1024
 _SHOWN = 3
+_MOST_CHARTS = 200
+"""Of which it is remembered what the index says."""
 
 
 class HelmRepository:
@@ -137,6 +139,8 @@ class HelmRepository:
     async def _versions(self, chart: str) -> list[dict[str, Any]] | None:
         async with self._reading:
             if chart not in self._charts:
+                if len(self._charts) >= _MOST_CHARTS:
+                    self._charts.clear()
                 self._charts[chart] = await chart_versions(self._index, chart, self.name)
             return self._charts[chart]
 

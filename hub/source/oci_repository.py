@@ -74,7 +74,10 @@ class OciRepository:
         if is_digest(revision):
             known = {"digest": revision, "tag": ""}
         else:
+            self._wanted.pop(revision, None)
             self._wanted[revision] = self.used_at
+            if len(self._wanted) > _MOST_KNOWN:
+                self._wanted.pop(next(iter(self._wanted)))
             found = self._memory.table("revisions").get(revision)
             known = found if found is not None else await self._look_up(revision)
         digest = known["digest"]

@@ -47,7 +47,6 @@ class Sources:
 
     async def resolve(self, source: Source, project: str) -> Resolved:
         """Return what a source's target revision means. Raises SourceError."""
-        source = self.addressed(source, project)
         place = place_of(source, project)
         if place.kind is not RepositoryKind.GIT:
             return await self._charts.resolve(place, source)
@@ -57,7 +56,8 @@ class Sources:
         return Resolved(tree, revision)
 
     def addressed(self, source: Source, project: str) -> Source:
-        """Return the source with an address where it has a repository's name. Raises RepositoryRefused."""
+        """Return what a chart depends on with an address where it has a repository's name. Sources of applications have
+        addresses only: what a project permits is held against those. Raises RepositoryRefused."""
         prefix = next((prefix for prefix in _NAMED if source.repo_url.startswith(prefix)), "")
         if not prefix or not source.chart:
             return source

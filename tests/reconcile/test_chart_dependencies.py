@@ -240,6 +240,16 @@ async def test_of_a_registered_repository_by_its_name(
     assert "shop-base" in await deployed(fleet)
 
 
+async def test_a_source_cannot_be_named_so(fleet: Fleet, charts: ChartRepository) -> None:
+    """What a project denies is an address: a name would lead past its rules."""
+    await register(fleet, f"{charts.front.url}/charts")
+    made = application("shop", "@internal", "x")
+    made["spec"]["source"] = {"repoURL": "@internal", "chart": "base", "targetRevision": "1.0.0"}
+    await fleet.apply(made)
+    assert "'oci://internal/base' is no address" in await condition(fleet, "shop", "ComparisonError")
+    assert charts.front.seen == []
+
+
 async def test_where_the_hub_has_credentials_the_project_has_to_permit_it(
     fleet: Fleet, git: Repository, charts: ChartRepository
 ) -> None:
