@@ -61,11 +61,13 @@ from hub.reconcile.preview import Previewer
 from hub.reconcile.watcher import Watcher
 from hub.render.model import RenderLimits
 from hub.render.renderer import Renderer, RendererSettings
+from hub.source.charts import Charts
 from hub.source.entries import RepositoryEntries
 from hub.source.git import GitSource
 from hub.source.policy import SourcePolicy
 from hub.source.probe import Prober
 from hub.source.repository import GitRequest
+from hub.source.sources import Sources
 from hub.source.tree import GitTree
 from hub.store.bus import Bus
 from hub.store.contract import Store
@@ -286,13 +288,12 @@ class Hub:
     async def _start_controller(self) -> None:
         settings = self.settings
         entries = RepositoryEntries(self.store, self.trust.box)
+        policy = source_policy(settings)
         git = GitSource(
-            settings.data_dir,
-            policy=source_policy(settings),
-            observe=lambda r: self._git_observer(r),
-            access=entries.access,
+            settings.data_dir, policy=policy, observe=lambda r: self._git_observer(r), access=entries.access
         )
-        self._stack.push_async_callback(git.close)
+        sources = Sources(git, Charts(settings.data_dir, entries.access, policy), entries.named)
+        self._stack.push_async_callback(sources.close)
         limits = RenderLimits(seconds=settings.render_timeout_seconds, memory_bytes=settings.render_memory_mb * MIB)
         renderer_settings = RendererSettings(
             workers=settings.render_workers,
@@ -301,16 +302,16 @@ class Hub:
             helm=settings.helm_binary,
             preload=(GitTree,),
             hidden=tuple(p for p in (settings.data_dir, settings.ssh_directory) if p is not None),
-            readable=(settings.data_dir / "repositories",),
+            readable=(settings.data_dir / "repositories", settings.data_dir / "archives"),
         )
         renderer = self.renderer = Renderer(settings.data_dir / "render", renderer_settings)
         await renderer.start()
         self._stack.push_async_callback(renderer.close)
-        materializer = Materializer(self.store, git, renderer, self.trust.pki.sign)
-        watcher = Watcher(git, settings.poll_seconds, settings.poll_jitter_seconds, entries)
+        materializer = Materializer(self.store, sources, renderer, self.trust.pki.sign)
+        watcher = Watcher(sources, settings.poll_seconds, settings.poll_jitter_seconds, entries)
         previewer = Previewer(self.store, self.bus, materializer)
         self.controller = Controller(self.store, self.bus, watcher, Assigner(self.store, materializer))
-        self._run(self._control(self.controller, Janitor(self.store, git), previewer), "controller")
+        self._run(self._control(self.controller, Janitor(self.store, sources), previewer), "controller")
 
     async def _control(self, controller: Controller, janitor: Janitor, previewer: Previewer) -> None:
         """Be the controller while the lease is held; wait for it while another replica is."""

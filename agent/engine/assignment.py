@@ -29,6 +29,9 @@ class SourceRevision:
     author: str = ""
     message: str = ""
     committed_ms: int = 0
+    chart: str = ""
+    digest: str = ""
+    """sha256:… of what was fetched, where it is no commit."""
 
 
 @dataclass(frozen=True, slots=True)

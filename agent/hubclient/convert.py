@@ -41,7 +41,10 @@ def set_from_proto(ref: pb.ManifestSetRef) -> ManifestSetRef:
 
 def revision_from_proto(revision: pb.Revision) -> Revision:
     return Revision(
-        tuple(SourceRevision(s.repo_url, s.revision, s.author, s.message, s.committed_ms) for s in revision.sources)
+        tuple(
+            SourceRevision(s.repo_url, s.revision, s.author, s.message, s.committed_ms, s.chart, s.digest)
+            for s in revision.sources
+        )
     )
 
 
@@ -54,6 +57,8 @@ def revision_to_proto(revision: Revision) -> pb.Revision:
                 author=s.author,
                 message=s.message,
                 committed_ms=s.committed_ms,
+                chart=s.chart,
+                digest=s.digest,
             )
             for s in revision.sources
         ]

@@ -86,6 +86,8 @@ def revision_items(revision: Revision) -> list[SourceRevisionItem]:
             author=source.author,
             message=source.message,
             committed_at=source.committed_at,
+            chart=source.chart,
+            digest=source.digest,
         )
         for source in revision.sources
     ]

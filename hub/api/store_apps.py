@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hub.api.context import Api, Caller, missing
 from hub.api.models.objects import Action
 from hub.domain.application import Application, ApplicationId, without_refresh
+from hub.domain.place import place_of
 from hub.errors import Conflict
+from hub.source.addresses import check_address
 from hub.source.errors import RepositoryRefused
-from hub.source.urls import parse_repo_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,8 @@ def source_warnings(api: Api, application: Application) -> list[str]:
     """Say which repositories the hub will not read, before it tries."""
     found = []
     for source in application.spec.sources:
-        if source.chart:
-            continue
         try:
-            parse_repo_url(source.repo_url, api.services.settings.file_prefixes)
+            check_address(place_of(source), api.services.settings.file_prefixes)
         except RepositoryRefused as error:
             found.append(error.message)
     return list(dict.fromkeys(found))

@@ -9,6 +9,7 @@ from typing import Any
 from hub.cli.apps import resource_text, source_text
 from hub.cli.text import ago, bold, clean, fields, paint, plural, table
 from hub.cli.values import display_name
+from hub.domain.revision import SourceRevision
 
 Detail = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -79,14 +80,17 @@ def _revisions(refresh: Detail) -> list[tuple[str, str]]:
     if len(revisions) == 1:
         return [("Revision", f"{refresh['revision']}  {_commit(revisions[0])}".rstrip())]
     return [
-        (f"Revision {position}", f"{revision['revision'][:7]}  {_commit(revision)}".rstrip())
+        (f"Revision {position}", f"{SourceRevision('', revision['revision']).short}  {_commit(revision)}".rstrip())
         for position, revision in enumerate(revisions, 1)
     ]
 
 
 def _commit(revision: Row) -> str:
     subject = revision["message"].partition("\n")[0]
-    return ", ".join(filter(None, (subject, revision["author"], ago(revision["committed_at"]))))
+    # One that is no commit is known by its digest.
+    digest = revision.get("digest", "")
+    exact = digest[:19] if digest != revision["revision"] else ""
+    return ", ".join(filter(None, (subject, revision["author"], ago(revision["committed_at"]), exact)))
 
 
 def _looked_at(refresh: Detail) -> str:

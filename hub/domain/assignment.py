@@ -72,6 +72,12 @@ def _leave_out_absent(value: dict[str, Any]) -> None:
             value["operation"].pop("retry")
         else:
             retries.append(value["operation"]["retry"])
+    for revision in filter(None, (value["revision"], (value["operation"] or {}).get("revision"))):
+        for source in revision["sources"]:
+            for name in ("chart", "digest"):
+                # Only what is no commit has them.
+                if not source[name]:
+                    source.pop(name)
     for retry in filter(None, retries):
         if not retry["refresh"]:
             retry.pop("refresh")

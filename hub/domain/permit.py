@@ -21,6 +21,8 @@ from hub.domain.manifest import Entry, ResourceKey
 from hub.domain.project import GroupKindRule, Project, ProjectDestination
 
 _MOST_SHOWN = 5
+_DOCKER = ("registry-1.docker.io", "docker.io", "index.docker.io")
+"""Names of one registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +32,31 @@ class Denial:
     message: str
     """Names what was asked for, the project, and the rule, in words for the application's owner."""
     resource: ResourceKey | None = None
+    by_rule: bool = False
+    """Whether a rule says no, and not only none says yes."""
 
 
 def permit_sources(project: Project, sources: Iterable[Source]) -> list[Denial]:
     """Return a denial for every repository that the project does not allow. Give the sources as they are on the
     cluster: an override can change a repository, too."""
     denials = []
-    for url in dict.fromkeys(source.repo_url for source in sources):
-        address = normal_repository(url)
+    for url, chart in dict.fromkeys((source.repo_url, source.chart) for source in sources):
+        spellings = _spellings(url, chart)
         shown = re.sub(r"//[^/@]*@", "//", url)
-        denying = [
-            rule for rule in project.source_repos if rule.startswith("!") and _repository_matches(rule[1:], address)
-        ]
+        # A chart is denied by what is said of itself, too.
+        named = [*spellings, *(f"{spelling}/{chart.lower()}" for spelling in spellings if chart)]
+        denying = [rule for rule in project.source_repos if rule.startswith("!") and _any_matches(rule[1:], named)]
         if denying:
-            denials.append(Denial(f"project {project.name} denies the repository {shown} by its rule {denying[0]!r}"))
-        elif not any(_repository_matches(rule, address) for rule in project.source_repos if not rule.startswith("!")):
+            message = f"project {project.name} denies the repository {shown} by its rule {denying[0]!r}"
+            denials.append(Denial(message, by_rule=True))
+        elif not any(_any_matches(rule, spellings) for rule in project.source_repos if not rule.startswith("!")):
             allowed = _listed(rule for rule in project.source_repos if not rule.startswith("!"))
             denials.append(
                 Denial(
                     f"project {project.name} does not permit the repository {shown}: its sourceRepos allow {allowed}"
                 )
             )
-    return denials
+    return list(dict.fromkeys(denials))
 
 
 def permit_destination(project: Project, cluster: Cluster, namespace: str) -> list[Denial]:
@@ -121,6 +126,25 @@ def normal_repository(url: str) -> str:
 def _normal_path(path: str) -> str:
     plain = posixpath.normpath("/" + unquote(path).lower()).lstrip("/")
     return plain.removesuffix(".git")
+
+
+def _spellings(url: str, chart: str) -> list[str]:
+    """Return the forms in which rules may name an address: one, but that of a registry, which is written with its
+    scheme and without, and one registry has several names."""
+    scheme, separator, rest = url.strip().lower().partition("://")
+    if separator and scheme != "oci":
+        return [normal_repository(url)]
+    if not separator and not chart:
+        return [normal_repository(url)]
+    bare = rest if separator else url.strip().lower()
+    host, slash, path = bare.partition("/")
+    hosts = _DOCKER if host in _DOCKER else (host,)
+    texts = [f"{host}{slash}{path}" for host in hosts]
+    return [form for text in texts for form in (normal_repository(text), normal_repository(f"oci://{text}"))]
+
+
+def _any_matches(rule: str, addresses: Iterable[str]) -> bool:
+    return any(_repository_matches(rule, address) for address in addresses)
 
 
 def _repository_matches(rule: str, address: str) -> bool:

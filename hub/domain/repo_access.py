@@ -61,6 +61,13 @@ class Registered:
         without entries of their own share one copy, and one question to its server."""
         return project if project and self.access(url, project) != self.access(url, "") else ""
 
+    def named(self, name: str, project: str) -> str:
+        """Return the URL of the chart repository that is registered under a name; '' when there is none."""
+        known = [r for r in self._repositories.values() if r.name == name and r.project in ("", project)]
+        # Its own come first, and of those of one name always the same.
+        known.sort(key=lambda r: (not r.project, r.url))
+        return known[0].url if known else ""
+
     def repository(self, url: str, project: str) -> Repository | None:
         """Return the entry itself."""
         key = repo_key(url)

@@ -14,18 +14,23 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
-    """A repository as one project sees it. Projects without entries of their own see the same."""
-
-    url: str
-    project: str = ""
-
-
 class RepositoryKind(StrEnum):
     GIT = "git"
     HELM = "helm"
     """A chart repository: an index and archives over HTTP."""
     OCI = "oci"
+
+
+class Place(NamedTuple):
+    """What is asked as one whether there is anything new, as one project sees it: a Git repository, the index of a
+    chart repository, a repository of a registry. Projects without entries of their own see the same."""
+
+    url: str
+    """As sources have it, which is also how it is registered."""
+    project: str = ""
+    kind: RepositoryKind = RepositoryKind.GIT
+    chart: str = ""
+    """Of a registry: the chart, which has a repository of its own there."""
 
 
 @dataclass(frozen=True, slots=True)

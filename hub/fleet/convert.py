@@ -111,6 +111,8 @@ def revision_to_proto(revision: Revision) -> pb.Revision:
                 author=s.author,
                 message=s.message,
                 committed_ms=millis(s.committed_at),
+                chart=s.chart,
+                digest=s.digest,
             )
             for s in revision.sources
         ]
@@ -216,7 +218,7 @@ def key_from_proto(key: pb.ResourceKey) -> ResourceKey:
 def revision_from_proto(revision: pb.Revision) -> Revision:
     return Revision(
         tuple(
-            SourceRevision(s.repo_url, s.revision, s.author, s.message, from_millis(s.committed_ms))
+            SourceRevision(s.repo_url, s.revision, s.author, s.message, from_millis(s.committed_ms), s.chart, s.digest)
             for s in revision.sources
         )
     )

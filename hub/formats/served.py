@@ -21,15 +21,11 @@ METADATA = {
 }
 
 SOURCE = {
-    "chart": "charts from Helm repositories and OCI registries are not fetched yet; a chart in a Git repository is "
-    "rendered from its path",
     "plugin": "config management plugins are not run",
     "tagPrefix": "a version range is matched against whole tag names",
 }
 
-HELM = {
-    "passCredentials": "a chart's dependencies are read from its own repository only",
-}
+HELM: dict[str, str] = {}
 
 KUSTOMIZE = {
     "apiVersions": "the target cluster's own are used",

@@ -40,6 +40,8 @@ def read_source(fields: Fields) -> Source:
     ref = fields.text("ref")
     if not (path or chart or ref):
         fields.fail("path", 'is missing: write "path: ." for the root of the repository')
+    if chart and path.strip("./"):
+        fields.problems.notes.append(f"{fields.at('path')} means nothing beside chart: leave it out")
     options = _read_tool(fields)
     source = Source(
         repo_url=_read_repository(fields, chart=bool(chart)),

@@ -408,7 +408,9 @@ def _project_alone(
 def _emptiness(revision: Revision, sources: Sequence[Source]) -> str:
     read = zip(sources, revision.sources, strict=True)
     where = ", ".join(
-        f"{source.path or '.'!r} at {at.revision[:12]}" for source, at in read if source.path or not source.ref
+        f"{source.chart or source.path or '.'!r} at {at.revision[:12]}"
+        for source, at in read
+        if source.path or source.chart or not source.ref
     )
     return (
         f"there is no manifest at all in {where}: put some there, or correct the source's path. If nothing is meant to "

@@ -6,9 +6,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
-from hub.domain.repository import Place
 from hub.errors import HubError
-from hub.source.git import GitSource
+from hub.source.sources import Sources
 from hub.store.contract import Store
 
 log = logging.getLogger(__name__)
@@ -18,9 +17,9 @@ EVERY_SECONDS = 3600.0
 
 
 class Janitor:
-    def __init__(self, store: Store, git: GitSource) -> None:
+    def __init__(self, store: Store, sources: Sources) -> None:
         self._store = store
-        self._git = git
+        self._sources = sources
 
     async def run(self) -> None:
         """Collect until cancelled."""
@@ -37,8 +36,7 @@ class Janitor:
         removed = await self._store.collect(datetime.now(UTC))
         log.info("collected: %s", ", ".join(f"{n} {what}" for what, n in removed.items() if n) or "nothing")
         projects = {str(a.id): a.spec.project for a in await self._store.list_applications()}
-        needed: dict[Place, set[str]] = {}
-        for id, state in (await self._store.get_refresh_states()).items():
-            for source in state.revision.sources:
-                needed.setdefault(Place(source.repo_url, projects.get(id, "")), set()).add(source.revision)
-        await self._git.collect(needed)
+        states = await self._store.get_refresh_states()
+        await self._sources.collect(
+            (projects.get(id, ""), revision) for id, state in states.items() for revision in state.revision.sources
+        )

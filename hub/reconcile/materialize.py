@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from hub.domain.application import Source
 from hub.domain.cluster import Capabilities
 from hub.domain.manifest import Entry, ManifestSet, ManifestSetRef, digest_of
+from hub.domain.permit import permit_sources
+from hub.domain.place import place_of
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.targeting import Target
 from hub.domain.tree import Tree
 from hub.render import Renderer, RenderError, RenderRequest, Scan, SourceInput
 from hub.source.errors import SourceError
-from hub.source.git import GitSource
-from hub.source.repository import CommitInfo
+from hub.source.sources import Sources
 from hub.store.contract import RenderRecord, Store
 
 MOST_SCANS = 10
@@ -71,35 +72,41 @@ def sharing_inputs(targets: Iterable[Target]) -> list[list[Target]]:
     return list(groups.values())
 
 
+def input_prefix(source: Source) -> str:
+    """Return how the names begin of all that a source reads."""
+    chart = f"#{source.chart}" if source.chart else ""
+    return f"{source.repo_url}{chart} {source.target_revision} "
+
+
 def input_key(source: Source, path: str) -> str:
     """Name one thing a source reads, whatever the application."""
-    return f"{source.repo_url} {source.target_revision} {path}"
+    return input_prefix(source) + path
 
 
 class Materializer:
-    def __init__(self, store: Store, git: GitSource, renderer: Renderer, sign: Sign) -> None:
+    def __init__(self, store: Store, sources: Sources, renderer: Renderer, sign: Sign) -> None:
         self._store = store
-        self._git = git
+        self._sources = sources
         self._renderer = renderer
         self._sign = sign
         self._making: dict[str, asyncio.Task[_Made]] = {}
 
     async def ask(self, sources: Iterable[Source], project: str) -> None:
         """Ask the servers that have not answered since this process began. Raises SourceError."""
-        for url in {s.repo_url for s in sources if not s.chart}:
-            if not self._git.asked(url, project):
-                await self._git.refresh(url, project)
+        for place in {place_of(source, project) for source in sources}:
+            if not self._sources.asked(place):
+                await self._sources.refresh(place)
 
     def fresh(self, sources: Iterable[Source], project: str) -> bool:
         """Tell whether all of their servers have answered since this process began. Raises SourceError."""
-        return all(self._git.asked(s.repo_url, project) for s in sources if not s.chart)
+        return all(self._sources.asked(place) for place in {place_of(source, project) for source in sources})
 
     async def renew(self, sources: Iterable[Source], project: str) -> None:
         """Ask the servers of these sources what is new. One that does not answer takes nothing away: what is known of
         it is read."""
-        for url in {s.repo_url for s in sources if not s.chart}:
+        for place in {place_of(source, project) for source in sources}:
             with contextlib.suppress(SourceError):
-                await self._git.refresh(url, project)
+                await self._sources.refresh(place)
 
     async def materialize(
         self,
@@ -119,9 +126,9 @@ class Materializer:
 
         Raises SourceError, RenderError, StoreUnavailable.
         """
-        inputs, revision = await self._inputs(sources, project, upload)
+        inputs, revision, told = await self._inputs(sources, project, upload)
         request = RenderRequest(inputs, app_name, namespace, capabilities, project=project, frozen=frozen)
-        request, scan = await self._scanned(request)
+        request, scan = await self._scanned(request, again=again)
         if upload is not None:
             made = await self._known(scan) or await self._render(request, scan, keep=False)
         else:
@@ -131,48 +138,61 @@ class Materializer:
             entries=made.manifest_set.entries,
             revision=revision,
             inputs=_inputs([item.source for item in request.inputs], scan),
-            warnings=(*scan.warnings, *made.warnings),
+            warnings=(*told, *scan.warnings, *made.warnings),
         )
 
     async def _inputs(
         self, sources: Sequence[Source], project: str, upload: Upload | None
-    ) -> tuple[tuple[SourceInput, ...], Revision]:
-        inputs, commits = [], []
+    ) -> tuple[tuple[SourceInput, ...], Revision, tuple[str, ...]]:
+        """Return what is read, at which revisions, and what is to be said of that."""
+        inputs, revisions, told = [], [], dict[str, None]()
         for position, source in enumerate(sources):
             if upload is not None and position == upload.position:
                 inputs.append(SourceInput(source, upload.tree, upload.revision))
-                commits.append(SourceRevision(source.repo_url, upload.revision))
+                revisions.append(SourceRevision(source.repo_url, upload.revision))
                 continue
-            input, commit = await self._input(source, project)
-            inputs.append(input)
-            commits.append(commit)
-        return tuple(inputs), Revision(tuple(commits))
+            found = await self._sources.resolve(source, project)
+            inputs.append(SourceInput(source, found.tree, found.revision.revision))
+            revisions.append(found.revision)
+            told |= dict.fromkeys(found.warnings)
+        return tuple(inputs), Revision(tuple(revisions)), tuple(told)
 
-    async def _input(self, source: Source, project: str) -> tuple[SourceInput, SourceRevision]:
-        """Return what a source is at its newest. Raises SourceError, RenderError."""
-        if source.chart:
-            raise RenderError(
-                f"the source {source.repo_url} names the chart {source.chart!r} of a chart repository, which this"
-                " hub does not read yet: put the chart into a Git repository, or name a path",
-                code="not-served",
-            )
-        commit = await self._git.resolve(source.repo_url, source.target_revision, project)
-        tree = self._git.tree(source.repo_url, commit.sha, project)
-        return SourceInput(source, tree, commit.sha), _source_revision(source, commit)
-
-    async def _scanned(self, request: RenderRequest) -> tuple[RenderRequest, Scan]:
-        """Scan a request, and fetch what it reads beyond its sources. Raises SourceError, RenderError."""
+    async def _scanned(self, request: RenderRequest, *, again: bool) -> tuple[RenderRequest, Scan]:
+        """Scan a request, and fetch what it reads beyond its sources; `again` asks there what is new. Raises
+        SourceError, RenderError."""
         for _ in range(MOST_SCANS):
             scan = await self._renderer.scan(request)
             if not scan.needs:
                 return request, scan
-            fetched = [(await self._input(source, request.project))[0] for source in scan.needs]
+            addressed = [self._sources.addressed(need, request.project) for need in scan.needs]
+            await self._permit(addressed, request.project)
+            if again:
+                await self.renew(addressed, request.project)
+            fetched = []
+            for need, source in zip(scan.needs, addressed, strict=True):
+                found = await self._sources.resolve(source, request.project)
+                fetched.append(SourceInput(need, found.tree, found.revision.revision))
             request = replace(request, fetched=(*request.fetched, *fetched))
         raise RenderError(
             f"What the application reads from other places leads on to others more than {MOST_SCANS} times: look for a "
             "base that leads back to itself.",
             code="invalid-source",
         )
+
+    async def _permit(self, needs: Sequence[Source], name: str) -> None:
+        """Hold what lies beyond the sources to the project: nothing that it denies is read, and where the hub has
+        credentials, only what it permits. What is open to everyone needs no permission, as in Argo CD. Raises
+        RenderError."""
+        project = await self._store.get_project(name)
+        if project is None:
+            return
+        for source in needs:
+            denials = permit_sources(project, [source])
+            if denials and (denials[0].by_rule or self._sources.needs_credentials(source, name)):
+                what = f"the chart {source.chart}" if source.chart else "a base"
+                raise RenderError(
+                    f"The application depends on {what} there: {denials[0].message}.", code="not-permitted"
+                )
 
     async def _record(self, request: RenderRequest, scan: Scan, *, again: bool) -> _Made:
         """Look an input up, and render it where it is not known. Whoever asks meanwhile waits for the same answer."""
@@ -233,7 +253,3 @@ def _inputs(sources: Sequence[Source], scan: Scan) -> dict[str, str]:
         index, _, path = key.partition(":")
         result[input_key(sources[int(index)], path)] = object_id
     return result
-
-
-def _source_revision(source: Source, commit: CommitInfo) -> SourceRevision:
-    return SourceRevision(source.repo_url, commit.sha, commit.author, commit.message, commit.committed_at)

@@ -6,7 +6,6 @@ of a thousand applications costs a thousand look-ups, a few microseconds each, a
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import random
@@ -15,14 +14,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hub.domain.application import Application
+from hub.domain.application import Application, Source
+from hub.domain.place import place_of
 from hub.domain.repository import Access, Place
 from hub.domain.status import RefreshState
-from hub.reconcile.materialize import input_key
+from hub.reconcile.materialize import input_prefix
 from hub.source.errors import SourceError
-from hub.source.git import GitSource
+from hub.source.sources import Sources
 
 log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
@@ -32,7 +34,7 @@ class _Repository:
     trouble: str = ""
     """Why its server could not be asked the last time."""
     seen: dict[str, str] = field(default_factory=dict)
-    """target revision → the commit its applications were compared with last."""
+    """What a source's inputs begin with → the commit its applications were compared with last, and what was told."""
 
 
 class Entries(Protocol):
@@ -49,9 +51,9 @@ class Watcher:
     """Knows when each repository is to be asked, and what a new commit means."""
 
     def __init__(
-        self, git: GitSource, poll_seconds: float, jitter_seconds: float, entries: Entries | None = None
+        self, sources: Sources, poll_seconds: float, jitter_seconds: float, entries: Entries | None = None
     ) -> None:
-        self._git = git
+        self._sources = sources
         self._poll = poll_seconds
         self._jitter = jitter_seconds
         self._entries = entries
@@ -61,20 +63,21 @@ class Watcher:
         """Return what is asked for an application's sake."""
         if application.skips_reconcile:
             return set()
-        return {self.place(s.repo_url, application.spec.project) for s in application.spec.sources if not s.chart}
+        return {self.place(source, application.spec.project) for source in application.spec.sources}
 
-    def place(self, url: str, project: str) -> Place:
-        return Place(url, self._entries.reader(url, project) if self._entries is not None else "")
+    def place(self, source: Source, project: str) -> Place:
+        return place_of(source, self._entries.reader(source.repo_url, project) if self._entries is not None else "")
 
     async def renew(self, applications: Iterable[Application]) -> list[Place]:
         """Read anew what is registered, and return what is read otherwise since. Raises StoreUnavailable."""
-        if self._entries is None:
+        entries = self._entries
+        if entries is None:
             return []
-        before = {place: self._entries.access(*place) for place in self._repositories}
-        if not await self._entries.reload():
+        before = {place: entries.access(place.url, place.project) for place in self._repositories}
+        if not await entries.reload():
             return []
         self.follow(applications)
-        return [place for place in self._repositories if before.get(place) != self._entries.access(*place)]
+        return [p for p in self._repositories if before.get(p) != entries.access(p.url, p.project)]
 
     def follow(self, applications: Iterable[Application]) -> None:
         """Poll the repositories these applications read, and no others."""
@@ -122,35 +125,42 @@ class Watcher:
         repository = self._repositories.setdefault(place, _Repository(time.monotonic() + self._next_delay()))
         before = repository.trouble
         try:
-            await self._git.refresh(*place, force=force)
+            await self._sources.refresh(place, force=force)
         except SourceError as error:
             repository.trouble = error.message
+            # A server that wants to be left alone is, for an hour at most.
+            repository.due = max(repository.due, time.monotonic() + min(error.retry_after, _LONGEST_PAUSE_SECONDS))
             raise
         repository.trouble = ""
         readers: dict[str, list[str]] = {}
+        examples: dict[str, Source] = {}
         for id, application in applications.items():
             is_compared = application.deletion is None and not application.skips_reconcile
             for source in application.spec.sources if is_compared else ():
-                if source.repo_url == place.url and self.place(place.url, application.spec.project) == place:
-                    readers.setdefault(source.target_revision, []).append(id)
+                if source.repo_url == place.url and self.place(source, application.spec.project) == place:
+                    prefix = input_prefix(source)
+                    examples.setdefault(prefix, source)
+                    readers.setdefault(prefix, []).append(id)
         # What was said of the trouble is to be taken back.
         changed: dict[str, None] = dict.fromkeys(itertools.chain(*readers.values())) if before else {}
-        for revision, ids in readers.items():
-            changed.update(dict.fromkeys(await self._compare(repository, place, revision, ids, states)))
+        for prefix, ids in readers.items():
+            changed.update(dict.fromkeys(await self._compare(place, repository, examples[prefix], ids, states)))
         return list(changed)
 
     async def _compare(
-        self, repository: _Repository, place: Place, revision: str, ids: list[str], states: Mapping[str, RefreshState]
+        self, place: Place, repository: _Repository, source: Source, ids: list[str], states: Mapping[str, RefreshState]
     ) -> list[str]:
+        prefix = input_prefix(source)
         try:
-            commit = await self._git.resolve(place.url, revision, place.project)
+            resolved = await self._sources.resolve(source, place.project)
         except SourceError:
             # The look at each application says what is wrong, and keeps its last good state.
-            repository.seen.pop(revision, None)
+            repository.seen.pop(prefix, None)
             return ids
-        if repository.seen.get(revision) == commit.sha:
+        at = f"{resolved.tree.commit} {' '.join(resolved.warnings)}"
+        before = repository.seen.get(prefix, at)
+        if repository.seen.get(prefix) == at:
             return [id for id in ids if _unsettled(states.get(id))]
-        prefix = input_key_prefix(place.url, revision)
         paths = {
             key.removeprefix(prefix)
             for id in ids
@@ -158,13 +168,12 @@ class Watcher:
             for key in state.inputs
             if key.startswith(prefix)
         }
-        found = await asyncio.to_thread(self._git.object_ids, place.url, commit.sha, paths, place.project)
-        repository.seen[revision] = commit.sha
+        found = await self._sources.object_ids(place, resolved, paths)
+        repository.seen[prefix] = at
+        if before.partition(" ")[2] != at.partition(" ")[2]:
+            # What is said of the revision has to be said anew.
+            return ids
         return [id for id in ids if _changed(states.get(id), prefix, found)]
-
-
-def input_key_prefix(url: str, revision: str) -> str:
-    return f"{url} {revision} "
 
 
 def _unsettled(state: RefreshState | None) -> bool:
@@ -179,6 +188,3 @@ def _changed(state: RefreshState | None, prefix: str, found: Mapping[str, str]) 
         for key, object_id in state.inputs.items()
         if key.startswith(prefix)
     )
-
-
-__all__ = ["Watcher", "input_key"]

@@ -18,6 +18,7 @@ class RenderError(HubError):
     tool-failed         kustomize or helm says no
     tool-missing        the hub lacks the program
     not-served          something this hub does not do
+    not-permitted       the project does not let it be read
     too-large           beyond a limit on output, files or memory
     render-timeout      the time limit
     render-crashed      the worker died

@@ -53,7 +53,7 @@ def template(plan: Plan, task: Task, setup: Setup, warn: Callable[[str], None]) 
     """Yield the chart's objects. Raises RenderError, FormatError."""
     options = plan.source.helm or HelmOptions()
     values = _values(plan, options, task.trees)
-    chart = _SHELF.chart(plan, task.trees[plan.index], setup.limits, schema=not options.skip_schema_validation)
+    chart = _SHELF.chart(plan, task.trees, setup.limits, schema=not options.skip_schema_validation)
     more = {helm_numbers.PATH: text.encode()} if (text := helm_numbers.template_for(values)) else {}
     job = _Job(plan, options, task.request, values, chart, more, setup)
     for document in _render_with_binary(job) if setup.helm else _render_in_process(job):

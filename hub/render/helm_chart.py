@@ -6,7 +6,7 @@ A worker keeps the few charts it has read last: a fleet has many applications of
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class ChartShelf:
         self._charts: OrderedDict[_Key, Chart] = OrderedDict()
         self._bytes = 0
 
-    def chart(self, plan: Plan, tree: Tree, limits: RenderLimits, *, schema: bool) -> Chart:
+    def chart(self, plan: Plan, trees: Sequence[Tree], limits: RenderLimits, *, schema: bool) -> Chart:
         """Return the chart of a plan; without `schema`, without what its values are validated by. Raises RenderError,
         and what reading the tree raises."""
         prefix = plan.path + "/" if plan.path else ""
@@ -71,7 +71,7 @@ class ChartShelf:
         if (known := self._charts.get(key)) is not None:
             self._charts.move_to_end(key)
             return known
-        chart = _read(files, tree, limits)
+        chart = _read(files, trees, limits)
         self._keep(key, chart)
         return chart
 
@@ -84,10 +84,10 @@ class ChartShelf:
             self._bytes -= len(self._charts.popitem(last=False)[1].packed)
 
 
-def _read(files: Mapping[str, File], tree: Tree, limits: RenderLimits) -> Chart:
+def _read(files: Mapping[str, File], trees: Sequence[Tree], limits: RenderLimits) -> Chart:
     def content(path: str) -> bytes:
         try:
-            found = tree.read(files[path].stored, limits.file_bytes)
+            found = trees[files[path].tree].read(files[path].stored, limits.file_bytes)
         except ValueError as error:
             raise RenderError(
                 f"{files[path].path} is larger than {limits.file_bytes:,} bytes.", code="too-large"

@@ -9,20 +9,20 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from hub.domain.application import HelmOptions
-from hub.formats.limits import Limits
-from hub.formats.yaml import load_document
 from hub.render.beyond import Beyond
 from hub.render.detect import CHART_FILE
 from hub.render.errors import RenderError, path_refused
+from hub.render.helm_dependencies import Dependency, dependencies, locked
 from hub.render.model import File, Plan, RenderLimits, RenderRequest
 from hub.render.paths import RepositoryView, joined, normalized, submodule_refused
 
-_LIMITS = Limits(bytes=1024 * 1024, depth=30, nodes=100_000)
 _MAX_DEPTH = 30
 _MAX_VALUE_FILES = 200
+_VENDORED = 1_000_000
+"""Counts as the position of a dependency that is there."""
+_CHART_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _DEFAULT_NAMESPACE = "default"
 _GLOB = re.compile(r"[*?\[]")
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -40,8 +40,8 @@ def completed(
             f"There is no {CHART_FILE} in {plan.path or 'the root of the repository'}: the source says it is a chart.",
             code="path-not-found",
         )
-    chart = _Chart(view, limits)
-    chart.add(plan.path, plan.path, 0)
+    chart = _Chart(beyond, limits)
+    chart.add(view, plan.path, plan.path, 0)
     values = _ValueFiles(plan.path, view, refs)
     return dataclasses.replace(
         plan,
@@ -75,57 +75,84 @@ def api_versions(plan: Plan, request: RenderRequest) -> list[str]:
 class _Chart:
     """Collects a chart's files, by their path in the copy that is rendered."""
 
-    def __init__(self, view: RepositoryView, limits: RenderLimits) -> None:
+    def __init__(self, beyond: Beyond, limits: RenderLimits) -> None:
         self.files: dict[str, File] = {}
-        self._view = view
+        self._beyond = beyond
         self._limits = limits
 
-    def add(self, directory: str, path: str, depth: int) -> None:
-        """Add the chart stored at `directory` as if it were at `path`, and what it depends on by file://."""
+    def add(self, view: RepositoryView, directory: str, path: str, depth: int) -> None:
+        """Add the chart stored at `directory` as if it were at `path`, and what it depends on."""
         if depth > _MAX_DEPTH:
             raise RenderError(
                 f"The charts below {path[:200]!r} are nested more than {_MAX_DEPTH} deep: look for one that depends on "
                 "itself.",
                 code="invalid-source",
             )
-        self._copy(directory, path, 0)
-        for dependency in _dependencies(self._view, directory):
-            name, repository = str(dependency.get("name") or ""), str(dependency.get("repository") or "")
-            if repository.startswith("file://") and name and not self._is_vendored(path, name):
-                self._add_local(directory, path, name, repository.removeprefix("file://"), depth)
+        self._copy(view, directory, path, 0)
+        seen: dict[str, int] = {}
+        for dependency in dependencies(view, directory):
+            name = dependency.name
+            position = seen[name] = seen.get(name, -1) + 1
+            if not name or (position == 0 and self._is_vendored(path, name)):
+                # One that is there is taken as it is, and so are its namesakes.
+                seen[name] = _VENDORED
+                continue
+            if position > _VENDORED:
+                continue
+            if dependency.repository.startswith("file://"):
+                target = dependency.repository.removeprefix("file://")
+                self._add_local(view, directory, path, name, target, depth)
+            elif dependency.repository:
+                self._add_remote(view, directory, path, dependency, position, depth)
 
-    def _add_local(self, directory: str, path: str, name: str, target: str, depth: int) -> None:
+    def _add_local(self, view: RepositoryView, directory: str, path: str, name: str, target: str, depth: int) -> None:
         if target.startswith("/"):
             raise path_refused(target, f"(the dependency {name} of {directory}) is an absolute path")
-        located = self._view.find(joined(directory, target))
+        located = view.find(joined(directory, target))
         if located is None or not located.is_directory:
             raise RenderError(
                 f"The chart in {directory!r} depends on {name} at {target!r}, which is not in the commit: add "
                 "it, or take the dependency out.",
                 code="path-not-found",
             )
-        self.add(located.path, normalized(f"{path}/charts/{name}"), depth + 1)
+        self.add(view, located.path, normalized(f"{path}/charts/{name}"), depth + 1)
+
+    def _add_remote(
+        self, view: RepositoryView, directory: str, path: str, wanted: Dependency, position: int, depth: int
+    ) -> None:
+        """Add a dependency of another place, or have it fetched."""
+        if not _CHART_NAME.fullmatch(wanted.name):
+            raise RenderError(
+                f"The chart in {directory or 'the root'} depends on {wanted.name[:100]!r}, which is no chart's name.",
+                code="invalid-source",
+            )
+        found = locked(view, directory, wanted, position)
+        fetched = self._beyond.view(found.repository, found.version or "*", chart=found.name)
+        if fetched is None:
+            return
+        name = found.name if found.is_only else f"{found.name}-{position}"
+        self.add(fetched, "", normalized(f"{path}/charts/{name}"), depth + 1)
 
     def _is_vendored(self, path: str, name: str) -> bool:
         vendored = normalized(f"{path}/charts/{name}")
         archive = re.compile(re.escape(vendored) + r"-[0-9][^/]*\.tgz")
         return any(file.startswith(vendored + "/") or archive.fullmatch(file) for file in self.files)
 
-    def _copy(self, directory: str, path: str, depth: int) -> None:
+    def _copy(self, view: RepositoryView, directory: str, path: str, depth: int) -> None:
         if depth > _MAX_DEPTH:
             raise path_refused(path, "is nested too deep: look for a symlink that leads round in a circle")
-        for entry in self._view.tree.list(directory):
+        for entry in view.tree.list(directory):
             name = entry.path.rpartition("/")[2]
             target = normalized(f"{path}/{name}")
-            located = self._view.find(entry.path) if entry.kind == "symlink" else None
+            located = view.find(entry.path) if entry.kind == "symlink" else None
             stored, kind = (located.path, located.entry.kind) if located else (entry.path, entry.kind)
             if kind == "submodule":
                 raise submodule_refused(f"{entry.path!r} in the chart is a Git submodule")
             if kind == "directory":
-                self._copy(stored, target, depth + 1)
+                self._copy(view, stored, target, depth + 1)
             elif kind == "file":
                 found = located.entry if located else entry
-                self._add_file(File(target, stored, found.object_id, self._view.index, found.size))
+                self._add_file(File(target, stored, found.object_id, view.index, found.size))
 
     def _add_file(self, file: File) -> None:
         self.files[file.path] = file
@@ -247,17 +274,6 @@ def _segment(part: str) -> str:
             result += re.escape(character)
         position += 1
     return result
-
-
-def _dependencies(view: RepositoryView, directory: str) -> Iterator[Mapping[str, Any]]:
-    """Yield what a chart says it depends on, in Chart.yaml or, as older charts do, in requirements.yaml."""
-    for name in (CHART_FILE, "requirements.yaml"):
-        path = normalized(f"{directory}/{name}")
-        if view.file(path) is None:
-            continue
-        value = load_document(view.read(path, _LIMITS.bytes), name=path, limits=_LIMITS)
-        entries = value.get("dependencies") if isinstance(value, Mapping) else None
-        yield from (entry for entry in entries or () if isinstance(entry, Mapping))
 
 
 def _missing(text: str, origin: str) -> RenderError:

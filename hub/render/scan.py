@@ -53,7 +53,7 @@ def _scan(request: RenderRequest, tools: Tools, limits: RenderLimits) -> Scan:
         _plan(request, views, beyond, index, limits)
         for index, item in enumerate(request.sources)
         # A source that is there for its value files only renders nothing.
-        if item.source.path or not item.source.ref
+        if item.source.path or item.source.chart or not item.source.ref
     ]
     if beyond.needs:
         return Scan(key="", inputs={}, tool="", uses_capabilities=True, needs=beyond.needs)
@@ -73,13 +73,8 @@ def _plan(
     request: RenderRequest, views: list[RepositoryView], beyond: Beyond, index: int, limits: RenderLimits
 ) -> Plan:
     given, view = request.sources[index].source, views[index]
-    if given.chart:
-        raise RenderError(
-            f"The chart {given.chart!r} is in a Helm repository or OCI registry, which this hub does not fetch from; a "
-            "chart in a Git repository is rendered from its path.",
-            code="not-served",
-        )
-    path = _directory(view, given, request.sources[index].revision)
+    # A chart of a repository is the root of what was fetched.
+    path = "" if given.chart else _directory(view, given, request.sources[index].revision)
     overridden, warnings = with_overrides(given, view, path, request.app_name)
     source = with_variables(overridden, request, index)
     tool = detect(source, {entry.path.rpartition("/")[2] for entry in view.tree.list(path)})

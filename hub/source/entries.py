@@ -48,6 +48,10 @@ class RepositoryEntries:
             found = self._accesses[key] = self._registered.access(url, project)
         return found
 
+    def named(self, name: str, project: str) -> str:
+        """Return the URL of what is registered under a name; '' when there is nothing."""
+        return self._registered.named(name, project)
+
     def reader(self, url: str, project: str) -> str:
         """Return the project whose entries decide how an address is read; '' where those of all projects do."""
         key = (url, project)

@@ -6,6 +6,7 @@
     ├── RepositoryUnreachable    no answer, a broken answer, or one that took too long
     ├── RepositoryTooLarge       it goes beyond what one mirror may take
     ├── RevisionNotFound         the repository has no such branch, tag, commit or matching version
+    ├── ArtifactRefused          what was fetched is not what was announced, or nothing that is taken
     ├── MirrorDamaged            the hub's own copy cannot be read; the next forced refresh makes a new one
     └── SourceStorageError       the hub's disk is full or refuses
 
@@ -55,6 +56,11 @@ class RepositoryTooLarge(SourceError):
 class RevisionNotFound(SourceError):
     code = "revision-not-found"
     status = 404
+
+
+class ArtifactRefused(SourceError):
+    code = "artifact-refused"
+    retryable = False
 
 
 class MirrorDamaged(SourceError):

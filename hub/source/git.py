@@ -125,7 +125,7 @@ class GitSource:
         commits: dict[str, set[str]] = {}
         for place, wanted in needed.items():
             try:
-                commits.setdefault(self._repository(*place).mirror.path.name, set()).update(wanted)
+                commits.setdefault(self._repository(place.url, place.project).mirror.path.name, set()).update(wanted)
             except RepositoryRefused as error:
                 log.warning("a repository in use is refused: %s", error.message)
         for path in await asyncio.to_thread(lambda: sorted(self._directory.glob("*.git"))):

@@ -41,6 +41,15 @@ class GitTree:
     def __reduce__(self) -> tuple[type[GitTree], tuple[Path, str]]:
         return GitTree, (self._mirror, self._commit)
 
+    @property
+    def commit(self) -> str:
+        return self._commit
+
+    @property
+    def mirror_name(self) -> str:
+        """Of the mirror's directory, without its ending."""
+        return self._mirror.stem
+
     def __repr__(self) -> str:
         return f"GitTree({self._mirror.name}, {self._commit[:12]})"
 

@@ -206,6 +206,8 @@ def detail(*rows: dict[str, Any], **values: Any) -> dict[str, Any]:
                     "author": "Ada <ada@example.com>",
                     "message": "Serve more\n\nmuch more",
                     "committed_at": at(hours=1),
+                    "chart": "",
+                    "digest": "",
                 }
             ],
             "refreshed_at": at(minutes=1),

@@ -51,6 +51,7 @@ class Binaries:
     kwok: Path
     kustomize: Path
     helm: Path
+    registry: Path
 
 
 def binaries(say: Say | None = None) -> Binaries:

@@ -109,6 +109,12 @@ FAMILIES = (
         ("version",),
         _kustomize_ldflags,
     ),
+    Family(
+        "registry",
+        "github.com/google/go-containerregistry",
+        {"registry": "github.com/google/go-containerregistry/cmd/registry"},
+        (),
+    ),
     Family("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"}, ("version", "--short"), _helm_ldflags),
 )
 

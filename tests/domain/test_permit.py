@@ -88,6 +88,30 @@ def test_normal_repositories(url: str, normal: str) -> None:
     assert normal_repository(url) == normal
 
 
+@pytest.mark.parametrize(
+    ("rules", "source", "permitted"),
+    [
+        (["ghcr.io/org/*"], Source("ghcr.io/org/charts", chart="web"), True),
+        (["ghcr.io/org/*"], Source("oci://ghcr.io/org/charts", chart="web"), True),
+        (["ghcr.io/org/*"], Source("oci://GHCR.io/org/apps"), True),
+        (["oci://ghcr.io/org/*"], Source("ghcr.io/org/charts", chart="web"), True),
+        (["oci://ghcr.io/org/*"], Source("ghcr.io/other/charts", chart="web"), False),
+        (["oci://**"], Source("https://git.example.com/a"), False),
+        (["https://**"], Source("oci://ghcr.io/org/apps"), False),
+        (["registry.test:5000/charts"], Source("oci://registry.test:5000/charts", chart="web"), True),
+        (["oci://registry.test:5000/charts"], Source("registry.test:5000/charts", chart="web"), True),
+        (["*", "!ghcr.io/org/secret/**"], Source("oci://ghcr.io/org/secret/charts", chart="web"), False),
+        (["*", "!oci://ghcr.io/org/secret/**"], Source("ghcr.io/org", chart="secret/web"), False),
+        (["*", "!docker.io/bad/*"], Source("oci://registry-1.docker.io/bad/charts", chart="web"), False),
+        (["https://charts.example.com/*"], Source("https://charts.example.com/stable", chart="web"), True),
+        (["https://charts.example.com/stable/web"], Source("https://charts.example.com/stable", chart="web"), False),
+    ],
+)
+def test_charts_and_registries(rules: list[str], source: Source, permitted: bool) -> None:
+    denials = permit_sources(Project("team", source_repos=tuple(rules)), [source])
+    assert (denials == []) is permitted
+
+
 def rule(server: str = "", name: str = "", namespace: str = "*") -> ProjectDestination:
     return ProjectDestination(server, name, namespace)
 

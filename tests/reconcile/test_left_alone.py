@@ -22,9 +22,10 @@ from hub.domain.application import (
 )
 from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.operation import OperationKind
+from hub.domain.repository import Place
 from hub.reconcile.left_alone import leave_alone
 from hub.reconcile.watcher import Watcher
-from hub.source.git import GitSource
+from hub.source.sources import Sources
 from tests.faults.waiting import answered
 from tests.fleet.kit import Fleet, Repository, application
 from tests.reconcile.test_controller import ask, condition, names_in, settled, until
@@ -260,8 +261,8 @@ def test_it_is_told_since_when() -> None:
 
 
 def test_nobody_asks_its_repositories() -> None:
-    watcher = Watcher(cast(GitSource, None), 0.0, 0.0)
+    watcher = Watcher(cast(Sources, None), 0.0, 0.0)
     watcher.follow([WANTED])
     assert watcher.due() == []
     watcher.follow([WANTED, builders.application("other")])
-    assert watcher.due() == ["https://git.example/shop.git"]
+    assert watcher.due() == [Place("https://git.example/shop.git")]

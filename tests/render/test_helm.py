@@ -269,7 +269,7 @@ class TestSubcharts:
 
     async def test_missing_ones_are_named(self, kitchen: Kitchen) -> None:
         with pytest.raises(RenderError, match="sub") as caught:
-            await kitchen.names(self.files(), helm())
+            await kitchen.names(self.files(""), helm())
         assert re.search("helm dependency build|missing in charts", caught.value.message)
         assert not caught.value.retryable
 

@@ -335,10 +335,13 @@ class TestVariables:
         assert key_at("a" * 40, "$ARGOCD_APP_REVISION") != key_at("b" * 40, "$ARGOCD_APP_REVISION")
 
 
-def test_a_chart_of_a_helm_repository_is_not_served() -> None:
-    with pytest.raises(RenderError) as caught:
-        key(CHART, Source("https://charts.example.com", chart="nginx"))
-    assert caught.value.code == "not-served"
+def test_a_chart_of_a_repository_is_the_root_of_what_was_fetched() -> None:
+    chart = {path.removeprefix("chart/"): content for path, content in CHART.items()}
+    with_ref = Source("https://charts.example.com", chart="nginx", ref="values")
+    for source in (with_ref, dataclasses.replace(with_ref, ref="", path="elsewhere")):
+        (plan,) = scanned(request(chart, source)).plans
+        assert (plan.tool, plan.path) == ("helm", "")
+        assert "Chart.yaml" in [file.path for file in plan.files]
 
 
 def test_too_much_to_read() -> None:

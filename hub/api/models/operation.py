@@ -82,10 +82,13 @@ class RefreshAccepted(Reply):
 class SourceRevisionItem(Reply):
     repo: str
     revision: str
-    """The full commit id, or a chart's version."""
+    """The full commit id, or the version of a chart or an OCI artifact."""
     author: str
     message: str
     committed_at: Time | None
+    chart: str
+    digest: str
+    """sha256:… of what was fetched, where it is no commit."""
 
 
 class AskedRevisionItem(Reply):

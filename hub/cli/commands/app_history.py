@@ -17,10 +17,15 @@ from hub.cli.values import CLUSTER
 
 def _commit(item: Item) -> str:
     """Tell the commit and its author; of several sources, what each is about."""
-    told = [revision["message"].partition("\n")[0][:72] for revision in item["revisions"]]
+    told = [_subject(revision) for revision in item["revisions"]]
     if len(told) == 1 and (author := item["revisions"][0]["author"]):
         return f"{told[0]} ({author})"
     return told[0] if len(told) == 1 else "; ".join(f"{n}: {text}" for n, text in enumerate(told, 1) if text)
+
+
+def _subject(revision: Item) -> str:
+    chart = f"{revision['chart']}: " if revision.get("chart") else ""
+    return str(chart + revision["message"].partition("\n")[0])[:72].removesuffix(": ")
 
 
 def _author(item: Item) -> str:

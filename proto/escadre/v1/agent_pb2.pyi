@@ -181,18 +181,22 @@ class Revision(_message.Message):
     def __init__(self, sources: _Optional[_Iterable[_Union[SourceRevision, _Mapping]]] = ...) -> None: ...
 
 class SourceRevision(_message.Message):
-    __slots__ = ("repo_url", "revision", "author", "message", "committed_ms")
+    __slots__ = ("repo_url", "revision", "author", "message", "committed_ms", "chart", "digest")
     REPO_URL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_MS_FIELD_NUMBER: _ClassVar[int]
+    CHART_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     repo_url: str
     revision: str
     author: str
     message: str
     committed_ms: int
-    def __init__(self, repo_url: _Optional[str] = ..., revision: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., committed_ms: _Optional[int] = ...) -> None: ...
+    chart: str
+    digest: str
+    def __init__(self, repo_url: _Optional[str] = ..., revision: _Optional[str] = ..., author: _Optional[str] = ..., message: _Optional[str] = ..., committed_ms: _Optional[int] = ..., chart: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class SyncPolicy(_message.Message):
     __slots__ = ("automated", "prune", "self_heal", "allow_empty", "sync_options", "retry", "namespace")
