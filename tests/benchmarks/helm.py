@@ -27,9 +27,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.domain.application import HelmOptions, NameValue, Source
 from hub.domain.cluster import Capabilities
+from hub.domain.repository import OPEN
 from hub.reconcile.materialize import Materializer
 from hub.render import Renderer, RendererSettings
 from hub.source import GitSource, SourcePolicy
+from hub.source.charts import Charts
+from hub.source.sources import Sources
 from hub.source.tree import GitTree
 from hub.store.factory import open_store
 from tests.benchmarks.fleet import say
@@ -196,16 +199,17 @@ def wanted(repository: Repository, number: int, charts: int) -> Wanted:
 async def _kitchen(root: Path) -> AsyncIterator[tuple[Materializer, Renderer]]:
     """The hub's own parts, set up as the hub sets them up."""
     store, bus = await open_store(data_dir=root)
-    git = GitSource(root, policy=SourcePolicy(file_prefixes=(root.parent,)))
+    policy = SourcePolicy(file_prefixes=(root.parent,))
+    sources = Sources(GitSource(root, policy=policy), Charts(root, lambda url, project: OPEN, policy))
     settings = RendererSettings(preload=(GitTree,), hidden=(root,), readable=(root / "repositories",))
     renderer = Renderer(root / "render", settings)
     key = Ed25519PrivateKey.generate()
     try:
         await renderer.start()
-        yield Materializer(store, git, renderer, lambda digest: (key.sign(digest), "k1")), renderer
+        yield Materializer(store, sources, renderer, lambda digest: (key.sign(digest), "k1")), renderer
     finally:
         await renderer.close()
-        await git.close()
+        await sources.close()
         await bus.close()
         await store.close()
 
@@ -219,7 +223,7 @@ async def run(
     data.mkdir()
     apps = [wanted(repository, number, charts) for number in range(applications + alone)]
     async with _kitchen(data) as (materializer, renderer):
-        await materializer.ask([apps[0].source])
+        await materializer.ask([apps[0].source], "default")
         ratio = await _ratio(materializer, repository, apps[applications:])
         say(f"a render takes {ratio:.2f} of helm template")
         before = renderer.renders_total
