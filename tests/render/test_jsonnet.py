@@ -221,10 +221,13 @@ class TestTrouble:
         assert "s3cret" not in repr(dataclasses.replace(scan, plans=()))
 
 
+SUM, MANY = "std.foldl", "std.range(1, 100000)"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds", "code", "said"),
     [
-        ("local f(x) = f(x + 1) tailstrict; f(1)", 3, "render-timeout", "took longer than 3 s"),
+        (f"{SUM}(function(a, i) {SUM}(function(b, j) b + j, {MANY}, a), {MANY}, 0)", 3, "render-timeout", "than 3 s"),
         ("std.length(std.foldl(function(a, i) a + a, std.range(1, 40), 'x'))", 60, "tool-failed", "took more memory"),
     ],
 )
