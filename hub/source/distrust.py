@@ -3,20 +3,17 @@ server once more, without credentials."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 from pathlib import Path
 
 from hub.domain.repository import Access, Credentials
 from hub.source import reasons
 from hub.source.errors import SourceError
+from hub.source.handshake import shake_hands
 from hub.source.http import Origin, SourceClient, tls_context
 from hub.source.http_failures import unreachable
 from hub.source.urls import RepoUrl
 
-_SECONDS = 10.0
-_ALERT_SECONDS = 1.0
 _MOST = 64 * 1024
 _CERTIFICATES = (reasons.EXPIRED, reasons.NOT_YET_VALID, reasons.OTHER_HOST, reasons.UNKNOWN_AUTHORITY)
 _KNOWN = (*_CERTIFICATES, reasons.CERTIFICATE_WANTED)
@@ -33,14 +30,11 @@ async def told_apart(error: SourceError, repository: RepoUrl, access: Access, ca
     """Return an error that says what is wrong with the certificate, or the one given when that cannot be found out."""
     asked = _by_request if access.proxy else _by_handshake
     try:
-        async with asyncio.timeout(_SECONDS):
-            await asked(repository, access, ca_file)
+        await asked(repository, access, ca_file)
     except SourceError as found:
         if any(reason in found.message for reason in _KNOWN):
             found.detail = f"{error.detail}\n{found.detail}"
             return found
-    except TimeoutError:
-        return error
     return error
 
 
@@ -50,18 +44,8 @@ async def _by_request(repository: RepoUrl, access: Access, ca_file: Path | None)
 
 
 async def _by_handshake(repository: RepoUrl, access: Access, ca_file: Path | None) -> None:
-    """A handshake and not a word more: what a server says when it breaks off is lost when more is sent."""
     origin = Origin.of(repository.location)
-    context = tls_context(access, repository.display, ca_file)
     try:
-        reader, writer = await asyncio.open_connection(origin.host, origin.port, ssl=context)
-        try:
-            # A server that wants a certificate says so after the handshake, one that wants none waits for a request.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reader.read(1), _ALERT_SECONDS)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        await shake_hands(origin.host, origin.port, tls_context(access, repository.display, ca_file))
     except OSError as error:
         raise unreachable(repository.display, error) from error

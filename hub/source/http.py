@@ -29,7 +29,8 @@ import httpx2
 
 from hub import __version__
 from hub.domain.repository import Access, Credentials
-from hub.source.errors import RepositoryRefused, RepositoryTooLarge, RepositoryUnreachable
+from hub.source.errors import RepositoryRefused, RepositoryTooLarge, RepositoryUnreachable, SourceError
+from hub.source.handshake import shake_hands
 from hub.source.http_failures import redirected_away, refused_by, unreachable
 from hub.source.proxies import bypasses_proxy
 from hub.source.urls import redact
@@ -168,7 +169,22 @@ class SourceClient:
                 "keeps trying."
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
-            raise unreachable(self._name, error, proxied=bool(self._access.proxy)) from error
+            raise await self._told(error) from error
+
+    async def _told(self, error: Exception) -> SourceError:
+        """Return what a failure means. A server that wants a client certificate breaks off, and what it says may
+        be lost with what was sent to it meanwhile."""
+        found = unreachable(self._name, error, proxied=bool(self._access.proxy))
+        cut = isinstance(error, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError)
+        if cut and self._home.scheme == "https" and not self._access.proxy:
+            try:
+                context = tls_context(self._access, self._name, self._ca_file)
+                await shake_hands(self._home.host, self._home.port, context)
+            except ssl.SSLError as said:
+                return unreachable(self._name, said)
+            except (OSError, SourceError):
+                return found
+        return found
 
     async def _pieces(self, response: httpx2.Response, most: int) -> AsyncIterator[bytes]:
         length = response.headers.get("content-length", "")

@@ -47,6 +47,8 @@ def unreachable(name: str, error: Exception, *, proxied: bool = False) -> Source
 
 
 def _reason(error: Exception, proxied: bool) -> str:
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
+        return reasons.SILENT
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _distrust(cause)
@@ -55,8 +57,6 @@ def _reason(error: Exception, proxied: bool) -> str:
     text = str(error).lower()
     if isinstance(error, httpx2.ProxyError):
         return reasons.PROXY_DENIED if "407" in text else reasons.PROXY_FAILED
-    if isinstance(error, httpx2.TimeoutException):
-        return reasons.SILENT
     if isinstance(error, httpx2.ConnectError):
         if any(isinstance(cause, OSError) and "resolution" in str(cause) for cause in _causes(error)) or "name" in text:
             return reasons.UNRESOLVED
