@@ -33,7 +33,7 @@ class Killed(Exception):
 @pytest.fixture
 async def settings(tmp_path: Path) -> Settings:
     """A hub that has run: with an authority, and a repository."""
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings.model_validate({"data_dir": tmp_path})
     store, bus = await open_store(data_dir=tmp_path)
     box = SecretBox.open(tmp_path / "secret.key")
     await PublicKeyInfrastructure(store, box, now, PkiSettings()).start()
@@ -127,7 +127,7 @@ async def test_keys_of_a_command(settings: Settings, tmp_path: Path) -> None:
     given.write_text(line(new) + line(old))
     command = script(tmp_path, f"print(open({str(given)!r}).read())")
     (tmp_path / "secret.key").unlink()
-    by_command = Settings(data_dir=tmp_path, secret_key_command=command)
+    by_command = Settings.model_validate({"data_dir": tmp_path, "secret_key_command": command})
     with pytest.raises(Invalid, match="secret-key reseal"):
         await offline.rotate_key(by_command)
     with pytest.raises(Invalid, match="secret-key reseal"):
