@@ -86,7 +86,8 @@ def _is_signed(authorization: str) -> bool:
         return False
     said = json.loads(claims)
     now = datetime.now(UTC).timestamp()
-    return json.loads(head)["alg"] == "RS256" and said["iss"] == "7" and said["iat"] <= now < said["exp"] <= now + 600
+    lives = bool(said["iat"] <= now < said["exp"] <= now + 600)
+    return json.loads(head)["alg"] == "RS256" and said["iss"] == "7" and lives
 
 
 @pytest.fixture
