@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import resource
 import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from hub.domain.repository import Access, Credentials, GitHubApp
 from hub.source import GitSource, SourcePolicy
+from hub.source.command import no_core_dumps
 from hub.source.errors import SourceError
 from tests.source.conftest import Sources
 from tests.source.repos import Repo
@@ -53,6 +55,16 @@ def silent() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(10)
         yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def dumping() -> Iterator[None]:
+    """As where the system lets programs leave core dumps."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    no_core_dumps.cache_clear()
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def secrets_of(access: Access) -> list[str]:
@@ -105,7 +117,7 @@ async def under_way(source: GitSource, url: str, program: str) -> AsyncIterator[
     [("https", "remote-https", False), ("https", "remote-https", True), ("ssh", "ssh", False), ("ssh", "tunnel", True)],
 )
 async def test_while_a_fetch_is_under_way(
-    sources: Sources, access: Access, silent: int, scheme: str, program: str, proxied: bool
+    dumping: None, sources: Sources, access: Access, silent: int, scheme: str, program: str, proxied: bool
 ) -> None:
     if proxied:
         access = replace(access, proxy=f"http://pat:{PASSWORDS[2]}@127.0.0.1:{silent}")
