@@ -21,10 +21,14 @@ def main() -> int:
     def content(path: str) -> bytes:
         return Path(str(files[path])).read_bytes()
 
+    missing: list[str] = []
+
     def imported(directory: str, name: str) -> tuple[str, bytes]:
         path = leads.get((directory.rstrip("/"), name))
         if path is None:
-            raise RuntimeError(f"there is no file {name!r} in the repository that may be imported")
+            # Not raised: what the library makes of an exception's text is not always text.
+            missing.append(f"there is no file {name!r} in the repository that may be imported in {directory or '.'}")
+            return f"missing {len(missing)}", b"null"
         return path, content(path)
 
     variables = {key: task[key] for key in ("ext_vars", "ext_codes", "tla_vars", "tla_codes")}
@@ -33,7 +37,10 @@ def main() -> int:
         text = content(path).decode()
         found = _gojsonnet.evaluate_snippet(path, text, import_callback=imported, **variables)
     except (RuntimeError, UnicodeDecodeError) as error:
-        sys.stderr.write(str(error))
+        sys.stderr.write(missing[0] if missing else str(error))
+        return 1
+    if missing:
+        sys.stderr.write(missing[0])
         return 1
     sys.stdout.write(found)
     return 0

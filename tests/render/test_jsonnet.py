@@ -145,7 +145,7 @@ class TestSearch:
     async def test_nothing_outside_of_the_repository(self, kitchen: Kitchen, name: str, word: str) -> None:
         with pytest.raises(RenderError, match="that may be imported") as caught:
             await kitchen.names({"app/a.jsonnet": f"{{a: {word} '{name}'}}"}, Source(URL, path="app"))
-        assert caught.value.code == "tool-failed" and "app/a.jsonnet:1" in caught.value.message
+        assert caught.value.code == "tool-failed" and "imported in app/" in caught.value.message
 
     async def test_a_library_outside_of_the_repository(self, kitchen: Kitchen, files: dict[str, Content]) -> None:
         with pytest.raises(RenderError, match="leads out of the repository"):
