@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 OPERATION_ANNOTATION: Final = "escadre.io/operation"
 """On the object of a hook: "<operation>/<phase>"."""
 TERMINATED: Final = "terminated on request"
+HOOKS_LEFT: Final = "; its hooks are ended once the cluster's API takes that: "
 GONE_SECONDS: Final = 120.0
 SERVED_SECONDS: Final = 2.5
 """How old what discovery says may be of the kind of a hook that an earlier agent had begun."""
@@ -160,7 +161,8 @@ class Hooks:
         return wanted in self._policies(task)
 
     async def stop(self, kinds: Mapping[ResourceKey, Kind], tasks: Iterable[Task]) -> None:
-        """Delete those that run: the operation was terminated."""
+        """Delete those that run: the operation was terminated. Raises Retryable where the cluster does not let one be
+        deleted now: then it runs on, and is to be stopped later."""
         for task in tasks:
             result = self._ledger.book.get(task.id)
             if result is None and task.id in self._tried:
@@ -169,23 +171,27 @@ class Hooks:
                 result = self._ledger.book[task.id]
             if result is not None and result.hook and result.state is Phase.RUNNING:
                 kind, key = kinds.get(task.key), self.key(task)
-                await self._discard(kind, key, result.uid or await self._made(kind, key, task))
+                await self._discard(kind, key, result.uid or await self._made(kind, key, task), for_good=False)
                 self._ledger.end(task, Phase.FAILED, TERMINATED)
 
     async def _made(self, kind: Kind | None, key: ResourceKey, task: Task) -> str:
-        """Return the uid of an object that may have been made for a hook; "" where there is none."""
-        with contextlib.suppress(errors.KubeError):
+        """Return the uid of an object that may have been made for a hook; "" where there is none. Raises Retryable."""
+        with contextlib.suppress(errors.Permanent):
             found = await self._client.get(kind, key.namespace, key.name) if kind is not None else None
             if found is not None and _mark_of(found) == self._mark(task):
                 return str(found["metadata"].get("uid", ""))
         return ""
 
-    async def _discard(self, kind: Kind | None, key: ResourceKey, uid: str) -> None:
+    async def _discard(self, kind: Kind | None, key: ResourceKey, uid: str, *, for_good: bool = True) -> None:
+        """Delete an object, and leave it where that cannot be; without `for_good` that has to be tried again, and a
+        Retryable is raised."""
         if kind is None or not uid:
             return
         try:
             await self._remove(kind, key, uid, wait=False)
         except errors.KubeError as error:
+            if not for_good and isinstance(error, errors.Retryable):
+                raise
             log.warning("application %s: hook %s could not be deleted: %s", self._tracking_name, key, error)
 
     async def _remove(self, kind: Kind, key: ResourceKey, uid: str, *, wait: bool) -> None:

@@ -12,7 +12,7 @@ from agent.kube import errors
 from agent.syncer.automation import Automation
 from agent.syncer.context import Context
 from agent.syncer.ending import carries_out
-from agent.syncer.hooks import end_left
+from agent.syncer.hooks import HOOKS_LEFT, TERMINATED, end_left
 from agent.syncer.orders import Order
 from agent.syncer.standing import Standing
 
@@ -20,7 +20,6 @@ RETRY_SECONDS = 5.0
 """Until it is tried again to end its hooks."""
 INTERRUPTED = "interrupted: the agent was stopped while it ran"
 OTHERWISE = "something else is to be done now; "
-HOOKS_LEFT = "; its hooks are ended once the cluster's API takes that: "
 
 
 class Interrupted:
@@ -86,7 +85,7 @@ class Interrupted:
 def _verdict(operation: OperationState, *, terminated: bool) -> tuple[Phase, str]:
     """Return as what an operation ends that does not go on, and why."""
     if terminated:
-        return Phase.FAILED, "terminated on request"
+        return Phase.FAILED, TERMINATED
     if not operation.next_ms:
         return Phase.ERROR, INTERRUPTED
     # It had failed, and waited for its next attempt. It may have been told before that this will not come.

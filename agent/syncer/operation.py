@@ -7,7 +7,6 @@ and hooks are remembered. A step that fails is the last one of its wave: what co
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -25,7 +24,7 @@ from agent.syncer.applying import Applier
 from agent.syncer.brought import kinds_of, wait_established
 from agent.syncer.context import Context
 from agent.syncer.gate import Gate, Hold
-from agent.syncer.hooks import Hooks, end_left
+from agent.syncer.hooks import HOOKS_LEFT, TERMINATED, Hooks, end_left
 from agent.syncer.ledger import Ledger, StepFailed
 from agent.syncer.namespaces import coming_namespace, ensure_namespace
 from agent.syncer.orders import Order
@@ -36,8 +35,6 @@ from agent.syncer.pruning import Pruner
 from agent.syncer.stuck import why_stuck
 from agent.syncer.targets import Manifests, Targets
 from agent.syncer.together import Together
-
-log = logging.getLogger(__name__)
 
 WAVE_SECONDS = 2.0
 """From one wave to the next, so that controllers take up what they were given before its health is believed."""
@@ -120,12 +117,13 @@ class Runner:
             return await self._advance(judged)
         except Terminated:
             self.terminated = True
-            if self._plan is not None:
-                await self._stop_hooks(self._plan)
-            else:
-                await self._stop_left()
+            try:
+                await self._stop()
+            except errors.KubeError as error:
+                self.ledger.waiting(f"{TERMINATED}{HOOKS_LEFT}{error}{error.hint}")
+                return LOOK_SECONDS
             before = f"; before that it had failed: {self._failed[0]}" if self._failed is not None else ""
-            self.ledger.finish(Phase.FAILED, f"terminated on request{before}")
+            self.ledger.finish(Phase.FAILED, f"{TERMINATED}{before}")
         except StepFailed as failure:
             self.ledger.finish(Phase.ERROR if failure.retryable else Phase.FAILED, failure.message)
         return None
@@ -453,22 +451,23 @@ class Runner:
     async def _clean(self, plan: Plan) -> None:
         await self._hooks.clean(self._found, (*plan.tasks, *_tasks_of(plan.on_failure)))
 
-    async def _stop_hooks(self, plan: Plan) -> None:
-        """End the hooks that run, with patience of their own: who terminates the operation wants this done."""
+    async def _stop(self) -> None:
+        """End the hooks that run, with patience of their own: who terminates the operation wants this done. Raises
+        KubeError while the cluster does not let that be done."""
+        plan = self._plan
+        if plan is None:
+            await self._stop_left()
+            return
         self._hooks.with_patience(Patience(self._clock))
         await self._hooks.stop(self._found, (*plan.tasks, *_tasks_of(plan.on_failure)))
 
     async def _stop_left(self) -> None:
-        """End the hooks that an earlier agent had begun, of an operation that this one has not planned yet."""
+        """End the hooks that an earlier agent had begun, of an operation that this one has not planned yet. Raises
+        KubeError."""
         left = self._storage.operation(self.order.id)
-        if left is None or left.phase.finished:
-            return
-        try:
+        if left is not None and not left.phase.finished:
             ended = await Patience(self._clock).request(lambda: end_left(self._client, self._served, left))
-        except errors.KubeError as error:
-            log.warning("application %s: hooks could not be ended: %s", self._assignment.application, error)
-            return
-        self.ledger.hooks_ended(ended.results)
+            self.ledger.hooks_ended(ended.results)
 
     # --- helpers
 

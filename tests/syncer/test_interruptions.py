@@ -347,3 +347,28 @@ async def test_hooks_are_ended_in_whatever_version_their_kind_is_served(hub: Hub
         await people.apply(in_next_version(crd(hub.namespace)))
         await people.look_again()
     await over(hub, people, id)
+
+
+async def test_terminated_while_the_api_is_away(
+    hub: Hub, cluster: Cluster, people: People, slow: Any, clock: TurnedClock
+) -> None:
+    """Its hook runs on until the cluster lets it be ended, and so does the operation."""
+    objects = [config_map("a"), hook(slow("gate"), "PreSync")]
+    id = hub.operate(objects)
+    await waits(hub, "gate")
+    cluster.client.trouble = lambda call: Unreachable("away") if call.verb in ("delete", "get") else None
+    hub.operate(objects, id=id, terminate=True)
+    status = await hub.wait(lambda s: s.operation is not None and "its hooks are ended once" in s.operation.message)
+    assert status.operation is not None and status.operation.phase == "Terminating"
+    assert "terminated on request" in status.operation.message and "away" in status.operation.message
+    assert not hub.finished
+    cluster.client.trouble = None
+
+    async def over() -> bool:
+        clock.advance(5)
+        return any(state.id == id for state in hub.finished)
+
+    await until(over, bool)
+    (state,) = [state for state in hub.finished if state.id == id]
+    assert (state.phase, state.message) == ("Failed", "terminated on request")
+    assert await people.get(key_of_widget(hub, "gate")) is None
