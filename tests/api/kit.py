@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import functools
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,15 +16,13 @@ from typing import Any
 import httpx2
 import orjson
 from fastapi import FastAPI
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from hub.access.accounts import Accounts
 from hub.access.audit import Audit
 from hub.access.passwords import Passwords
 from hub.access.roles import ADMIN, READ_ONLY, BuiltInRoles
 from hub.access.sessions import Sessions
-from hub.api.app import bare_app, furnish
+from hub.api.app import furnish
 from hub.api.services import ApiSettings, Services
 from hub.domain.application import (
     Application,
@@ -50,6 +47,7 @@ from hub.source.policy import SourcePolicy
 from hub.source.probe import Prober
 from hub.store.bus import Bus, InProcessBus
 from hub.store.sql import SqlStore
+from tests.hub.quick import hasher, routes
 from tests.pki.support import KEY, Clock, HubTrust
 
 ADMIN_PASSWORD = "correct horse battery"
@@ -59,7 +57,7 @@ WEB = ResourceKey("apps", "Deployment", "", "web")
 SETTINGS = ResourceKey("", "ConfigMap", "shop", "settings")
 SECRET = ResourceKey("", "Secret", "", "credentials")
 
-QUICK = Passwords(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
+QUICK = Passwords(hasher())
 
 
 @dataclass
@@ -256,13 +254,7 @@ async def make_world(store: SqlStore, clock: Clock, prober: Prober | None = None
         sealer=SecretBox(KEY),
         prober=prober or Prober(Path("/nowhere"), SourcePolicy()),
     )
-    return World(store, bus, clock, trust, services, furnish(_routes(services.settings.version), services))
-
-
-@functools.cache
-def _routes(version: str) -> FastAPI:
-    """Made once: the first request to each route of a new one takes longer than most tests."""
-    return bare_app(version)
+    return World(store, bus, clock, trust, services, furnish(routes(services.settings.version), services))
 
 
 def manifest(name: str = "shop", **spec: Any) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from hub.domain.cluster import Cluster
 from hub.domain.status import ApplicationStatus
 from hub.formats.objects import parse_objects
 from hub.server import Hub
+from tests.hub.quick import quick_start
 
 QUICK = LinkOptions(agent_version="test", backoff_first_seconds=0.05, backoff_cap_seconds=0.5, simulated=True)
 
@@ -89,7 +90,8 @@ class Fleet:
 
     async def start(self) -> None:
         self.hub = Hub(self.settings)
-        await self.hub.start()
+        with quick_start():
+            await self.hub.start()
 
     async def stop(self) -> None:
         for name in list(self.agents):

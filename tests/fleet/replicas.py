@@ -13,6 +13,7 @@ from agent.hubclient.identity import Identity
 from hub.config import Settings
 from hub.server import Hub
 from tests.fleet.kit import Fleet
+from tests.hub.quick import quick_start
 
 
 class Replicas(Fleet):
@@ -45,7 +46,8 @@ class Replicas(Fleet):
     async def add(self, name: str, *roles: str, **values: Any) -> Hub:
         """Start another replica."""
         replica = Hub(Settings.model_validate(self.settings_of(name, *roles, **values)))
-        await replica.start()
+        with quick_start():
+            await replica.start()
         (self.gateways_up if "gateway" in roles else self.controllers)[name] = replica
         return replica
 
