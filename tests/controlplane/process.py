@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 TIED = Path(__file__).with_name("tied.py")
 LOG_TAIL_LINES = 25
@@ -32,6 +32,12 @@ class StartError(Exception):
     """A process ended early or did not become ready; the message has the end of its log."""
 
 
+def start_tied(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a command that dies with this process, in a process group of its own. The options are Popen's."""
+    wrapped = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), *command]
+    return _STARTER.submit(lambda: subprocess.Popen(wrapped, process_group=0, **options)).result()
+
+
 class Process:
     """One running command, in a process group of its own."""
 
@@ -39,20 +45,17 @@ class Process:
         self.name = name
         self.log = directory / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        wrapped = [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), *command]
         # A developer's proxy, kubeconfig or Go settings have no say in what the tests run against.
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(directory)}
         with self.log.open("ab") as log:
-            self._popen = _STARTER.submit(
-                subprocess.Popen,
-                wrapped,
+            self._popen = start_tied(
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
                 env=environment,
-                process_group=0,
-            ).result()
+            )
 
     @property
     def pid(self) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -17,13 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.controlplane.process import Process
 from tests.faults.far_cluster import FarCluster
-from tests.hub.program import Program
+from tests.faults.lives import Life, Lives
+from tests.hub.program import Program, environment
 
 T = TypeVar("T")
 
-MORTAL = Path(__file__).with_name("mortal.py")
 WAIT_SECONDS = 40.0
 POLL_SECONDS = 0.06
 
@@ -55,10 +53,11 @@ class Fuse:
         self._points = sorted({p.where for p in points})
         self._numbers = itertools.count()
 
-    def command(self, program: str, *words: str) -> list[str]:
+    def lives(self, program: str, log: Path, directory: Path) -> Lives:
         settings = json.dumps({"fuse": str(self.path), "points": self._points})
         # -P: the modules beside the runner are none of the program's.
-        return [sys.executable, "-P", str(MORTAL), settings, program, *words]
+        command = [sys.executable, "-P", "-m", "tests.faults.mortal", settings, program]
+        return Lives(command, log, directory=directory, environment=environment())
 
     def light(self, point: Point) -> None:
         assert point.where in self._points
@@ -84,6 +83,7 @@ class MortalHub(Program):
         self.fuse = Fuse(root / f"{name}.fuse", points)
         self.shows_password = False
         """Instead of writing it to a file."""
+        self._lives: Lives | None = None
 
     @property
     def flags(self) -> list[str]:
@@ -93,9 +93,15 @@ class MortalHub(Program):
             del words[at : at + 2]
         return words
 
-    @property
-    def command(self) -> list[str]:
-        return self.fuse.command("hub", "serve", *self.flags)
+    def _begin(self) -> Life:
+        if self._lives is None:
+            self._lives = self.fuse.lives("hub", self.said, self.data_dir.parent)
+        return self._lives.begin(["serve", *self.flags])
+
+    def kill(self) -> None:
+        if self._lives is not None:
+            self._lives.close()
+            self._lives = None
 
     @contextlib.contextmanager
     def disk(self) -> Iterator[sqlite3.Connection]:
@@ -113,28 +119,31 @@ class MortalAgent:
         self._root = root
         self._name = name
         self._words = words
-        self._process: Process | None = None
+        self._log = root / f"{name}.log"
+        self._lives: Lives | None = None
+        self._process: Life | None = None
 
     def start(self) -> None:
-        words = ("run", "--data-dir", str(self.data), *self._words)
-        self._process = Process(self._name, self.fuse.command("agent", *words), self._root)
+        if self._lives is None:
+            self._lives = self.fuse.lives("agent", self._log, self._root)
+        self._process = self._lives.begin(["run", "--data-dir", str(self.data), *self._words])
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.running
+        return self._process is not None and self._process.poll() is None
 
     def wait(self) -> int:
         assert self._process is not None
-        return self._process.ended(WAIT_SECONDS)
+        return self._process.wait(WAIT_SECONDS)
 
     def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
+        if self._lives is not None:
+            self._lives.close()
+            self._lives = self._process = None
 
     def text(self) -> str:
         """Return what it has written, in all its lives."""
-        assert self._process is not None
-        return self._process.log.read_text("utf-8", "replace")
+        return self._log.read_text("utf-8", "replace")
 
     @contextlib.contextmanager
     def disk(self) -> Iterator[sqlite3.Connection]:
@@ -151,14 +160,14 @@ class MortalAgent:
     @contextlib.contextmanager
     def _halted(self) -> Iterator[None]:
         """Let it stand still, so that its files are of one moment; one that is dead does."""
-        if self._process is None or not self._process.running:
+        if self._process is None or not self.running:
             yield
             return
-        os.kill(self._process.pid, signal.SIGSTOP)
+        self._process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self._process.pid, signal.SIGCONT)
+            self._process.send_signal(signal.SIGCONT)
 
 
 class Desk:

@@ -1,14 +1,19 @@
-"""Runs a program of the product as it is, until it comes to a point where it is to be killed:
+"""Runs a program of the product as it is, until it comes to a point where it is to be killed, and then again:
 
-    python -P tests/faults/mortal.py '{"fuse": "PATH", "points": ["agent.storage:Storage.bury", …]}' agent run …
+    python -P -m tests.faults.mortal '{"fuse": "PATH", "points": ["agent.storage:Storage.bury", …]}' agent
 
-While the file `fuse` is there, the process ends itself by SIGKILL just before or just after the call it names. The file
-goes first, so that the next start lives. Product code has no part in it: the functions are wrapped from outside.
+imports the program and forks a process for every line on standard input, a JSON list of its arguments; it writes each
+one's id, and its exit code when it has ended (see `tests.faults.lives`).
+
+While the file `fuse` is there, that process ends itself by SIGKILL just before or just after the call it names. The
+file goes first, so that the next life lasts. Product code has no part in it: the functions are wrapped from outside.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import importlib
 import inspect
 import json
@@ -19,6 +24,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.controlplane.tied import tie
 
 
 class Fuse:
@@ -98,15 +105,56 @@ def hasten(program: str) -> None:
         vars(importlib.import_module("agent.syncer.ending")).update(RETRY_SECONDS=0.3)
 
 
+IMPORTS = {
+    "hub": ("hub.__main__", "hub.api.app", "hub.api.listener", "uvloop"),
+    "agent": ("agent.__main__", "agent.kube.cluster", "agent.kube.kubeconfig", "agent.kube.simulated.control"),
+}
+"""What every life of a program would import."""
+
+_whole_life = contextlib.ExitStack()
+
+
+def load(program: str) -> None:
+    """Import it, in a process that is to have as many lives as there are kills."""
+    for name in IMPORTS[program]:
+        importlib.import_module(name)
+    if program == "hub":
+        quick = importlib.import_module("tests.hub.quick")
+        quick.routes()
+        _whole_life.enter_context(quick.quick_start())
+
+
+def live(program: str, words: list[str], parent: int) -> None:
+    """Be a life: with nothing of the pipes, and dying with the process that forked."""
+    tie(parent)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    sys.argv = [program, *words]
+    runpy.run_module(program, run_name="__main__")
+
+
 def main() -> None:
-    settings, program, *words = sys.argv[1:]
+    settings, program = sys.argv[1:]
     given = json.loads(settings)
+    load(program)
     hasten(program)
     fuse = Fuse(Path(given["fuse"]))
     for where in given["points"]:
         wrap(where, fuse)
-    sys.argv = [program, *words]
-    runpy.run_module(program, run_name="__main__")
+    # Collections in the lives need not walk over it, which would have every page of it copied.
+    gc.collect()
+    gc.freeze()
+    parent = os.getpid()
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            live(program, json.loads(line), parent)
+            return
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 if __name__ == "__main__":

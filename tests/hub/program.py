@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.controlplane.process import free_port
 
@@ -33,6 +33,20 @@ def run(*words: str, env: Mapping[str, str] = {}, seconds: float = 60) -> subpro
     """Run `escadre-hub WORDS` to its end."""
     command = [sys.executable, "-m", "hub", *words]
     return subprocess.run(command, env=environment(env), capture_output=True, text=True, timeout=seconds)
+
+
+class Running(Protocol):
+    """What is asked of a process here: Popen has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class Program:
@@ -54,7 +68,7 @@ class Program:
         self._flags = flags
         self._env = env
         self._prefix = prefix
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
         self._said_before = 0
 
     @property
@@ -81,8 +95,11 @@ class Program:
     def start(self) -> None:
         """Start it, or start it again."""
         self._said_before = len(self.text())
+        self._process = self._begin()
+
+    def _begin(self) -> Running:
         with self.said.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command, env=environment(self._env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
             )
 
@@ -120,7 +137,7 @@ class Program:
     def kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(START_SECONDS)
 
     # --- its API
 
