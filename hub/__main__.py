@@ -1,4 +1,7 @@
-"""The program escadre-hub."""
+"""The program escadre-hub.
+
+What a hub is made of takes more than a second to import, so each command imports what it needs when it runs.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,10 @@ from typing import Any, TypeVar
 
 import click
 
-from hub import __version__, offline
+from hub import __version__
 from hub.config import Settings, read_settings
 from hub.errors import HubError, Invalid
 from hub.logs import configure
-from hub.server import Hub
 
 log = logging.getLogger(__name__)
 
@@ -102,16 +104,19 @@ def _event_loop_run(work: Any) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    # Nearly all that a start makes is there to stay: to look for garbage after every 700 allocations costs it a sixth.
+    gc.set_threshold(50_000, 20, 50)
+    from hub.server import Hub
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     hub = Hub(settings)
     await hub.start()
-    # What a start leaves is there for good: collections need not walk over it, nor come after every 700 allocations.
+    # Collections need not walk over it.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     waiter = asyncio.create_task(stop.wait())
     ended = asyncio.create_task(hub.wait())
     try:
@@ -158,6 +163,8 @@ def ca() -> None:
 @ca.command()
 def pin(**flags: Any) -> None:
     """Print the pin that agents and people check the hub by."""
+    from hub import offline
+
     found, _ = _beside(offline.describe, flags)
     click.echo(found)
 
@@ -165,6 +172,8 @@ def pin(**flags: Any) -> None:
 @ca.command(name="list")
 def list_authorities(**flags: Any) -> None:
     """List the authorities and signing keys in force."""
+    from hub import offline
+
     _, rows = _beside(offline.describe, flags)
     for row in rows:
         until = row.not_after.date().isoformat() if row.not_after else "-"
@@ -173,6 +182,8 @@ def list_authorities(**flags: Any) -> None:
 
 def _rotation_step(step: str, text: str) -> None:
     def run(force: bool = False, **flags: Any) -> None:
+        from hub import offline
+
         _beside(partial(offline.rotate, step=step, force=force), flags)
         click.echo(f"{step}: done; a running hub takes it up within a minute")
 
@@ -232,6 +243,8 @@ def backup(file: Path, **flags: Any) -> None:
     """
     if file.exists():
         raise Misuse(f"{file} exists already: name a new file")
+    from hub import offline
+
     _beside(partial(offline.backup, path=file), flags)
     click.echo(f"written to {file}")
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.config import Settings
 from hub.errors import Invalid
+from hub.keys import key_source
 from hub.pki.authority import AuthorityInfo, PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
 from hub.pki.keysource import MOST_KEYS, KeyFile, KeySource, new_key
 from hub.pki.secretbox import SecretBox
-from hub.server import key_source, now
 from hub.store.contract import Store
 from hub.store.factory import open_store
 
@@ -37,7 +38,7 @@ async def opened(settings: Settings) -> AsyncIterator[Store]:
 
 
 async def _authority(settings: Settings, store: Store) -> PublicKeyInfrastructure:
-    pki = PublicKeyInfrastructure(store, SecretBox.of(_keys(settings)), now, PkiSettings())
+    pki = PublicKeyInfrastructure(store, SecretBox.of(_keys(settings)), lambda: datetime.now(UTC), PkiSettings())
     await pki.reload()
     return pki
 

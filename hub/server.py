@@ -41,12 +41,12 @@ from hub.fleet.reports import Reports
 from hub.fleet.revocation import watch_revocations
 from hub.fleet.settings import SettingsFeed
 from hub.fleet.vouch import Voucher
+from hub.keys import key_source
 from hub.metrics import controller_metrics, gateway_metrics
 from hub.pki.authority import PublicKeyInfrastructure
 from hub.pki.contract import PkiSettings
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
-from hub.pki.keysource import KeyCommand, KeyFile, KeySource
 from hub.pki.recover import Recovery
 from hub.pki.refusals import DoorLog
 from hub.pki.revocation import Revocations
@@ -404,13 +404,6 @@ class Hub:
         await accounts.ensure_admin(password)
         if path is not None:
             log.info("the account admin was made; its password is in %s", path)
-
-
-def key_source(settings: Settings) -> KeySource:
-    """Return where the keys are that secrets are encrypted with. Raises KeyFileError."""
-    if settings.secret_key_command:
-        return KeyCommand(settings.secret_key_command)
-    return KeyFile(settings.secret_key_file or settings.data_dir / "secret.key")
 
 
 def source_policy(settings: Settings) -> SourcePolicy:
