@@ -6,10 +6,10 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import shutil
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.faults.far_cluster import FarCluster
-from tests.faults.lives import Life, Lives
-from tests.hub.program import Program, environment
+from tests.hub.program import Program
+from tests.lives import Deed, Life, lives_of
 
 T = TypeVar("T")
 
@@ -53,11 +53,9 @@ class Fuse:
         self._points = sorted({p.where for p in points})
         self._numbers = itertools.count()
 
-    def lives(self, program: str, log: Path, directory: Path) -> Lives:
-        settings = json.dumps({"fuse": str(self.path), "points": self._points})
-        # -P: the modules beside the runner are none of the program's.
-        command = [sys.executable, "-P", "-m", "tests.faults.mortal", settings, program]
-        return Lives(command, log, directory=directory, environment=environment())
+    def laid(self, program: str) -> Deed:
+        """What has a new process go up with it."""
+        return "tests.faults.mortal:prepare", {"program": program, "fuse": str(self.path), "points": self._points}
 
     def light(self, point: Point) -> None:
         assert point.where in self._points
@@ -76,14 +74,13 @@ class MortalHub(Program):
     """`escadre-hub serve`."""
 
     def __init__(self, root: Path, points: Iterable[Point], *flags: str, name: str = "hub") -> None:
+        self.fuse = Fuse(root / f"{name}.fuse", points)
         super().__init__(
             root / name, "--allow-file-repositories", str(root), "--poll-seconds", "3600", "--heartbeat-seconds", "2",
-            *flags, name=name,
+            *flags, name=name, before=self.fuse.laid("hub"),
         )  # fmt: skip
-        self.fuse = Fuse(root / f"{name}.fuse", points)
         self.shows_password = False
         """Instead of writing it to a file."""
-        self._lives: Lives | None = None
 
     @property
     def flags(self) -> list[str]:
@@ -92,16 +89,6 @@ class MortalHub(Program):
             at = words.index("--initial-password-file")
             del words[at : at + 2]
         return words
-
-    def _begin(self) -> Life:
-        if self._lives is None:
-            self._lives = self.fuse.lives("hub", self.said, self.data_dir.parent)
-        return self._lives.begin(["serve", *self.flags])
-
-    def kill(self) -> None:
-        if self._lives is not None:
-            self._lives.close()
-            self._lives = None
 
     @contextlib.contextmanager
     def disk(self) -> Iterator[sqlite3.Connection]:
@@ -120,13 +107,15 @@ class MortalAgent:
         self._name = name
         self._words = words
         self._log = root / f"{name}.log"
-        self._lives: Lives | None = None
         self._process: Life | None = None
 
     def start(self) -> None:
-        if self._lives is None:
-            self._lives = self.fuse.lives("agent", self._log, self._root)
-        self._process = self._lives.begin(["run", "--data-dir", str(self.data), *self._words])
+        words = ("run", "--data-dir", str(self.data), *self._words)
+        # A developer's proxy or kubeconfig has no say in it.
+        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self._root)}
+        self._process = lives_of("agent").begin(
+            words, output=self._log, env=env, directory=self._root, before=self.fuse.laid("agent")
+        )
 
     @property
     def running(self) -> bool:
@@ -137,9 +126,9 @@ class MortalAgent:
         return self._process.wait(WAIT_SECONDS)
 
     def kill(self) -> None:
-        if self._lives is not None:
-            self._lives.close()
-            self._lives = self._process = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(WAIT_SECONDS)
 
     def text(self) -> str:
         """Return what it has written, in all its lives."""

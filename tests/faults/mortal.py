@@ -1,31 +1,21 @@
-"""Runs a program of the product as it is, until it comes to a point where it is to be killed, and then again:
+"""Makes a program of the product end itself when it comes to a point where it is to be killed: see `tests.lives`.
 
-    python -P -m tests.faults.mortal '{"fuse": "PATH", "points": ["agent.storage:Storage.bury", …]}' agent
-
-imports the program and forks a process for every line on standard input, a JSON list of its arguments; it writes each
-one's id, and its exit code when it has ended (see `tests.faults.lives`).
-
-While the file `fuse` is there, that process ends itself by SIGKILL just before or just after the call it names. The
-file goes first, so that the next life lasts. Product code has no part in it: the functions are wrapped from outside.
+While the file `fuse` is there, its process ends itself by SIGKILL just before or just after the call it names. The file
+goes first, so that the next start lives. Product code has no part in it: the functions are wrapped from outside.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import importlib
 import inspect
 import json
 import os
-import runpy
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from tests.controlplane.tied import tie
 
 
 class Fuse:
@@ -91,12 +81,16 @@ def _owner(where: str) -> tuple[Any, str]:
     return owner, name
 
 
+_for_good = contextlib.ExitStack()
+
+
 def hasten(program: str) -> None:
     """Let what waits for a killed predecessor's lease, for the other end to come back, for the next wave, or to look
     again at what a deletion left, not wait for long."""
     if program == "hub":
         server = importlib.import_module("hub.server")
         vars(server).update(CONTROLLER_LEASE_SECONDS=1.5, TURN_SECONDS=1.0)
+        _for_good.enter_context(importlib.import_module("tests.hub.quick").quick_start())
     else:
         root = importlib.import_module("agent.agent")
         options = functools.partial(root.LinkOptions, backoff_first_seconds=0.05, backoff_cap_seconds=0.3)
@@ -105,57 +99,9 @@ def hasten(program: str) -> None:
         vars(importlib.import_module("agent.syncer.ending")).update(RETRY_SECONDS=0.3)
 
 
-IMPORTS = {
-    "hub": ("hub.__main__", "hub.api.app", "hub.api.listener", "uvloop"),
-    "agent": ("agent.__main__", "agent.kube.cluster", "agent.kube.kubeconfig", "agent.kube.simulated.control"),
-}
-"""What every life of a program would import."""
-
-_whole_life = contextlib.ExitStack()
-
-
-def load(program: str) -> None:
-    """Import it, in a process that is to have as many lives as there are kills."""
-    for name in IMPORTS[program]:
-        importlib.import_module(name)
-    if program == "hub":
-        quick = importlib.import_module("tests.hub.quick")
-        quick.routes()
-        _whole_life.enter_context(quick.quick_start())
-
-
-def live(program: str, words: list[str], parent: int) -> None:
-    """Be a life: with nothing of the pipes, and dying with the process that forked."""
-    tie(parent)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    os.close(null)
-    sys.argv = [program, *words]
-    runpy.run_module(program, run_name="__main__")
-
-
-def main() -> None:
-    settings, program = sys.argv[1:]
-    given = json.loads(settings)
-    load(program)
-    hasten(program)
+def prepare(given: dict[str, Any]) -> None:
+    """Make this process one that can be killed, from {"program": "hub" or "agent", "fuse": path, "points": names}."""
+    hasten(given["program"])
     fuse = Fuse(Path(given["fuse"]))
     for where in given["points"]:
         wrap(where, fuse)
-    # Collections in the lives need not walk over it, which would have every page of it copied.
-    gc.collect()
-    gc.freeze()
-    parent = os.getpid()
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            live(program, json.loads(line), parent)
-            return
-        print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-if __name__ == "__main__":
-    main()

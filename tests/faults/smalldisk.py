@@ -6,12 +6,16 @@ namespace, which ends with the test run, however that ends.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from tests.lives import Deed
 
 _HOLD = 'mount -t tmpfs -o "size=$1,mode=0700" none "$2" && echo mounted && exec cat'
 _STEP = 64 * 1024
@@ -30,6 +34,11 @@ class SmallDisk:
         """What to put before a command to run it where the disk is."""
         namespaces = ("--user", "--mount", "--preserve-credentials", f"--target={self.pid}")
         return ("nsenter", *namespaces, f"--wd={self.path.parent}", "--")
+
+    @property
+    def deed(self) -> Deed:
+        """The same for a process that is no command: see `tests.lives`."""
+        return "tests.faults.smalldisk:enter", {"pid": self.pid, "directory": str(self.path.parent)}
 
     @property
     def seen(self) -> Path:
@@ -53,6 +62,16 @@ class SmallDisk:
 
     def make_room(self) -> None:
         (self.seen / "ballast").unlink()
+
+
+def enter(given: dict[str, Any]) -> None:
+    """Go where the disk is, from {"pid": of who holds the namespaces, "directory": where to work there}."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for namespace in ("user", "mnt"):
+        with open(f"/proc/{given['pid']}/ns/{namespace}") as file:
+            if libc.setns(file.fileno(), 0):
+                raise OSError(ctypes.get_errno(), f"{namespace} namespace")
+    os.chdir(given["directory"])
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Road:
         )
         data = hub_disk.path if hub_disk else root / "hub" / "data"
         data.parent.mkdir(exist_ok=True)
-        self.hub = Program(data, *flags, prefix=hub_disk.prefix if hub_disk else ())
+        self.hub = Program(data, *flags, before=hub_disk.deed if hub_disk else None)
         home = agent_disk.path.parent if agent_disk else root / "agent"
         self.agent = AgentProcess(home, prefix=agent_disk.prefix if agent_disk else ())
         self.agent_data = agent_disk.seen if agent_disk else self.agent.data
@@ -218,7 +218,7 @@ async def test_a_hub_whose_disk_is_full_says_so_and_goes_on_once_there_is_room(
 
 
 async def test_a_hub_is_not_started_on_a_full_disk_and_is_once_there_is_room(tmp_path: Path, disk: SmallDisk) -> None:
-    program = Program(disk.path, prefix=disk.prefix)
+    program = Program(disk.path, before=disk.deed)
     for _ in ("before there is a database", "with one"):
         disk.fill()
         with running(program):

@@ -5,48 +5,39 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tests.controlplane.process import free_port
+from tests.lives import Deed, Life, environment, lives_of
 
 START_SECONDS = 30.0
-ROOT = Path(__file__).parents[2]
 
 
-def environment(given: Mapping[str, str] = {}) -> dict[str, str]:
-    """This process' environment without what would set the hub up otherwise."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ESCADRE_")}
-    return {**inherited, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'proto'}", **given}
-
-
-def run(*words: str, env: Mapping[str, str] = {}, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run `escadre-hub WORDS` to its end."""
-    command = [sys.executable, "-m", "hub", *words]
-    return subprocess.run(command, env=environment(env), capture_output=True, text=True, timeout=seconds)
-
-
-class Running(Protocol):
-    """What is asked of a process here: Popen has it."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-
-    def wait(self, timeout: float) -> int: ...
-
-    def send_signal(self, number: int, /) -> None: ...
-
-    def kill(self) -> None: ...
+def run(
+    *words: str, env: Mapping[str, str] = {}, seconds: float = 60, anew: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run `escadre-hub WORDS` to its end; with `anew` it is started from nothing."""
+    if anew:
+        command = [sys.executable, "-m", "hub", *words]
+        return subprocess.run(command, env=environment(env), capture_output=True, text=True, timeout=seconds)
+    with tempfile.TemporaryDirectory() as directory:
+        output, errors = Path(directory) / "output", Path(directory) / "errors"
+        life = lives_of("hub").begin(words, output=output, errors=errors, env=environment(env))
+        try:
+            code = life.wait(seconds)
+        finally:
+            life.kill()
+        return subprocess.CompletedProcess(words, code, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
 class Program:
@@ -58,17 +49,20 @@ class Program:
         *flags: str,
         env: Mapping[str, str] = {},
         name: str = "hub",
-        prefix: Sequence[str] = (),
+        before: Deed | None = None,
+        anew: bool = False,
     ) -> None:
-        """`prefix` is a command that runs the program in surroundings of its own."""
+        """`before` is done in a new process before it is the program: see `tests.lives`. With `anew` it is started from
+        nothing, as people start it, and not forked from one that is imported."""
         self.data_dir = data_dir
         self.port, self.agent_port = free_port(), free_port()
         self.password_file = data_dir.parent / "password"
         self.said = data_dir.parent / f"{name}.log"
         self._flags = flags
         self._env = env
-        self._prefix = prefix
-        self._process: Running | None = None
+        self._before = before
+        self._anew = anew
+        self._process: Life | subprocess.Popen[bytes] | None = None
         self._said_before = 0
 
     @property
@@ -84,10 +78,6 @@ class Program:
         return [str(word) for pair in pairs.items() for word in pair] + list(self._flags)
 
     @property
-    def command(self) -> list[str]:
-        return [*self._prefix, sys.executable, "-m", "hub", "serve", *self.flags]
-
-    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -95,13 +85,14 @@ class Program:
     def start(self) -> None:
         """Start it, or start it again."""
         self._said_before = len(self.text())
-        self._process = self._begin()
-
-    def _begin(self) -> Running:
+        env = environment(self._env)
+        if not self._anew:
+            words = ("serve", *self.flags)
+            self._process = lives_of("hub").begin(words, output=self.said, env=env, before=self._before)
+            return
+        command = [sys.executable, "-m", "hub", "serve", *self.flags]
         with self.said.open("ab") as output:
-            return subprocess.Popen(
-                self.command, env=environment(self._env), stdout=output, stderr=output, stdin=subprocess.DEVNULL
-            )
+            self._process = subprocess.Popen(command, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
 
     def wait_for(self, words: str) -> None:
         """Wait until it has said so since it was started."""

@@ -14,7 +14,8 @@ import pytest
 
 from tests.faults.waiting import answered
 from tests.fleet.kit import Repository, application
-from tests.hub.program import Program, environment, run, running
+from tests.hub.program import Program, run, running
+from tests.lives import environment
 from tests.syncer.harness import config_map
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

@@ -14,7 +14,7 @@ import pytest
 from hub import datadir
 from hub.datadir import own, write_private
 from hub.errors import Conflict, Invalid
-from tests.hub.program import environment
+from tests.lives import environment
 
 
 def test_a_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:

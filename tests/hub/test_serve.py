@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """One hub of all roles, for the tests that leave it as it is."""
-    program = Program(tmp_path_factory.mktemp("hub") / "data", "--log-level", "debug")
+    program = Program(tmp_path_factory.mktemp("hub") / "data", "--log-level", "debug", anew=True)
     with running(program):
         program.wait_ready()
         yield program
@@ -236,6 +236,6 @@ def test_a_backup_is_taken_while_the_hub_runs_and_restores_it(tmp_path: Path) ->
 
 def test_the_program_says_its_version_at_once() -> None:
     began = time.monotonic()
-    done = run("--version")
+    done = run("--version", anew=True)
     assert done.returncode == 0 and done.stdout.startswith("escadre-hub")
     assert time.monotonic() - began < 20
