@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,10 @@ pytest_plugins = ["tests.controlplane.fixtures", "tests.postgres.fixtures"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So it is in what a shell runs in the background, and programs that the tests start and interrupt inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+for _name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"):
+    # So it is in a hook of Git and in `git bisect run`: the tests' commits would go into the repository they are of.
+    os.environ.pop(_name, None)
 
 # A busy machine makes an example late, not wrong.
 settings.register_profile("default", deadline=None)
