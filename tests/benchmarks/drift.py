@@ -22,6 +22,7 @@ from agent.kube.client import DeleteOptions, EventType, Kind, KubeClient
 from tests.benchmarks.fanout import percentile
 from tests.benchmarks.fleet import applications, commit_config_maps, say
 from tests.benchmarks.plane import client_of, real_cluster
+from tests.controlplane.cluster import ControlPlane
 from tests.fleet.kit import Repository
 
 APPLICATIONS = 10
@@ -33,11 +34,13 @@ ASSIGNED = {"round": "0"}
 SPOILED = {"round": "spoiled"}
 
 
-async def run(root: Path, apps: int = APPLICATIONS, every: float = EVERY_SECONDS) -> dict[str, float]:
+async def run(
+    root: Path, apps: int = APPLICATIONS, every: float = EVERY_SECONDS, plane: ControlPlane | None = None
+) -> dict[str, float]:
     repository = Repository(root / "repository")
     names = [f"app-{n:02}" for n in range(apps)]
     objects = [f"{name}-{n}" for name in names for n in range(CONFIG_MAPS)]
-    async with real_cluster(root) as cluster:
+    async with real_cluster(root, plane=plane) as cluster:
         commit_config_maps(repository, names, CONFIG_MAPS, 0)
         await cluster.bench.hub.call("apply", applications(names, repository))
         await cluster.bench.all_synced(apps)

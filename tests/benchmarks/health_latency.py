@@ -19,6 +19,7 @@ from agent.kube.kubeconfig import load_kubeconfig
 from tests.benchmarks.fanout import percentile
 from tests.benchmarks.fleet import applications, say
 from tests.benchmarks.plane import real_cluster
+from tests.controlplane.cluster import ControlPlane
 from tests.fleet.kit import Repository
 from tests.syncer.objects import crd, group_of, widget
 
@@ -29,12 +30,14 @@ GROUP = "bench"
 STALLED = {"conditions": [{"type": "Stalled", "status": "True", "reason": "Bench", "message": "out of memory"}]}
 
 
-async def run(root: Path, objects: int = OBJECTS, every: float = EVERY_SECONDS) -> dict[str, float]:
+async def run(
+    root: Path, objects: int = OBJECTS, every: float = EVERY_SECONDS, plane: ControlPlane | None = None
+) -> dict[str, float]:
     repository = Repository(root / "repository")
     names = [f"w-{n:03}" for n in range(objects)]
     repository.write("web/all.yaml", crd(GROUP), *(widget(GROUP, name) for name in names))
     repository.commit("all")
-    async with real_cluster(root) as cluster:
+    async with real_cluster(root, plane=plane) as cluster:
         await cluster.bench.hub.call("apply", applications(["web"], repository))
         await cluster.bench.all_synced(1)
         await cluster.bench.at_rest()

@@ -19,6 +19,7 @@ from tests.benchmarks import plain
 from tests.benchmarks.fleet import applications, commit_config_maps, say
 from tests.benchmarks.host import Child
 from tests.benchmarks.plane import RealCluster, real_cluster
+from tests.controlplane.cluster import ControlPlane
 from tests.fleet.kit import Repository
 
 APPLICATIONS = 300
@@ -27,10 +28,12 @@ ROUNDS = 3
 NAMESPACE = "plain"
 
 
-async def run(root: Path, apps: int = APPLICATIONS, rounds: int = ROUNDS) -> dict[str, float]:
+async def run(
+    root: Path, apps: int = APPLICATIONS, rounds: int = ROUNDS, plane: ControlPlane | None = None
+) -> dict[str, float]:
     repository = Repository(root / "repository")
     names = [f"app-{n:03}" for n in range(apps)]
-    async with real_cluster(root) as cluster:
+    async with real_cluster(root, plane=plane) as cluster:
         cluster.plane.apply(f"/api/v1/namespaces/{NAMESPACE}", _namespace())
         client = Child(plain.main, cluster.plane.kubeconfig_path, NAMESPACE, apps * CONFIG_MAPS)
         try:

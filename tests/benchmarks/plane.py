@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from agent.engine.resource import GroupKind, Object
@@ -38,27 +38,29 @@ class RealCluster:
         return self.bench.hub.cpu_seconds() + cpu_seconds(self.agent.pid)
 
 
-@asynccontextmanager
-async def real_cluster(root: Path, *, audited: bool = False) -> AsyncIterator[RealCluster]:
-    """Start them, each in a process of its own, the agent connected. With `audited` the plane logs its requests."""
-    name, directory = "cluster-real", root / "agent"
+def start_plane(directory: Path, *, audited: bool = False) -> ControlPlane:
+    """With `audited` it logs the agent's requests."""
     users = (User(AGENT, ("system:masters",)),)
-    plane = await asyncio.to_thread(
-        ControlPlane.start, root / "plane", controllers=True, users=users, audited=AGENT if audited else ""
-    )
-    agent: Process | None = None
-    try:
-        async with fleet(root, 0) as bench:
-            enrolled = await bench.hub.call("enrol", {name: request(directory)})
-            install(directory, name, bench.port, enrolled)
-            agent = start_agent(root, directory, plane.kubeconfig_for(AGENT))
-            try:
-                await bench.all_connected(1)
-                yield RealCluster(bench, plane, agent)
-            finally:
-                agent.kill()
-    finally:
-        await asyncio.to_thread(plane.stop)
+    return ControlPlane.start(directory, controllers=True, users=users, audited=AGENT if audited else "")
+
+
+@asynccontextmanager
+async def real_cluster(
+    root: Path, *, audited: bool = False, plane: ControlPlane | None = None
+) -> AsyncIterator[RealCluster]:
+    """Start them, each in a process of its own, the agent connected; the plane, too, unless there is one already."""
+    name, directory = "cluster-real", root / "agent"
+    async with AsyncExitStack() as stack:
+        if plane is None:
+            plane = await asyncio.to_thread(start_plane, root / "plane", audited=audited)
+            stack.push_async_callback(asyncio.to_thread, plane.stop)
+        bench = await stack.enter_async_context(fleet(root, 0))
+        enrolled = await bench.hub.call("enrol", {name: request(directory)})
+        install(directory, name, bench.port, enrolled)
+        agent = start_agent(root, directory, plane.kubeconfig_for(AGENT))
+        stack.callback(agent.kill)
+        await bench.all_connected(1)
+        yield RealCluster(bench, plane, agent)
 
 
 @asynccontextmanager

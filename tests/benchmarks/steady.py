@@ -21,6 +21,7 @@ from agent.kube.kubeconfig import load_kubeconfig
 from tests.benchmarks.fleet import applications, say
 from tests.benchmarks.plane import AGENT, real_cluster
 from tests.benchmarks.program import settled, size_at_rest
+from tests.controlplane.cluster import ControlPlane
 from tests.fleet.kit import Repository
 from tests.syncer.objects import crd, group_of, widget
 
@@ -32,7 +33,11 @@ GROUP = "bench"
 
 
 async def run(
-    root: Path, apps: int = APPLICATIONS, objects: int = OBJECTS, seconds: float = SECONDS
+    root: Path,
+    apps: int = APPLICATIONS,
+    objects: int = OBJECTS,
+    seconds: float = SECONDS,
+    plane: ControlPlane | None = None,
 ) -> dict[str, float]:
     repository = Repository(root / "repository")
     names = [f"app-{n}" for n in range(apps)]
@@ -40,7 +45,7 @@ async def run(
     for name in names:
         repository.write(f"{name}/all.yaml", *(widget(GROUP, f"{name}-{n}") for n in range(objects)))
     repository.commit("all")
-    async with real_cluster(root, audited=True) as cluster:
+    async with real_cluster(root, audited=True, plane=plane) as cluster:
         await cluster.bench.hub.call("apply", applications(["kinds"], repository))
         await cluster.bench.all_synced(1)
         await cluster.bench.hub.call("apply", applications(names, repository))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from agent.engine.resource import MANAGED_LABEL
 from tests.benchmarks import __main__ as program
 from tests.benchmarks import (
     drift,
@@ -25,13 +27,36 @@ from tests.benchmarks import (
 )
 from tests.benchmarks import table as table_module
 from tests.benchmarks.fanout import percentile
+from tests.benchmarks.plane import start_plane
 from tests.benchmarks.table import BEGIN, BENCHES, END, met, table, write_page
+from tests.controlplane.cluster import ControlPlane
+from tests.syncer.objects import group_of
 
 Figures = Mapping[str, float]
 
 
 def promised(name: str, figures: Figures) -> bool:
     return BENCHES[name].reach.keys() <= figures.keys()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with start_plane(tmp_path_factory.mktemp("plane"), audited=True) as plane:
+        yield plane
+
+
+@pytest.fixture
+def plane(shared: ControlPlane) -> Iterator[ControlPlane]:
+    """One that nothing of an earlier bench is on any more."""
+    yield shared
+    definition = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group_of('bench')}"
+    shared.request("DELETE", f"/api/v1/namespaces/default/configmaps?labelSelector={MANAGED_LABEL}")
+    if shared.exists(definition):
+        shared.request("DELETE", definition)
+    deadline = time.monotonic() + 30
+    while shared.exists(definition):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -69,8 +94,8 @@ async def test_size_of_a_hub_with_a_few_agents(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.controlplane
 @pytest.mark.timeout(300)
-async def test_one_real_cluster_with_a_few_applications(tmp_path: Path) -> None:
-    figures = await one_cluster.run(tmp_path, apps=10, rounds=1)
+async def test_one_real_cluster_with_a_few_applications(tmp_path: Path, plane: ControlPlane) -> None:
+    figures = await one_cluster.run(tmp_path, apps=10, rounds=1, plane=plane)
     assert promised("one-cluster", figures)
     assert 0 < figures["ratio"] < 2
     assert 0 < figures["hub_agent_cpu_s"] < 20
@@ -79,8 +104,8 @@ async def test_one_real_cluster_with_a_few_applications(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.controlplane
 @pytest.mark.timeout(300)
-async def test_drift_of_a_few_objects(tmp_path: Path) -> None:
-    figures = await drift.run(tmp_path, apps=1)
+async def test_drift_of_a_few_objects(tmp_path: Path, plane: ControlPlane) -> None:
+    figures = await drift.run(tmp_path, apps=1, plane=plane)
     assert promised("drift", figures)
     assert figures["objects"] == 10
     assert 0 < figures["healed_p50_s"] <= figures["healed_p99_s"] < 10
@@ -89,8 +114,8 @@ async def test_drift_of_a_few_objects(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.controlplane
 @pytest.mark.timeout(300)
-async def test_steady_with_a_few_objects(tmp_path: Path) -> None:
-    figures = await steady.run(tmp_path, apps=2, objects=20, seconds=5.0)
+async def test_steady_with_a_few_objects(tmp_path: Path, plane: ControlPlane) -> None:
+    figures = await steady.run(tmp_path, apps=2, objects=20, seconds=5.0, plane=plane)
     assert promised("steady", figures)
     assert figures["managed"] == 40 and figures["api_requests"] == 0
     assert 0 < figures["cpu_percent"] < 100
@@ -99,8 +124,8 @@ async def test_steady_with_a_few_objects(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.controlplane
 @pytest.mark.timeout(300)
-async def test_health_of_a_few_objects(tmp_path: Path) -> None:
-    figures = await health_latency.run(tmp_path, objects=5)
+async def test_health_of_a_few_objects(tmp_path: Path, plane: ControlPlane) -> None:
+    figures = await health_latency.run(tmp_path, objects=5, plane=plane)
     assert promised("health-latency", figures)
     assert 0 < figures["p50_s"] <= figures["p99_s"] < 10
 
@@ -108,8 +133,8 @@ async def test_health_of_a_few_objects(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.controlplane
 @pytest.mark.timeout(300)
-async def test_a_few_waves(tmp_path: Path) -> None:
-    figures = await waves.run(tmp_path, waves=3)
+async def test_a_few_waves(tmp_path: Path, plane: ControlPlane) -> None:
+    figures = await waves.run(tmp_path, waves=3, plane=plane)
     assert promised("waves", figures)
     assert figures["seconds"] > 4 and figures["idle_s"] < 10
 

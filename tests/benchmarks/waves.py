@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.syncer.operation import WAVE_SECONDS
 from tests.benchmarks.fleet import applications, say
 from tests.benchmarks.plane import real_cluster
+from tests.controlplane.cluster import ControlPlane
 from tests.fleet.kit import Repository
 from tests.syncer.harness import config_map
 
@@ -19,9 +20,9 @@ WAVES = 20
 OBJECTS = 5
 
 
-async def run(root: Path, waves: int = WAVES) -> dict[str, float]:
+async def run(root: Path, waves: int = WAVES, plane: ControlPlane | None = None) -> dict[str, float]:
     repository = Repository(root / "repository")
-    async with real_cluster(root) as cluster:
+    async with real_cluster(root, plane=plane) as cluster:
         _commit(repository, waves, 0)
         await cluster.bench.hub.call("apply", applications(["web"], repository))
         await cluster.bench.all_synced(1)
