@@ -21,6 +21,8 @@ from tests.fleet.kit import Fleet, Repository, application
 from tests.source.servers import GitHttp, serve_http
 
 RENDER_SECONDS = 3.0
+RENDER_MEGABYTES = 2048
+"""As little as a hub may be given: to fill more takes longer."""
 GIT_SECONDS = 3.0
 NORMAL_SECONDS = 10.0
 """An application that nothing is wrong with has its commit within this on a busy machine; usually in a tenth of it."""
@@ -89,7 +91,8 @@ def impatient(settings: Settings) -> SourcePolicy:
 async def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
     """A hub that learns of commits only when it is told, and gives up renders and repositories soon."""
     monkeypatch.setattr("hub.server.source_policy", impatient)
-    fleet = Fleet(tmp_path, poll_seconds=3600.0, render_timeout_seconds=RENDER_SECONDS, render_workers=2)
+    limits = {"render_timeout_seconds": RENDER_SECONDS, "render_memory_mb": RENDER_MEGABYTES}
+    fleet = Fleet(tmp_path, poll_seconds=3600.0, render_workers=2, **limits)
     await fleet.start()
     yield fleet
     await fleet.stop()

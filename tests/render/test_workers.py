@@ -373,7 +373,8 @@ async def test_output_is_limited(tmp_path: Path, limits: RenderLimits, message: 
     ],
 )
 async def test_a_chart_that_loops_fails_alone(tmp_path: Path, body: str) -> None:
-    limits = RenderLimits(seconds=4)
+    # As little memory as a hub may be given: to fill more takes longer.
+    limits = RenderLimits(seconds=4, memory_bytes=2048 * MIB)
     async with open_kitchen(tmp_path, RendererSettings(workers=1, limits=limits)) as kitchen:
         with pytest.raises(RenderError) as caught:
             await kitchen.names(
