@@ -211,6 +211,8 @@ def secret_key() -> None:
 @secret_key.command(name="list")
 def list_keys(**flags: Any) -> None:
     """List the keys' ids: the one in use, then those before it."""
+    from hub import offline
+
     for number, id in enumerate(_beside(offline.key_ids, flags)):
         click.echo(f"{id}  {'old' if number else 'in use'}")
 
@@ -218,6 +220,8 @@ def list_keys(**flags: Any) -> None:
 @secret_key.command(name="rotate")
 def rotate_key(**flags: Any) -> None:
     """Make a new key in the key file, and encrypt everything with it. A running hub takes it up at once."""
+    from hub import offline
+
     count = _beside(offline.rotate_key, flags)
     click.echo(f"{count} secrets are encrypted with a new key; the old one stays in the key file until `forget`")
 
@@ -225,12 +229,16 @@ def rotate_key(**flags: Any) -> None:
 @secret_key.command(name="reseal")
 def reseal(**flags: Any) -> None:
     """Encrypt everything with the first of the keys there are: after a new one was put there by other means."""
+    from hub import offline
+
     click.echo(f"{_beside(offline.reseal, flags)} secrets are encrypted with the first key")
 
 
 @secret_key.command(name="forget")
 def forget_keys(**flags: Any) -> None:
     """Drop every key but the one in use: backups made before the rotation need them, so keep a copy with those."""
+    from hub import offline
+
     click.echo(f"{_beside(offline.forget_keys, flags)} old keys dropped")
 
 

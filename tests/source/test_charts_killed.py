@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.program import ROOT, environment
+from tests.lives import ROOT, environment
 from tests.source.chart_servers import ChartRepository, Tls, make_tls, package, serve_charts
 
 FETCH = """
