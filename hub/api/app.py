@@ -35,14 +35,19 @@ from hub.api.routes import (
     session,
     settings,
     watch,
+    webhooks,
     windows,
 )
 from hub.api.services import Services
 from hub.api.turns import Turns
+from hub.api.webhooks.desk import WebhookDesk
+from hub.api.webhooks.secrets import SecretsReader
 from hub.errors import HubError
+from hub.pki.refusals import DoorLog
 
 _ROUTERS = (
     probes.router,
+    webhooks.router,
     agents.router,
     session.public,
     session.private,
@@ -105,6 +110,8 @@ def close_streams(app: FastAPI) -> None:
 def _api(services: Services) -> Api:
     overviews = Overviews(services.store)
     given = services.settings
+    secrets = SecretsReader(services.store, services.sealer)
+    refusals = DoorLog(services.store, services.clock)
     return Api(
         services=services,
         overviews=overviews,
@@ -121,6 +128,8 @@ def _api(services: Services) -> Api:
         applying=Turns(2, 30, "texts are being applied"),
         uploads=Turns(4, 16, "diffs of files are under way"),
         probing=Turns(4, 16, "repositories are being tested"),
+        webhooks=WebhookDesk(services.bus, secrets, services.telemetry, refusals, services.clock),
+        webhook_secrets=secrets,
         cluster_changes=asyncio.Lock(),
     )
 

@@ -19,6 +19,8 @@ from hub.api.metrics import Metrics
 from hub.api.overview import Overviews
 from hub.api.services import Services
 from hub.api.turns import Turns
+from hub.api.webhooks.desk import WebhookDesk
+from hub.api.webhooks.secrets import SecretsReader
 from hub.domain.access import Account
 from hub.domain.application import Application, ApplicationId
 from hub.errors import NotFound
@@ -38,6 +40,8 @@ class Api:
     applying: Turns
     uploads: Turns
     probing: Turns
+    webhooks: WebhookDesk
+    webhook_secrets: SecretsReader
     cluster_changes: asyncio.Lock
     """Held while a cluster's labels are read, changed and written."""
 

@@ -33,6 +33,12 @@ class Meaning:
 
 CATALOGUE: Mapping[str, Meaning] = {
     "bad-request": Meaning(400, "the request is not HTTP as it should be", "correct the client"),
+    "webhook-unknown": Meaning(
+        400, "the event is of no provider that is known here", "see webhooks.md on how each is set up"
+    ),
+    "webhook-unreadable": Meaning(
+        400, "the event's body is not what its provider sends", "choose application/json for the webhook"
+    ),
     "bad-credentials": Meaning(401, "the account's name or the password is wrong", "log in with the right ones"),
     "certificate-revoked": Meaning(
         401, "the agent's certificate was revoked", "join again with `escadre cluster rotate-token`"
@@ -46,6 +52,9 @@ CATALOGUE: Mapping[str, Meaning] = {
     "session-ended": Meaning(401, "the session has expired or was ended", "log in again with `escadre login`"),
     "unauthenticated": Meaning(401, "the request names no session", "log in with `escadre login`"),
     "permission-denied": Meaning(403, "the account may not do this", "ask an administrator"),
+    "webhook-refused": Meaning(
+        403, "the event's signature or secret is not the one that is set", "give the webhook the hub's secret"
+    ),
     "not-found": Meaning(404, "there is no such object or path", "check the name; list what there is"),
     "method-not-allowed": Meaning(405, "the path does not take this method", "see /api/v1/openapi.json"),
     "request-timeout": Meaning(408, "the request's body did not arrive in time", "send it again"),

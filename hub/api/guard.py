@@ -36,8 +36,11 @@ BODY_LIMIT = 1 * MIB
 BODY_SECONDS = 60.0
 
 PREFIX = "/api/v1"
+WEBHOOK = "/api/webhook"
+"""Where its body ends, and how large it may be, is decided where it is believed: it is passed on as it comes."""
 PUBLIC = frozenset(
     {
+        ("POST", WEBHOOK),
         ("POST", f"{PREFIX}/session"),
         ("GET", f"{PREFIX}/version"),
         ("GET", f"{PREFIX}/openapi.json"),
@@ -80,7 +83,8 @@ class Guard:
         try:
             if _needs_session(scope["method"], scope["path"]):
                 await self._sign_in(scope)
-            if await exchange.read_body(_body_limit(scope["path"]), self._body_seconds):
+            limit = _body_limit(scope["path"])
+            if limit is None or await exchange.read_body(limit, self._body_seconds):
                 await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
             raise
@@ -185,7 +189,9 @@ def _needs_session(method: str, path: str) -> bool:
     return (path == "/api" or path.startswith("/api/")) and (method, path) not in PUBLIC
 
 
-def _body_limit(path: str) -> int:
+def _body_limit(path: str) -> int | None:
+    if path == WEBHOOK:
+        return None
     if path == f"{PREFIX}/objects/apply":
         return APPLY_LIMIT
     if _FILES.fullmatch(path):

@@ -75,6 +75,12 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._webhooks = Counter(
+            "escadre_webhook_events",
+            "Events of Git servers and registries",
+            ["provider", "result"],
+            registry=self.registry,
+        )
         self._finished: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def git_request(self, command: GitCommand) -> None:
@@ -91,6 +97,9 @@ class Telemetry:
             self._finished.popitem(last=False)
         id = ApplicationId.parse(application)
         self._syncs.labels(id.namespace, id.name, operation.phase.value, str(operation.dry_run).lower()).inc()
+
+    def webhook(self, provider: str, result: str) -> None:
+        self._webhooks.labels(provider, result).inc()
 
     def api_request(self, method: str, status: int, seconds: float) -> None:
         self._requests.labels(method if method in _METHODS else "other", f"{status // 100}xx").observe(seconds)

@@ -16,6 +16,7 @@ from hub.api.metrics import MetricSource, Telemetry
 from hub.fleet.desk import Desk
 from hub.fleet.post import Post
 from hub.pki.authority import PublicKeyInfrastructure
+from hub.pki.contract import Sealer
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
 from hub.pki.revocation import Revocations
@@ -62,7 +63,7 @@ class Services:
     settings: ApiSettings
     clock: Clock
     sealer: Sealer
-    """Encrypts what is registered of repositories."""
+    """Encrypts what is registered of repositories, and what webhooks are believed by."""
     prober: Prober
     metric_sources: Sequence[MetricSource] = ()
     telemetry: Telemetry = field(default_factory=Telemetry)

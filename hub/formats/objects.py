@@ -10,7 +10,8 @@ from hub.domain.project import Project
 from hub.domain.repo_url import repo_key
 from hub.domain.repository import CredentialTemplate, Repository, TrustedHosts
 from hub.domain.settings import SystemSettings
-from hub.formats import application, entries, project, settings
+from hub.domain.webhook_secrets import WebhookSecrets
+from hub.formats import application, entries, project, settings, webhook_secrets
 from hub.formats.errors import FormatError
 from hub.formats.fields import Parsed, described
 from hub.formats.limits import DEFAULT_LIMITS, Document, Limits
@@ -24,6 +25,7 @@ Parsable = (
     | Parsed[Repository]
     | Parsed[CredentialTemplate]
     | Parsed[TrustedHosts]
+    | Parsed[WebhookSecrets]
 )
 
 _ITEM_KINDS = {"ApplicationList": application.KIND, "AppProjectList": project.KIND, "List": None}
@@ -63,6 +65,8 @@ def parse_object(document: Document, *, strict: bool = False) -> Parsable:
         return entries.parse_entry(document, strict=strict)
     if entries.is_trusted_hosts(value):
         return entries.parse_trusted_hosts(document, strict=strict)
+    if webhook_secrets.is_webhook_secrets(value):
+        return webhook_secrets.parse_webhook_secrets(document, strict=strict)
     kind = value.get("kind") if isinstance(value, Mapping) and value.get("apiVersion") == API_VERSION else None
     if kind == application.KIND:
         return application.parse_application(document, strict=strict)
@@ -78,9 +82,9 @@ def parse_object(document: Document, *, strict: bool = False) -> Parsable:
     named = f' "{_name(value)}"' if _name(value) else ""
     raise _error(
         document,
-        f"this is {what}{named}, and only {API_VERSION} {application.KIND} and {project.KIND} objects and the "
-        f"{settings.KIND} {settings.NAME} are taken here, and Argo CD's Secrets of repositories and ConfigMaps "
-        "of host keys and certificates",
+        f"this is {what}{named}, and only {API_VERSION} {application.KIND} and {project.KIND} objects, the "
+        f"{settings.KIND} {settings.NAME} and the {webhook_secrets.KIND} {webhook_secrets.NAME} are taken here, and "
+        "Argo CD's Secrets of repositories and ConfigMaps of host keys and certificates",
         "Objects for clusters go into Git, where an Application reads them" if _name(value) else "",
     )
 
@@ -121,6 +125,8 @@ def _key(parsed: Parsable) -> tuple[str, str, str]:
             return type(parsed.value).__name__, of, repo_key(url).text
         case TrustedHosts(name=name):
             return entries.CONFIG_MAP, "", name
+        case WebhookSecrets():
+            return webhook_secrets.KIND, "", webhook_secrets.NAME
         case value:
             return application.KIND, *value.id
 

@@ -23,6 +23,7 @@ from hub.domain.status import RefreshState
 from hub.domain.targeting import ClusterIndex
 from hub.errors import HubError
 from hub.reconcile.assign import Assigner, Outcome
+from hub.reconcile.pushes import Pushes
 from hub.reconcile.refreshes import Refreshes
 from hub.reconcile.unassignable import postponed, record
 from hub.reconcile.watcher import Watcher
@@ -81,6 +82,7 @@ class Controller:
         """Application → ids of requests since which its repositories have been asked, or are being: what a look finds
         after that is the answer to them."""
         self._refreshes = Refreshes(store, self._is_under_way)
+        self._pushes = Pushes(bus, watcher.named, partial(self._start_polls, anew=True))
         self._stopping = False
         self._entries_changed = False
         self._entries_read_at = float("-inf")
@@ -95,11 +97,14 @@ class Controller:
         async with self._bus.subscribe(
             "applications", "refresh", "clusters", "statuses", "repositories"
         ) as subscription:
+            pushes = asyncio.create_task(self._pushes.run())
             try:
                 await self._take_up()
                 while True:
                     await self._round(subscription)
             finally:
+                pushes.cancel()
+                await asyncio.gather(pushes, return_exceptions=True)
                 await self._stop()
 
     def _forget(self) -> None:

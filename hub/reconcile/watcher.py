@@ -16,6 +16,7 @@ from typing import Protocol
 
 from hub.domain.application import Application, Source
 from hub.domain.place import place_of
+from hub.domain.repo_name import repo_name
 from hub.domain.repository import Access, Place
 from hub.domain.status import RefreshState
 from hub.reconcile.materialize import input_prefix
@@ -58,6 +59,8 @@ class Watcher:
         self._jitter = jitter_seconds
         self._entries = entries
         self._repositories: dict[Place, _Repository] = {}
+        self._names: dict[str, list[Place]] | None = None
+        """What repositories are called, see `repo_name` → where they are read from."""
 
     def places(self, application: Application) -> set[Place]:
         """Return what is asked for an application's sake."""
@@ -87,6 +90,16 @@ class Watcher:
             self._repositories[place] = _Repository(now + self._next_delay())
         for place in self._repositories.keys() - places:
             del self._repositories[place]
+        self._names = None
+
+    def named(self, name: str) -> list[Place]:
+        """Return the repositories that are called so, however the applications spell their addresses."""
+        if self._names is None:
+            self._names = {}
+            for place in self._repositories:
+                address = f"{place.url.rstrip('/')}/{place.chart}" if place.chart else place.url
+                self._names.setdefault(repo_name(address), []).append(place)
+        return self._names.get(name, [])
 
     def due(self) -> list[Place]:
         """Return the repositories whose time has come, and set their next one."""

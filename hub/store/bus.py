@@ -15,6 +15,7 @@ from typing import Literal
 Topic = Literal[
     "applications",
     "refresh",
+    "pushes",
     "clusters",
     "assignments",
     "statuses",

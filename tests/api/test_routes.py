@@ -93,6 +93,7 @@ async def test_the_public_routes_are_these_and_no_others(world: World) -> None:
         ("POST", "/agent/v1/enrol"),
         ("POST", "/agent/v1/recover"),
         ("POST", "/api/v1/session"),
+        ("POST", "/api/webhook"),
         ("GET", "/api/v1/version"),
     }
 

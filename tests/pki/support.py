@@ -69,7 +69,8 @@ class HubTrust:
         self.clock = clock
         self.announced: list[str] = []
         settings = settings or PkiSettings()
-        self.pki = PublicKeyInfrastructure(store, SecretBox(KEY), clock, settings)
+        self.box = SecretBox(KEY)
+        self.pki = PublicKeyInfrastructure(store, self.box, clock, settings)
         self.door = DoorLog(self, clock)
         self.tokens = JoinTokens(store, self.door, clock, settings)
         self.revocations = Revocations(store, clock, self._announce)

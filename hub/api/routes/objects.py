@@ -23,24 +23,27 @@ from hub.api.store_entries import (
 )
 from hub.api.store_projects import ProjectChange, carry_out_project, prepare_project
 from hub.api.store_settings import SettingsChange, prepare_settings, store_settings
+from hub.api.store_webhooks import WebhookChange, prepare_webhooks, store_webhooks
 from hub.api.texts import LIMITS, described, read_text
 from hub.domain.application import Application
 from hub.domain.project import Project
 from hub.domain.repository import CredentialTemplate, Repository, TrustedHosts
 from hub.domain.settings import SystemSettings
+from hub.domain.webhook_secrets import WebhookSecrets
 from hub.errors import HubError, Invalid
 from hub.formats import application as application_format
 from hub.formats import entries as entries_format
 from hub.formats import project as project_format
 from hub.formats import settings as settings_format
+from hub.formats import webhook_secrets as webhooks_format
 from hub.formats.objects import Parsable, parse_objects
 
 router = private_router("objects")
 
 _BODY = described(
     "Application and AppProject objects of argoproj.io/v1alpha1, the ConfigMap argocd-cm with the system-wide "
-    "settings, and Argo CD's Secrets of repositories and ConfigMaps of host keys and certificates, any number of "
-    "documents."
+    "settings, Argo CD's Secrets of repositories and ConfigMaps of host keys and certificates, and the Secret "
+    "argocd-secret with what webhooks are believed by, any number of documents."
 )
 _WOULD: dict[Action, Action] = {
     "created": "would-create",
@@ -96,6 +99,9 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
         elif isinstance(value, TrustedHosts):
             changes.append(await prepare_trust(api, caller, value.items, value.name))
             warnings.append(item.warnings)
+        elif isinstance(value, WebhookSecrets):
+            changes.append(await prepare_webhooks(api, caller, value))
+            warnings.append(item.warnings)
         else:
             changes.append(await prepare_project(api, caller, value))
             warnings.append(item.warnings)
@@ -119,7 +125,7 @@ def _after(error: HubError, stored: Sequence[ApplyResult]) -> HubError:
     return error
 
 
-_AnyChange = Change | ProjectChange | SettingsChange | EntryChange | TrustChange
+_AnyChange = Change | ProjectChange | SettingsChange | EntryChange | TrustChange | WebhookChange
 
 
 async def _carry_out(api: Api, caller: Caller, change: _AnyChange) -> None:
@@ -132,6 +138,8 @@ async def _carry_out(api: Api, caller: Caller, change: _AnyChange) -> None:
             await carry_out_entry(api, caller, change)
         case TrustChange():
             await carry_out_trust(api, caller, change)
+        case WebhookChange():
+            await store_webhooks(api, caller, change)
         case _:
             await carry_out_project(api, caller, change)
 
@@ -145,6 +153,8 @@ def _result(change: _AnyChange, warnings: Sequence[str], *, dry_run: bool) -> Ap
         kind, name, namespace = type(change.wanted).__name__, change.wanted.url, ""
     elif isinstance(change, TrustChange):
         kind, name, namespace = entries_format.CONFIG_MAP, change.name, ""
+    elif isinstance(change, WebhookChange):
+        kind, name, namespace = webhooks_format.KIND, webhooks_format.NAME, ""
     else:
         kind, name, namespace = project_format.KIND, change.wanted.name, ""
     action = _WOULD[change.action] if dry_run else change.action

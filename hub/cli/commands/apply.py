@@ -66,7 +66,8 @@ def command(
     session: Session, filenames: tuple[str, ...], recursive: bool, strict: bool, dry_run: bool, output: str
 ) -> None:
     """Create or change Applications and AppProjects from files, in Argo CD's YAML, the system-wide settings from its
-    ConfigMap argocd-cm, and repositories, host keys and certificates from its Secrets and ConfigMaps.
+    ConfigMap argocd-cm, repositories, host keys and certificates from its Secrets and ConfigMaps, and what webhooks
+    are believed by from its Secret argocd-secret.
 
     All files are read and checked before the first is sent; each file is taken whole or not at all.
     """
