@@ -14,8 +14,9 @@ import os
 import resource
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 Command = Callable[..., Awaitable[Any]]
@@ -23,6 +24,7 @@ Command = Callable[..., Awaitable[Any]]
 ANSWER_SECONDS = 600.0
 STOP_SECONDS = 30.0
 _PRELOADED = ["tests.benchmarks.hubhost", "tests.benchmarks.swarm", "tests.benchmarks.plain"]
+WATCH_SECONDS = 0.05
 
 
 class Child:
@@ -85,13 +87,34 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process and its children, MiB. Pages they share count for each."""
+def rss_mb(pid: int, without: bytes = b"") -> float:
+    """Resident memory of a process and its children, MiB. Pages they share count for each. Children whose command line
+    holds `without` do not count, nor theirs."""
     total = 0
-    for each in (pid, *_children(pid)):
+    for each in (pid, *_children(pid, without)):
         with contextlib.suppress(OSError), open(f"/proc/{each}/statm") as file:
             total += int(file.read().split()[1])
     return total * resource.getpagesize() / 2**20
+
+
+@contextlib.asynccontextmanager
+async def largest_rss(pid: int, without: bytes = b"") -> AsyncIterator[list[float]]:
+    """Watch the memory of a process and its children meanwhile, see `rss_mb`; the largest that was seen is in the list
+    at the end."""
+    seen = [rss_mb(pid, without)]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            seen[0] = max(seen[0], rss_mb(pid, without))
+
+    task = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        seen[0] = round(max(seen[0], rss_mb(pid, without)), 1)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -104,13 +127,14 @@ def cpu_seconds(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def _children(pid: int) -> list[int]:
+def _children(pid: int, without: bytes = b"") -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
                 for child in map(int, file.read().split()):
-                    found += [child, *_children(child)]
+                    if not without or without not in Path(f"/proc/{child}/cmdline").read_bytes():
+                        found += [child, *_children(child, without)]
     return found
 
 

@@ -15,12 +15,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from hub.api.webhooks.secrets import SETTING, sealed
 from hub.config import Settings
 from hub.domain.application import Application
+from hub.domain.assignment import Assignment, AssignmentContent
 from hub.domain.cluster import Cluster
 from hub.domain.status import ApplicationStatus, DriftReport
+from hub.domain.webhook_secrets import WebhookSecrets
 from hub.formats.objects import parse_objects
 from hub.server import Hub
+from hub.source.repository import GitRequest
 from tests.benchmarks.host import Command, serve
 
 Pair = tuple[str, str]
@@ -41,7 +45,7 @@ def main(pipe: Connection, root: Path, port: int = 0) -> None:
 class HubHost:
     COMMANDS = (
         "port", "enrol", "apply", "refresh", "watch", "arrivals", "arrived", "synced", "drifts", "counters",
-        "degraded", "agreement", "stop",
+        "degraded", "agreement", "stop", "add_cluster", "webhooks", "assigned", "poll", "git_requests",
     )  # fmt: skip
 
     def __init__(self, root: Path, port: int) -> None:
@@ -61,6 +65,8 @@ class HubHost:
         self._arrivals: dict[Pair, float] = {}
         self._drifts: dict[str, float] = {}
         self._degraded: dict[str, float] = {}
+        self._assigned: dict[str, float] = {}
+        self._git: list[tuple[str, str, float]] = []
 
     async def start(self) -> None:
         await self.hub.start()
@@ -68,6 +74,8 @@ class HubHost:
         gc.set_threshold(50_000, 20, 50)  # as hub.__main__ does
         self._listen_to_statuses()
         self._listen_to_drifts()
+        self._listen_to_assignments()
+        self._listen_to_git()
 
     def _listen_to_statuses(self) -> None:
         put = self.hub.store.put_statuses
@@ -99,6 +107,26 @@ class HubHost:
                 self._drifts.setdefault(drift.key.name, now)
 
         self.hub.store.put_drifts = listening  # type: ignore[method-assign]
+
+    def _listen_to_assignments(self) -> None:
+        assign = self.hub.store.assign
+
+        async def listening(contents: Iterable[tuple[str, AssignmentContent]], **named: Any) -> list[Assignment]:
+            changed = await assign(contents, **named)
+            now = time.time()
+            self._assigned.update({assignment.content.application: now for assignment in changed})
+            return changed
+
+        self.hub.store.assign = listening  # type: ignore[method-assign]
+
+    def _listen_to_git(self) -> None:
+        observe = self.hub._git_observer
+
+        def listening(request: GitRequest) -> None:
+            observe(request)
+            self._git.append((request.repository, request.kind, time.time()))
+
+        self.hub._git_observer = listening
 
     async def stop(self) -> None:
         await self.hub.stop()
@@ -132,6 +160,39 @@ class HubHost:
         await self.hub.store.request_refresh([f"argocd/{n}" for n in names], "normal")
         await self.hub.bus.publish("refresh")
         return began
+
+    async def add_cluster(self, name: str) -> None:
+        """One without an agent."""
+        await self.hub.store.add_cluster(
+            Cluster(str(uuid.uuid4()), name, {"fleet": "bench"}, created_at=datetime.now(UTC))
+        )
+        await self.hub.bus.publish("clusters")
+
+    async def webhooks(self, secrets: dict[str, str]) -> tuple[int, str]:
+        """Set what events are believed by. Returns the HTTPS port, and the authorities to trust on it."""
+        await self.hub.store.put_setting(SETTING, sealed(WebhookSecrets(secrets), self.hub.trust.box))
+        return self.hub.api_port, "".join(self.hub.trust.enrolments.authorities()["authorities"])
+
+    async def assigned(self, anew: bool = False) -> dict[str, float]:
+        """Application → the Unix time its newest assignment was on record, of those that were changed since asked for
+        `anew`."""
+        if anew:
+            self._assigned = {}
+        return self._assigned
+
+    async def poll(self) -> float:
+        """Have every repository asked as if the time of all had come. Returns the Unix time at which that began."""
+        assert self.hub.controller is not None
+        self._git = []
+        began = time.time()
+        for repository in self.hub.controller._watcher._repositories.values():
+            repository.due = 0.0
+        await self.hub.bus.publish("refresh")
+        return began
+
+    async def git_requests(self) -> list[tuple[str, str, float]]:
+        """Repository, kind and the Unix time of the end of every command against a server since `poll`."""
+        return self._git
 
     async def watch(self) -> None:
         """Begin to note when statuses arrive that are Synced at another set than their application's present one."""

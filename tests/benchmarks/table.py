@@ -38,6 +38,19 @@ BENCHES: dict[str, Bench] = {
         "a repository of 1,000 applications, a commit that touches one: refresh → applied",
         {"renders": ("=", 1), "seconds": ("<", 1)},
     ),
+    "monorepo": Bench(
+        "a repository of 5,000 applications and 50,000 files, a commit that touches three: webhook → assigned",
+        {"renders": ("=", 3), "seconds": ("<", 2), "hub_rss_mb": ("<", 400)},
+    ),
+    "polling": Bench(
+        "100 repositories, one of them hanging, one round of polls; `slowest_other_s` is until the last of the others"
+        " has been asked",
+        {"ls_remotes": ("=", 100), "slowest_other_s": ("<", 5)},
+    ),
+    "clone": Bench(
+        "the first mirror of a repository with 1 GB of history; the hub's memory with that of its Git processes",
+        {"hub_rss_mb": ("<", 400)},
+    ),
     "one-cluster": Bench(
         "300 applications × 10 ConfigMaps on one real control plane, one commit that changes all; `ratio` is to the"
         " server's own rate of applies, 16 in flight, measured in the same run",

@@ -13,14 +13,17 @@ import pytest
 from agent.engine.resource import MANAGED_LABEL
 from tests.benchmarks import __main__ as program
 from tests.benchmarks import (
+    clone,
     drift,
     engine,
     fanout,
     health_latency,
     helm,
     hub_size,
+    monorepo,
     narrow,
     one_cluster,
+    polling,
     restart,
     steady,
     waves,
@@ -81,6 +84,30 @@ async def test_narrow_with_a_few_applications(tmp_path: Path) -> None:
     assert promised("narrow", figures)
     assert (figures["renders"], figures["looks"]) == (1, 1)
     assert 0 < figures["seconds"] < 10
+
+
+@pytest.mark.slow
+async def test_a_monorepo_with_a_few_applications(tmp_path: Path) -> None:
+    figures = await monorepo.run(tmp_path, apps=30, rounds=2)
+    assert promised("monorepo", figures)
+    assert (figures["renders"], figures["looks"]) == (3, 3)
+    assert 0 < figures["seconds"] < 10 and 50 < figures["hub_rss_mb"] < 500
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_polling_a_few_repositories_of_which_one_hangs(tmp_path: Path) -> None:
+    figures = await polling.run(tmp_path, repositories=6)
+    assert promised("polling", figures)
+    assert figures["ls_remotes"] == 6
+    assert 0 < figures["slowest_other_s"] < 10 < figures["hanging_s"]
+
+
+@pytest.mark.slow
+async def test_cloning_a_few_megabytes(tmp_path: Path) -> None:
+    figures = await clone.run(tmp_path, megabytes=8)
+    assert promised("clone", figures)
+    assert figures["mirror_mb"] >= 8 and 50 < figures["hub_rss_mb"] < 500
 
 
 @pytest.mark.slow
