@@ -66,6 +66,24 @@ async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> h
     return await anonymous(world, "POST", "/api/v1/session", json={"username": "admin", "password": "no"})
 
 
+@produces("webhook-unknown")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await anonymous(world, "POST", "/api/webhook", json={})
+
+
+@produces("webhook-unreadable")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    return await anonymous(world, "POST", "/api/webhook", json=[], headers={"X-GitHub-Event": "push"})
+
+
+@produces("webhook-refused")
+async def _(world: World, admin: httpx2.AsyncClient, _: pytest.MonkeyPatch) -> httpx2.Response:
+    data = {"webhook.gitlab.secret": "shared"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "argocd-secret"}, "stringData": data}
+    await admin.post("/api/v1/objects/apply", json=secret)
+    return await anonymous(world, "POST", "/api/webhook", json={}, headers={"X-Gitlab-Event": "Push Hook"})
+
+
 @produces("certificate-revoked")
 async def _(world: World, admin: httpx2.AsyncClient, patch: pytest.MonkeyPatch) -> httpx2.Response:
     key = AgentKey()

@@ -21,7 +21,8 @@ class Imported:
 
     def commit(self, commits: Iterable[Mapping[str, bytes]]) -> None:
         """Make commits of path → content; what is not named stays. Nothing is compressed: it is not what counts."""
-        command = ["git", "-c", "core.compression=0", "-c", "pack.compression=0", "fast-import", "--quiet", "--force", "--depth=0"]
+        uncompressed = ("-c", "core.compression=0", "-c", "pack.compression=0")
+        command = ["git", *uncompressed, "fast-import", "--quiet", "--force", "--depth=0"]
         process = subprocess.Popen(command, cwd=self.path, stdin=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as stream:

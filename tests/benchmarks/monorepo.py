@@ -30,7 +30,7 @@ APPLICATIONS = 5000
 FILES = 10
 TOUCHED = 3
 ROUNDS = 5
-SECRET = "of the bench"  # noqa: S105 - it guards nothing
+SECRET = "of the bench"
 _MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}-{number}\ndata:\n  round: '{round}'\n"
 
 
