@@ -16,7 +16,6 @@ from hub.api.metrics import MetricSource, Telemetry
 from hub.fleet.desk import Desk
 from hub.fleet.post import Post
 from hub.pki.authority import PublicKeyInfrastructure
-from hub.pki.contract import Sealer
 from hub.pki.enrolment import Enrolments
 from hub.pki.join import JoinTokens
 from hub.pki.revocation import Revocations

@@ -98,9 +98,9 @@ def test_applicationsets_are_not_served_yet() -> None:
 def test_other_kinds() -> None:
     assert refusal("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-rbac-cm}\n") == (
         'all.yaml, line 1: this is v1 ConfigMap "argocd-rbac-cm", and only argoproj.io/v1alpha1 Application and '
-        "AppProject objects, the ConfigMap argocd-cm and the Secret argocd-secret are taken here, and Argo CD's Secrets "
-        "of repositories and ConfigMaps of host keys and certificates. Objects for clusters go into Git, where an "
-        "Application reads them"
+        "AppProject objects, the ConfigMap argocd-cm and the Secret argocd-secret are taken here, and Argo CD's "
+        "Secrets of repositories and ConfigMaps of host keys and certificates. Objects for clusters go into Git, "
+        "where an Application reads them"
     )
     assert "this is an object without apiVersion and kind" in refusal("a: 1")
     assert "this is a list" in refusal("- 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from datetime import UTC, datetime
 
@@ -50,6 +51,8 @@ async def test_everything_encrypted_is_encrypted_again_or_nothing(store: SqlStor
     await store.put_authority(Authority("one", "ca", b"certificate", b"key", "active", at))
     await store.put_authority(Authority("gone", "ca", b"certificate", b"", "retired", at))
     await store.put_entries([entry("a"), entry("b", kind="template")])
+    await store.put_setting("sealed/c", base64.b64encode(b"secret").decode())
+    await store.put_setting("plain", "text")
     before = (await store.list_authorities(), await store.list_entries())
 
     def breaks(sealed: bytes, purpose: str) -> bytes:
@@ -60,7 +63,9 @@ async def test_everything_encrypted_is_encrypted_again_or_nothing(store: SqlStor
     with pytest.raises(ValueError, match="in the middle"):
         await store.reseal(breaks)
     assert (await store.list_authorities(), await store.list_entries()) == before
-    assert await store.reseal(lambda sealed, purpose: sealed + purpose.encode()) == 3
+    assert await store.reseal(lambda sealed, purpose: sealed + purpose.encode()) == 4
     keys = {authority.id: authority.private_key for authority in await store.list_authorities()}
     assert keys == {"one": b"keyauthority/one", "gone": b""}
     assert {e.sealed for e in await store.list_entries()} == {b"\0\xffrepository/a", b"\0\xfftemplate/b"}
+    assert base64.b64decode(await store.get_setting("sealed/c") or "") == b"secretsealed/c"
+    assert await store.get_setting("plain") == "text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,13 +11,14 @@ from sqlalchemy import Connection, Table, delete, select, update
 from hub.domain.pki import authority_purpose
 from hub.domain.repository import HostTrust, SealedEntry
 from hub.store.contract import RepositoryStore
-from hub.store.models import AuthorityRow, HostTrustRow, RepositoryEntryRow, table_of
+from hub.store.models import AuthorityRow, HostTrustRow, RepositoryEntryRow, SettingRow, table_of
 from hub.store.sql.database import one_of, upsert
 from hub.store.sql.facet import Facet, values_of
 
 _ENTRIES = table_of(RepositoryEntryRow)
 _TRUST = table_of(HostTrustRow)
 _AUTHORITIES = table_of(AuthorityRow)
+_SETTINGS = table_of(SettingRow)
 
 
 class SqlRepositories(Facet, RepositoryStore):
@@ -70,7 +72,17 @@ def _reseal(connection: Connection, again: Callable[[bytes, str], bytes]) -> int
         (_ENTRIES, "sealed", lambda row: SealedEntry(row["id"], row["kind"], "", "", b"").purpose),
     ):
         count += _reseal_table(connection, table, column, purposes, again)
-    return count
+    return count + _reseal_settings(connection, again)
+
+
+def _reseal_settings(connection: Connection, again: Callable[[bytes, str], bytes]) -> int:
+    """Settings whose names begin so are encrypted for them, and text."""
+    query = select(_SETTINGS).where(_SETTINGS.c.key.like("sealed/%")).with_for_update()
+    rows = connection.execute(query).mappings().all()
+    for row in rows:
+        value = base64.b64encode(again(base64.b64decode(row["value"]), row["key"])).decode()
+        connection.execute(update(_SETTINGS).where(_SETTINGS.c.key == row["key"]).values(value=value))
+    return len(rows)
 
 
 def _reseal_table(
