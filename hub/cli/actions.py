@@ -11,7 +11,7 @@ import click
 from hub.cli.apps import resource_text
 from hub.cli.client import application_path
 from hub.cli.session import Session
-from hub.cli.values import CLUSTER
+from hub.cli.values import CLUSTER, GIVEN
 
 Item = Mapping[str, Any]
 
@@ -21,6 +21,7 @@ class Selection:
     """Which objects of an application; what is not given selects all."""
 
     group: str | None
+    """"": the core group."""
     kind: str | None
     resource_name: str | None
     namespace: str | None
@@ -31,10 +32,10 @@ def selection_options(*, needs_kind: bool) -> Callable[[Callable[..., Any]], Cal
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
             click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only on this cluster."),
-            click.option("--namespace", metavar="NAMESPACE", help="Only objects in this namespace."),
-            click.option("--resource-name", metavar="NAME", help="Only objects of this name."),
-            click.option("--group", metavar="GROUP", help="Only objects of this API group."),
-            click.option("--kind", required=needs_kind, metavar="KIND", help="Only objects of this kind."),
+            click.option("--namespace", type=GIVEN, metavar="NAMESPACE", help="Only objects in this namespace."),
+            click.option("--resource-name", type=GIVEN, metavar="NAME", help="Only objects of this name."),
+            click.option("--group", metavar="GROUP", help='Only objects of this API group; "" is the core group.'),
+            click.option("--kind", type=GIVEN, required=needs_kind, metavar="KIND", help="Only objects of this kind."),
         ):
             function = option(function)
         return function
@@ -55,6 +56,9 @@ def read_actions(session: Session, app: str, selection: Selection) -> list[Item]
         **params,
     )
     items: list[Item] = reply["items"]
+    if selection.group == "":
+        # An empty group in the query is none that was given.
+        return [{**item, "resources": [r for r in item["resources"] if not r["group"]]} for item in items]
     return items
 
 

@@ -19,7 +19,7 @@ import click
 from hub.cli.errors import CliError
 from hub.cli.exit import Exit
 from hub.cli.session import Session
-from hub.cli.values import DURATION
+from hub.cli.values import DURATION, GIVEN
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _GLOBAL = "hub_context", "request_timeout"
@@ -66,6 +66,7 @@ def global_options() -> list[click.Option]:
     return [
         click.Option(
             ["--hub-context"],
+            type=GIVEN,
             metavar="NAME",
             help="Use this context instead of the current one. [ESCADRE_CONTEXT]",
             expose_value=False,

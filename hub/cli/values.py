@@ -36,6 +36,18 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Given(click.ParamType[str]):
+    """Text that is not empty: a variable of a script that nobody has set is not taken for "all" or "the default"."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not text.strip():
+            self.fail("it is empty: give a value, or leave it out", param, ctx)
+        return text
+
+
 class HubName(click.ParamType[str]):
     """The name of something the hub knows; completed in the shell by asking the hub."""
 
@@ -82,6 +94,7 @@ def parse_duration(text: str) -> float | None:
 
 
 DURATION = Duration()
+GIVEN = Given()
 APPLICATION = HubName(
     "application",
     rf"(?:[a-z0-9][-a-z0-9.]{{0,62}}/)?{_NAME}",

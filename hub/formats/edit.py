@@ -205,6 +205,11 @@ def _present_namespace(spec: _Object) -> str | None:
 
 
 def _selecting(text: str, namespace: str | None) -> _Object:
+    if not text.strip():
+        raise FormatError(
+            "--dest-selector is empty, which would be every cluster: give labels; where every cluster is meant, write "
+            "`selector: {}` into a file for `escadre apply`"
+        )
     try:
         selector = parse_selector(text)
     except ValueError as error:

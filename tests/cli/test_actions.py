@@ -94,6 +94,13 @@ def test_list_selects(hub: FakeHub, run: Terminal) -> None:
     }
 
 
+def test_an_empty_group_is_the_core_group(hub: FakeHub, run: Terminal) -> None:
+    hub.on("GET", PATH, listed(one=[resource("web", action("restart")), resource("conf", action("rename"), group="")]))
+    assert run("app", "actions", "list", "web", "--group", "", "-o", "name").out == "one Deployment shop/conf rename\n"
+    everything = run("app", "actions", "list", "web", "-o", "name").out.splitlines()
+    assert everything == ["one apps/Deployment shop/web restart", "one Deployment shop/conf rename"]
+
+
 def test_list_tells_who_does_not_answer_and_what_fails(hub: FakeHub, run: Terminal) -> None:
     broken = resource("broken", error="no luck") | {"actions": []}
     reply = listed(one=[resource(), broken], two="the agent of two is not connected")

@@ -220,6 +220,17 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         (["cluster", "add", "edge", "--kubeconfig", "x"], "say nothing without --context"),
         (["cluster", "add", "edge", "--context", "x", "--token-file", "y"], "exclude one another"),
         (["app", "list", "--hub-context", "nope"], "there is no context 'nope'; known are test"),
+        # What a variable that nobody has set makes of a command line.
+        (["app", "list", "--hub-context", ""], "invalid value for '--hub-context': it is empty: give a"),
+        (["app", "sync", "web", "--revision", ""], "invalid value for '--revision': it is empty"),
+        (["app", "diff", "web", "--revision", " "], "invalid value for '--revision': it is empty"),
+        (["app", "actions", "run", "web", "restart", "--kind", "", "--all"], "invalid value for '--kind': it is empty"),
+        (
+            ["app", "actions", "run", "web", "restart", "--kind", "Deployment", "--resource-name", "", "--all"],
+            "invalid value for '--resource-name': it is empty",
+        ),
+        (["app", "actions", "list", "web", "--namespace", ""], "invalid value for '--namespace': it is empty"),
+        (["apply", "-f", ""], "invalid value for '-f' / '--filename': it is empty"),
     ],
 )
 def test_wrong_usage_is_one_line_that_helps(run: Terminal, arguments: list[str], message: str) -> None:

@@ -189,11 +189,11 @@ class TestDestinations:
         ]
 
     def test_selectors_take_the_place_of_one_and_back(self) -> None:
-        selecting = set_flags(BASE, ApplicationFlags(dest_selectors=("env=prod", "")))
+        selecting = set_flags(BASE, ApplicationFlags(dest_selectors=("env=prod", "!old")))
         assert "destination" not in selecting["spec"]
         assert selecting["spec"]["destinations"] == [
             {"selector": {"matchLabels": {"env": "prod"}}, "namespace": "default"},
-            {"selector": {}, "namespace": "default"},
+            {"selector": {"matchExpressions": [{"key": "old", "operator": "DoesNotExist"}]}, "namespace": "default"},
         ]
         assert changed(selecting, dest_name="a")["destination"] == {"name": "a", "namespace": "default"}
         assert "destinations" not in changed(selecting, dest_name="a")
@@ -205,6 +205,11 @@ class TestDestinations:
     def test_a_selector_that_is_none(self) -> None:
         with pytest.raises(FormatError, match="--dest-selector: 'a b' is not part of a label selector"):
             changed(BASE, dest_selectors=("a b",))
+
+    @pytest.mark.parametrize("empty", ["", "  "])
+    def test_an_empty_selector_is_not_every_cluster(self, empty: str) -> None:
+        with pytest.raises(FormatError, match="--dest-selector is empty, which would be every cluster: give labels"):
+            changed(BASE, dest_selectors=("env=prod", empty))
 
 
 class TestSyncPolicy:

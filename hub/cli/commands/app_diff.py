@@ -19,7 +19,7 @@ from hub.cli.packing import pack
 from hub.cli.printer import output_option, print_value
 from hub.cli.session import DEFAULT_TIMEOUT, Session, pass_session
 from hub.cli.sources import revisions_asked, revisions_options
-from hub.cli.values import CLUSTER
+from hub.cli.values import CLUSTER, GIVEN
 
 RENDER_TIMEOUT = 180.0
 """Seconds a request may take for which the hub fetches and renders, unless `--request-timeout` says otherwise."""
@@ -40,7 +40,12 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @app_argument
 @click.option("--cluster", type=CLUSTER, metavar="NAME", help="Only this cluster.")
-@click.option("--revision", metavar="REVISION", help="Against this commit, branch, tag or version range of the source.")
+@click.option(
+    "--revision",
+    type=GIVEN,
+    metavar="REVISION",
+    help="Against this commit, branch, tag or version range of the source.",
+)
 @revisions_options("Against this of one of several sources", "REVISION")
 @click.option(
     "--local", type=_DIRECTORY, metavar="DIRECTORY", help="Against these files, in place of the source's path."

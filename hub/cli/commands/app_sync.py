@@ -11,7 +11,7 @@ from hub.cli.operations import operation_options, run_operation
 from hub.cli.printer import output_option
 from hub.cli.session import Session, pass_session
 from hub.cli.sources import revisions_asked, revisions_options
-from hub.cli.values import DURATION
+from hub.cli.values import DURATION, GIVEN
 
 FACTOR = click.FloatRange(min=1)
 
@@ -38,7 +38,10 @@ FACTOR = click.FloatRange(min=1)
     help="Only this resource, without hooks and history; give it again for more.",
 )
 @click.option(
-    "--revision", default="", metavar="REVISION", help="Sync to this commit, branch, tag or version range, this once."
+    "--revision",
+    type=GIVEN,
+    metavar="REVISION",
+    help="Sync to this commit, branch, tag or version range, this once.",
 )
 @revisions_options("Sync one of several sources to this, this once", "REVISION")
 @click.option("--replace", is_flag=True, help="Replace objects instead of applying: as the sync option Replace=true.")
@@ -62,7 +65,7 @@ def command(
     timeout: float,
     force: bool,
     resources: tuple[str, ...],
-    revision: str,
+    revision: str | None,
     revisions: tuple[str, ...],
     source_positions: tuple[tuple[int, ...], ...],
     source_names: tuple[str, ...],

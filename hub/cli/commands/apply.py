@@ -16,6 +16,7 @@ from hub.cli.command import command as declare
 from hub.cli.errors import Misuse
 from hub.cli.printer import Column, Item, output_option, print_items
 from hub.cli.session import Session, pass_session
+from hub.cli.values import GIVEN
 from hub.formats.errors import FormatError
 from hub.formats.limits import Limits
 from hub.formats.objects import parse_objects
@@ -52,6 +53,7 @@ class Text:
     "-f",
     "--filename",
     "filenames",
+    type=GIVEN,
     multiple=True,
     required=True,
     metavar="FILE|DIRECTORY|-",
