@@ -19,7 +19,7 @@ import click
 from hub.cli.errors import CliError
 from hub.cli.exit import Exit
 from hub.cli.session import Session
-from hub.cli.values import DURATION, GIVEN
+from hub.cli.values import GIVEN, TIME
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _GLOBAL = "hub_context", "request_timeout"
@@ -74,7 +74,7 @@ def global_options() -> list[click.Option]:
         ),
         click.Option(
             ["--request-timeout"],
-            type=DURATION,
+            type=TIME,
             metavar="DURATION",
             help="How long one request to the hub may take.  [default: 30s]",
             expose_value=False,

@@ -73,7 +73,7 @@ def flag_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     options.append(
         click.option(
-            "--revision-history-limit", type=click.IntRange(min=0), help="How many deployments are remembered."
+            "--revision-history-limit", type=click.IntRange(0, 2**31 - 1), help="How many deployments are remembered."
         )
     )
     for option in reversed(options):

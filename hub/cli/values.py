@@ -27,12 +27,21 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, *, positive: bool = False, most: float = _LONGEST) -> None:
+        """`positive`: 0 is refused. `most`: in seconds."""
+        self._positive = positive
+        self._most = most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
         seconds = parse_duration(str(value))
         if seconds is None:
             self.fail(f"{str(value)[:70]!r} is no duration: give seconds, or such as 90s, 5m or 1h30m", param, ctx)
+        if self._positive and not seconds:
+            self.fail("0 is no time at all: give seconds, or such as 90s, 5m or 1h30m", param, ctx)
+        if seconds > self._most:
+            self.fail(f"{str(value)[:70]!r} is too long: give {self._most:g} seconds at most", param, ctx)
         return seconds
 
 
@@ -94,6 +103,7 @@ def parse_duration(text: str) -> float | None:
 
 
 DURATION = Duration()
+TIME = Duration(positive=True)
 GIVEN = Given()
 APPLICATION = HubName(
     "application",

@@ -39,7 +39,7 @@ def project_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def id_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument ID: the first column of `project windows list`."""
-    return click.argument("id", type=click.IntRange(min=0), metavar="ID")(function)
+    return click.argument("id", type=click.IntRange(0, 1_000_000), metavar="ID")(function)
 
 
 def window_options(function: Callable[..., Any]) -> Callable[..., Any]:

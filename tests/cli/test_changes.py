@@ -220,6 +220,19 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         (["cluster", "add", "edge", "--kubeconfig", "x"], "say nothing without --context"),
         (["cluster", "add", "edge", "--context", "x", "--token-file", "y"], "exclude one another"),
         (["app", "list", "--hub-context", "nope"], "there is no context 'nope'; known are test"),
+        (["app", "list", "--request-timeout", "0"], "0 is no time at all: give seconds"),
+        # What the hub does not take, and what no JSON holds.
+        (["app", "rollback", "web", "0"], "0 is not in the range 1<=x<="),
+        (["app", "rollback", "web", "9" * 25], "is not in the range 1<=x<="),
+        (["app", "set", "web", "--revision-history-limit", "9" * 25], "is not in the range 0<=x<="),
+        (["project", "windows", "delete", "shop", "9" * 25, "-y"], "is not in the range 0<=x<="),
+        (["app", "sync", "web", "--retry-limit", "9" * 25], "is not in the range -1<=x<="),
+        (["app", "sync", "web", "--retry-limit", "3", "--retry-backoff-factor", "nan"], "'nan' is not a number"),
+        (["app", "sync", "web", "--retry-limit", "3", "--retry-backoff-factor", "inf"], "is not in the range 1<=x<="),
+        (
+            ["app", "sync", "web", "--retry-limit", "3", "--retry-backoff-duration", "25h"],
+            "'25h' is too long: give 86400 seconds at most",
+        ),
         # What a variable that nobody has set makes of a command line.
         (["app", "list", "--hub-context", ""], "invalid value for '--hub-context': it is empty: give a"),
         (["app", "sync", "web", "--revision", ""], "invalid value for '--revision': it is empty"),

@@ -22,14 +22,14 @@ from hub.cli.session import Session, pass_session
     """,
 )
 @app_argument
-@click.argument("id", type=click.IntRange(min=0), default=0, metavar="[ID]")
+@click.argument("id", type=click.IntRange(1, 2**53), required=False, metavar="[ID]")
 @operation_options
 @output_option("table", "json", "yaml")
 @pass_session
 def command(
     session: Session,
     app: str,
-    id: int,
+    id: int | None,
     clusters: tuple[str, ...],
     prune: bool,
     dry_run: bool,
@@ -44,8 +44,8 @@ def command(
     set to manual first, but for --dry-run, which shows what would change first, as `escadre app diff` does.
     """
     if dry_run and not no_wait:
-        _show_diff(session, app, id, clusters, output)
-    body = {"history_id": id, "clusters": list(clusters), "prune": prune, "dry_run": dry_run}
+        _show_diff(session, app, id or 0, clusters, output)
+    body = {"history_id": id or 0, "clusters": list(clusters), "prune": prune, "dry_run": dry_run}
     run_operation(session, app, "rollback", body, no_wait=no_wait, timeout=timeout, output=output)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 from hub.cli.apps import app_argument
@@ -11,9 +14,20 @@ from hub.cli.operations import operation_options, run_operation
 from hub.cli.printer import output_option
 from hub.cli.session import Session, pass_session
 from hub.cli.sources import revisions_asked, revisions_options
-from hub.cli.values import DURATION, GIVEN
+from hub.cli.values import GIVEN, Duration
 
-FACTOR = click.FloatRange(min=1)
+
+class Factor(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        factor: float = super().convert(value, param, ctx)
+        if math.isnan(factor):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return factor
+
+
+# As much as the hub takes.
+FACTOR = Factor(1, 1000)
+PAUSE = Duration(most=24 * 3600.0)
 
 
 @declare(
@@ -46,11 +60,14 @@ FACTOR = click.FloatRange(min=1)
 @revisions_options("Sync one of several sources to this, this once", "REVISION")
 @click.option("--replace", is_flag=True, help="Replace objects instead of applying: as the sync option Replace=true.")
 @click.option(
-    "--retry-limit", type=click.IntRange(min=-1), metavar="NUMBER", help="Try it again so often; -1: until it succeeds."
+    "--retry-limit",
+    type=click.IntRange(-1, 2**31 - 1),
+    metavar="NUMBER",
+    help="Try it again so often; -1: until it succeeds.",
 )
-@click.option("--retry-backoff-duration", type=DURATION, metavar="DURATION", help="The first pause.  [default: 5s]")
+@click.option("--retry-backoff-duration", type=PAUSE, metavar="DURATION", help="The first pause.  [default: 5s]")
 @click.option("--retry-backoff-factor", type=FACTOR, metavar="NUMBER", help="Each is so much longer.  [default: 2]")
-@click.option("--retry-backoff-max-duration", type=DURATION, metavar="DURATION", help="The longest.  [default: 3m]")
+@click.option("--retry-backoff-max-duration", type=PAUSE, metavar="DURATION", help="The longest.  [default: 3m]")
 @click.option("--retry-refresh", is_flag=True, help="Try again with the newest revision, not the one it began with.")
 @click.option("--sync-option", "sync_options", multiple=True, metavar="NAME=VALUE", help="One more, for this sync.")
 @output_option("table", "json", "yaml")
