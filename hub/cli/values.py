@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -13,6 +13,10 @@ from hub.cli.session import Session
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), False),
+}
 _LONGEST = 366 * 24 * 3600.0
 _NAME = r"[a-z0-9][-a-z0-9.]{0,252}"
 _COMPLETION_SECONDS = 2.0
@@ -57,6 +61,20 @@ class Given(click.ParamType[str]):
         return text
 
 
+class Boolean(click.ParamType[bool]):
+    """true or false, and what else programs write for them; not click's own, to which an empty text is false."""
+
+    name = "boolean"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = _BOOLEANS.get(str(value).strip().lower())
+        if word is None:
+            self.fail(f"{str(value)[:70]!r} is neither true nor false", param, ctx)
+        return word
+
+
 class HubName(click.ParamType[str]):
     """The name of something the hub knows; completed in the shell by asking the hub."""
 
@@ -84,6 +102,20 @@ class HubName(click.ParamType[str]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def boolean_option(name: str, *, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option that is true unless something else is said. As in Argo CD, its name alone says true, too."""
+    return click.option(
+        name,
+        type=BOOLEAN,
+        is_flag=False,
+        flag_value="true",
+        default=True,
+        show_default=True,
+        metavar="BOOLEAN",
+        help=help,
+    )
+
+
 def display_name(summary: Mapping[str, Any]) -> str:
     """Return how people name an application: without the namespace where that is the default."""
     if summary["namespace"] == DEFAULT_NAMESPACE:
@@ -105,6 +137,7 @@ def parse_duration(text: str) -> float | None:
 DURATION = Duration()
 TIME = Duration(positive=True)
 GIVEN = Given()
+BOOLEAN = Boolean()
 APPLICATION = HubName(
     "application",
     rf"(?:[a-z0-9][-a-z0-9.]{{0,62}}/)?{_NAME}",

@@ -221,6 +221,10 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         (["cluster", "add", "edge", "--context", "x", "--token-file", "y"], "exclude one another"),
         (["app", "list", "--hub-context", "nope"], "there is no context 'nope'; known are test"),
         (["app", "list", "--request-timeout", "0"], "0 is no time at all: give seconds"),
+        (["app", "sync", "web", "--prune=x"], "'--prune' does not take a value (see `escadre app sync --help`)"),
+        (["app", "list", "-l"], "'-l' requires an argument (see `escadre app list --help`)"),
+        (["app", "delete", "web", "-y", "--cascade="], "invalid value for '--cascade': '' is neither true nor false"),
+        (["app", "delete", "web", "-y", "--cascade=flase"], "'flase' is neither true nor false"),
         # What the hub does not take, and what no JSON holds.
         (["app", "rollback", "web", "0"], "0 is not in the range 1<=x<="),
         (["app", "rollback", "web", "9" * 25], "is not in the range 1<=x<="),

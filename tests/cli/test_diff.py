@@ -81,6 +81,21 @@ def test_as_json(hub: FakeHub, run: Terminal) -> None:
     assert (outcome.code, json.loads(outcome.out)) == (1, value)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), 1),
+        (("--exit-code",), 1),
+        (("--exit-code=TRUE",), 1),
+        (("--exit-code=false",), 0),
+        (("--exit-code", "0"), 0),
+    ],
+)
+def test_whether_a_difference_is_an_exit_code(hub: FakeHub, run: Terminal, words: tuple[str, ...], code: int) -> None:
+    hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff())]})
+    assert run("app", "diff", "web", *words).code == code
+
+
 def test_a_diff_cannot_steer_the_terminal(hub: FakeHub, run: Terminal) -> None:
     hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", samples.diff(diff="+a\x1b[2J\r\n\t+b\n"))]})
     assert run("app", "diff", "web").out.splitlines()[1:] == ["+a\N{REPLACEMENT CHARACTER}[2J", "\t+b"]

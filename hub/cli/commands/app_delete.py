@@ -11,7 +11,7 @@ from hub.cli.commands.app_wait import wait_deleted
 from hub.cli.confirm import confirm, yes_option
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
-from hub.cli.values import DURATION
+from hub.cli.values import DURATION, boolean_option
 
 
 @declare(
@@ -23,14 +23,7 @@ from hub.cli.values import DURATION
     """,
 )
 @app_argument
-@click.option(
-    "--cascade",
-    type=bool,
-    default=True,
-    show_default=True,
-    metavar="BOOLEAN",
-    help="Delete what it put on clusters, too. With --cascade=false that stays there.",
-)
+@boolean_option("--cascade", help="Delete what it put on clusters, too. With --cascade=false that stays there.")
 @click.option(
     "--propagation-policy",
     type=click.Choice(("foreground", "background", "orphan")),

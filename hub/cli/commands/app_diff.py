@@ -19,7 +19,7 @@ from hub.cli.packing import pack
 from hub.cli.printer import output_option, print_value
 from hub.cli.session import DEFAULT_TIMEOUT, Session, pass_session
 from hub.cli.sources import revisions_asked, revisions_options
-from hub.cli.values import CLUSTER, GIVEN
+from hub.cli.values import CLUSTER, GIVEN, boolean_option
 
 RENDER_TIMEOUT = 180.0
 """Seconds a request may take for which the hub fetches and renders, unless `--request-timeout` says otherwise."""
@@ -63,14 +63,7 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
     help="With --local: which of several sources the files stand in for, from 1, as `app get` numbers them.",
 )
 @click.option("--source-name", metavar="NAME", help="The same by the name that the source has.")
-@click.option(
-    "--exit-code",
-    type=bool,
-    default=True,
-    show_default=True,
-    metavar="BOOLEAN",
-    help="Exit 1 when there is a difference.",
-)
+@boolean_option("--exit-code", help="Exit 1 when there is a difference.")
 @output_option("table", "json", "yaml")
 @pass_session
 def command(
