@@ -9,7 +9,7 @@ import click
 
 from hub.cli.apps import resource_text
 from hub.cli.client import application_path
-from hub.cli.errors import Failed, TimedOut, interruptible
+from hub.cli.errors import Failed, Misuse, TimedOut, interruptible
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.printer import print_value
@@ -47,6 +47,8 @@ def run_operation(
     session: Session, app: str, verb: str, body: Mapping[str, Any], *, no_wait: bool, timeout: float, output: str
 ) -> None:
     """Ask for an operation and see it through. Raises Failed, TimedOut, CliError."""
+    if no_wait and timeout:
+        raise Misuse("--timeout says how long to wait, and --async not to: leave one of them out")
     path, params = application_path(app)
     before = session.api.get(path, **params)
     reply = session.api.post(f"{path}/{verb}", body, **params)

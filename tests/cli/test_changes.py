@@ -225,6 +225,15 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         (["app", "list", "-l"], "'-l' requires an argument (see `escadre app list --help`)"),
         (["app", "delete", "web", "-y", "--cascade="], "invalid value for '--cascade': '' is neither true nor false"),
         (["app", "delete", "web", "-y", "--cascade=flase"], "'flase' is neither true nor false"),
+        # What contradicts itself, or says nothing.
+        (["app", "sync", "web", "--async", "--timeout", "5"], "--timeout says how long to wait, and --async not to"),
+        (["app", "delete", "web", "-y", "--timeout", "5"], "--timeout says how long to wait: give --wait, too"),
+        (
+            ["app", "delete", "web", "-y", "--cascade=false", "--propagation-policy", "orphan"],
+            "--propagation-policy says how clusters delete, and with --cascade=false none does",
+        ),
+        (["app", "wait", "web", "--delete", "--cluster", "edge-1"], "--delete waits for the end of all of it"),
+        (["app", "wait", "web", "--delete", "--health"], "--delete waits for the end of all of it"),
         # What the hub does not take, and what no JSON holds.
         (["app", "rollback", "web", "0"], "0 is not in the range 1<=x<="),
         (["app", "rollback", "web", "9" * 25], "is not in the range 1<=x<="),

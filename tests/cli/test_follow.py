@@ -315,6 +315,27 @@ def test_waiting_for_one_thing_on_one_cluster(story: Story, run: Terminal) -> No
     assert run("app", "wait", "web", "--health", "--timeout", "0.1").code == 4
 
 
+def test_waiting_for_a_cluster_that_nobody_knows(story: Story, run: Terminal) -> None:
+    """Nothing would ever come of it, and one of several that are fine is not all of them."""
+    story.hub.on("GET", "/clusters/b", refused(404, "not-found", "there is no cluster b"))
+    story.details(samples.detail(samples.row("a")))
+    outcome = run("app", "wait", "web", "--cluster", "a", "--cluster", "b")
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", "error: there is no cluster b\n")
+
+
+def test_waiting_for_a_cluster_that_the_application_is_to_come_to(story: Story, run: Terminal) -> None:
+    story.hub.on("GET", "/clusters/b", samples.cluster("b"))
+    alone, both = samples.detail(samples.row("a")), samples.detail(samples.row("a"), samples.row("b"))
+    story.details(alone)
+    outcome = run("app", "wait", "web", "--cluster", "a", "--cluster", "b", "--timeout", "0.1")
+    assert outcome.code == 4
+    reason = "b (the application is not on this cluster)"
+    assert outcome.err.splitlines()[-1] == f"error: web is not ready within 0.1 s: {reason}"
+    story.details(alone, alone, both)
+    outcome = run("app", "wait", "web", "--cluster", "a", "--cluster", "b")
+    assert (outcome.code, outcome.out) == (0, "web is ready on a, b.\n")
+
+
 @pytest.mark.parametrize(
     ("detail", "reason"),
     [
@@ -448,6 +469,8 @@ def test_deletion_that_takes_too_long(deleting: Story, run: Terminal) -> None:
 def test_what_is_gone_already_is_gone(deleting: Story, run: Terminal) -> None:
     deleting.details(refused(404, "not-found", "there is no application web"))
     assert run("app", "wait", "web", "--delete").out == "web is gone.\n"
+    told = json.loads(run("app", "wait", "web", "--delete", "-o", "json").out)
+    assert told == {"application": "web", "deleted": True}
 
 
 def test_no_stream_is_left_open(story: Story, run: Terminal) -> None:

@@ -9,6 +9,7 @@ from hub.cli.client import application_path
 from hub.cli.command import command as declare
 from hub.cli.commands.app_wait import wait_deleted
 from hub.cli.confirm import confirm, yes_option
+from hub.cli.errors import Misuse
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
 from hub.cli.values import DURATION, boolean_option
@@ -43,6 +44,10 @@ def command(
     session: Session, app: str, cascade: bool, propagation_policy: str | None, wait: bool, timeout: float, yes: bool
 ) -> None:
     """Delete application APP, and what it put on clusters."""
+    if propagation_policy and not cascade:
+        raise Misuse("--propagation-policy says how clusters delete, and with --cascade=false none does: leave one out")
+    if timeout and not wait:
+        raise Misuse("--timeout says how long to wait: give --wait, too")
     fate = "and everything it put on its clusters" if cascade else "and leave what it put on its clusters"
     confirm(f"Delete application {app} {fate}?", yes=yes)
     path, params = application_path(app)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 
 from hub.cli.apps import app_argument
+from hub.cli.client import application_path, named_path
 from hub.cli.command import command as declare
-from hub.cli.errors import Failed, TimedOut, interruptible
+from hub.cli.errors import Failed, Misuse, TimedOut, interruptible
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.operations import cluster_option, some
@@ -21,6 +22,7 @@ GRACE_SECONDS = 8.0
 """So long the hub is given to look at what it could not compare again, before that is taken to be the answer."""
 
 _NOWHERE = "it is on no cluster"
+_NOT_HERE = "the application is not on this cluster"
 
 
 @declare(
@@ -64,19 +66,37 @@ def command(
     be rendered for one (a ComparisonError), APP does not count as synced, and the wait for that ends with exit 1.
     """
     if deletion:
-        wait_deleted(session, app, timeout)
+        if sync or health or operation or clusters:
+            raise Misuse(
+                "--delete waits for the end of all of it: leave --sync, --health, --operation and --cluster out"
+            )
+        wait_deleted(session, app, timeout, tell=output == "table")
+        if output != "table":
+            print_value(output, {"application": app, "deleted": True})
         return
+    _check_clusters(session, app, clusters)
     everything = not (sync or health or operation)
     wanted = Wanted(sync or everything, health or everything, operation or everything)
     with interruptible(f"{app} is not ready yet. What is under way there goes on: see `escadre app get {app}`"):
         picture = _wait(session, app, wanted, frozenset(clusters), timeout)
     if output == "table":
-        click.echo(f"{app} is ready on {some(sorted(_rows(picture, frozenset(clusters))))}.")
+        click.echo(f"{app} is ready on {some(_names(picture, frozenset(clusters)))}.")
     else:
         print_value(output, picture.detail)
 
 
-def wait_deleted(session: Session, app: str, timeout: float) -> None:
+def _check_clusters(session: Session, app: str, clusters: Sequence[str]) -> None:
+    """A cluster that the application is not on may be one that it is to come to: it has to be there at least, or a name
+    that was mistyped is waited for for ever. Raises CliError."""
+    if clusters:
+        path, params = application_path(app)
+        there = {row["cluster"] for row in session.api.get(path, **params)["clusters"]}
+        for name in dict.fromkeys(clusters):
+            if name not in there:
+                session.api.get(named_path("clusters", name))
+
+
+def wait_deleted(session: Session, app: str, timeout: float, *, tell: bool = True) -> None:
     """Return once the application is gone. Raises TimedOut, CliError."""
     follower = Follower(session.api, app, timeout=timeout, request_timeout=session.request_timeout, may_be_gone=True)
     not_gone = f"{app} is not gone yet. A deletion goes on: `escadre app wait {app} --delete` waits for it"
@@ -93,7 +113,8 @@ def wait_deleted(session: Session, app: str, timeout: float) -> None:
         except DeadlinePassed as passed:
             where = some(sorted(passed.picture.rows))
             raise TimedOut(f"{app} is not gone within {timeout:g} s: it is still on {where or 'the hub'}") from None
-    click.echo(f"{app} is gone.")
+    if tell:
+        click.echo(f"{app} is gone.")
 
 
 def _wait(session: Session, app: str, wanted: Wanted, clusters: frozenset[str], timeout: float) -> Picture:
@@ -127,14 +148,15 @@ def _incomparable(app: str, errors: Sequence[str]) -> str:
     )
 
 
-def _rows(picture: Picture, clusters: frozenset[str]) -> list[str]:
-    return [name for name in picture.rows if not clusters or name in clusters]
+def _names(picture: Picture, clusters: frozenset[str]) -> list[str]:
+    return sorted(clusters or picture.rows)
 
 
 def _lines(picture: Picture, wanted: Wanted, clusters: frozenset[str]) -> list[Line]:
     lines = []
-    for name in sorted(_rows(picture, clusters)):
-        lack = lacking(picture.rows[name], wanted)
+    for name in _names(picture, clusters):
+        row = picture.rows.get(name)
+        lack = lacking(row, wanted) if row is not None else _NOT_HERE
         lines.append(Line(name, "not yet" if lack else "ready", lack, not lack))
     return lines
 
