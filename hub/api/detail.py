@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from hub.api.convert import (
@@ -71,6 +72,12 @@ class Known:
         if request is None or failure is None or _came_after(reported, failure, self.requests):
             return reported
         return failed_state(request, failure)
+
+    def requested_at(self, uid: str) -> datetime | None:
+        """Return when the operation that a cluster's agent tells of was asked for."""
+        status = self.statuses.get(uid)
+        id = status.operation.id if status and status.operation else ""
+        return next((request.requested_at for request in self.requests if request.id == id), None)
 
 
 def _came_after(reported: OperationState | None, failure: RequestFailure, requests: Sequence[OperationRequest]) -> bool:
@@ -209,6 +216,7 @@ def _row(known: Known, cluster: Cluster, assignment: Assignment, budget: int) ->
         resources=[resource_item(resource) for resource in told],
         resources_truncated=len(told) < status.not_fine,
         operation=operation_item(operation) if operation else None,
+        operation_requested_at=known.requested_at(cluster.uid),
         conditions=[condition_item(c) for c in status.conditions],
         last_drift=drift_item(drift, {cluster.uid: cluster.name}) if drift else None,
     )

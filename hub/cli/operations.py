@@ -59,7 +59,9 @@ def run_operation(
         else:
             print_value(output, reply)
         return
-    tracker = Tracker(id, list(body.get("clusters", ())), before["clusters"])
+    # A hub that is older does not say when.
+    at = reply.get("requested_at", "")
+    tracker = Tracker(id, list(body.get("clusters", ())), before["clusters"], at)
     goes_on = (
         f"the {verb} of {app} goes on at its clusters. `escadre app wait {app}` waits for it, `escadre app get {app}` "
         f"shows it, `escadre app terminate-op {app}` ends it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -36,22 +37,31 @@ class Progress:
     operation: Mapping[str, Any] | None = None
 
 
-def progress_of(row: Row, operation: str, *, was_seen: bool, known: str) -> Progress:
+def progress_of(row: Row, operation: str, *, was_seen: bool, known: str, requested_at: str = "") -> Progress:
     """Return how far a cluster is with an operation.
 
     `was_seen`: this cluster has been seen at it before. `known`: the id of the operation that was its last one when
-    ours was asked for.
+    ours was asked for. `requested_at`: when it was, as the hub says; "" where it does not.
     """
     cluster, current = str(row["cluster"]), row.get("operation") or {}
     if current.get("id") == operation:
         return _own(cluster, current)
+    whose = f"{current['kind']} of {current['initiated_by'] or 'the agent'}" if current else ""
     if was_seen and current.get("id", known) != known:
-        return Progress(cluster, State.REPLACED, f"by {current['kind']} of {current['initiated_by'] or 'the agent'}")
+        return Progress(cluster, State.REPLACED, f"by {whose}")
+    if _is_later(row.get("operation_requested_at"), requested_at):
+        return Progress(cluster, State.REPLACED, f"by {whose}, asked for later, before it began")
     if row["liveness"] != "Connected":
         return Progress(cluster, State.AWAY, "not connected; it is done once the cluster is back")
     if row["refusal"]:
         return Progress(cluster, State.FAILED, f"the agent refused the assignment: {row['refusal']}")
+    if current and current["phase"] not in FINISHED:
+        return Progress(cluster, State.WAITING, f"for the end of the {whose} that is under way")
     return Progress(cluster, State.WAITING, "its agent has not begun")
+
+
+def _is_later(at: str | None, than: str) -> bool:
+    return bool(at and than) and datetime.fromisoformat(at or "") > datetime.fromisoformat(than)
 
 
 def _own(cluster: str, current: Mapping[str, Any]) -> Progress:
@@ -69,9 +79,10 @@ def _own(cluster: str, current: Mapping[str, Any]) -> Progress:
 class Tracker:
     """One operation over all its clusters, picture after picture."""
 
-    def __init__(self, operation: str, clusters: Sequence[str], before: Iterable[Row]) -> None:
-        """`clusters`: names, empty for all. `before`: the rows before the operation was asked for."""
+    def __init__(self, operation: str, clusters: Sequence[str], before: Iterable[Row], requested_at: str = "") -> None:
+        """`clusters`: names, empty for all. `before`: the rows before the operation was asked for at `requested_at`."""
         self.operation = operation
+        self._requested_at = requested_at
         self._clusters = frozenset(clusters)
         self._known = {row["cluster"]: (row.get("operation") or {}).get("id", "") for row in before}
         self._seen: set[str] = set()
@@ -84,9 +95,18 @@ class Tracker:
             if self._clusters and cluster not in self._clusters:
                 continue
             known = self._known.get(cluster, "")
-            progress = progress_of(row, self.operation, was_seen=cluster in self._seen, known=known)
+            progress = progress_of(
+                row,
+                self.operation,
+                was_seen=cluster in self._seen,
+                known=known,
+                requested_at=self._requested_at,
+            )
             if progress.operation is not None:
                 self._seen.add(cluster)
+            elif row["deleting"]:
+                # The application is to leave this cluster: nothing is asked of it any more.
+                continue
             found.append(progress)
         return found
 

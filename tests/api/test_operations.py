@@ -35,6 +35,19 @@ async def test_a_sync_is_written_down_and_told(world: World, admin: httpx2.Async
     assert request.requested_at <= world.clock()
 
 
+async def test_what_an_agent_does_tells_when_it_was_asked_for(world: World, admin: httpx2.AsyncClient) -> None:
+    """Whoever has asked earlier sees by it that theirs will not begin: also two within a second."""
+    shop = await world.shop()
+    first = (await admin.post(f"{SHOP}/sync", json={})).json()
+    world.clock.advance(seconds=0.000001)
+    second = (await admin.post(f"{SHOP}/sync", json={})).json()
+    await world.report(shop, "uid-paris", operation=operation(world.clock, id=second["operation_id"]))
+    await world.report(shop, "uid-oslo", operation=operation(world.clock, id="self-heal-7"))
+    rows = {row["cluster"]: row for row in (await admin.get(SHOP)).json()["clusters"]}
+    assert rows["paris"]["operation_requested_at"] == second["requested_at"] > first["requested_at"]
+    assert rows["oslo"]["operation_requested_at"] is None
+
+
 async def test_a_sync_of_some_clusters_and_resources(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.shop()
     left_over = ResourceKey("batch", "Job", "shop", "old")

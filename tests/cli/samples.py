@@ -139,6 +139,7 @@ def row(cluster: str = "edge-1", **values: Any) -> dict[str, Any]:
         "resources": [],
         "resources_truncated": False,
         "operation": operation(),
+        "operation_requested_at": None,
         "conditions": [],
         "last_drift": None,
     }

@@ -282,6 +282,17 @@ def test_rollback(story: Story, run: Terminal) -> None:
     assert story.hub.asked("POST", "/applications/web/rollback")[-1].json["history_id"] == 0
 
 
+def test_a_sync_that_another_one_has_replaced_does_not_wait_for_ever(story: Story, run: Terminal) -> None:
+    bobs = samples.operation("bobs", "Running", initiated_by="bob")
+    reply = {"operation_id": "ours", "requested_at": "2030-01-01T12:00:00.000005+00:00"}
+    story.hub.on("POST", SYNC, Reply(reply, 202))
+    row = samples.row(operation=bobs, operation_requested_at="2030-01-01T12:00:01.000005+00:00")
+    story.details(before(), samples.detail(row))
+    outcome = run("app", "sync", "web")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (1, "error: sync of web failed on edge-1")
+    assert "edge-1: Replaced: by sync of bob, asked for later, before it began" in outcome.err.splitlines()
+
+
 # --- app wait
 
 

@@ -59,6 +59,28 @@ def test_an_operation_after_ours_was_seen_has_replaced_it() -> None:
     assert states(tracker, before) == [("edge-1", State.WAITING)]
 
 
+def test_an_operation_that_was_asked_for_later_has_replaced_one_that_has_not_begun() -> None:
+    before = samples.row(operation=samples.operation("before", "Running"))
+    tracker = Tracker(OURS, [], [before], "2030-01-01T12:00:00.000005+00:00")
+    assert tracker.look([before])[0].text == "for the end of the sync of ada that is under way"
+    bobs = samples.operation("bobs", "Running", initiated_by="bob")
+    # To what was asked for earlier ours is the next one.
+    for at in (None, "2030-01-01T12:00:00.000004+00:00"):
+        assert states(tracker, samples.row(operation=bobs, operation_requested_at=at)) == [("edge-1", State.WAITING)]
+    later = samples.row(operation=bobs, operation_requested_at="2030-01-01T12:00:00.000006+00:00")
+    assert states(tracker, later) == [("edge-1", State.REPLACED)]
+    assert tracker.look([later])[0].text == "by sync of bob, asked for later, before it began"
+    own = samples.row(operation=samples.operation(OURS), operation_requested_at="2030-01-01T12:00:00.000005+00:00")
+    assert states(tracker, own) == [("edge-1", State.SUCCEEDED)]
+
+
+def test_a_cluster_that_the_application_leaves_is_not_asked() -> None:
+    leaving = samples.row("a", deleting=True, liveness="NeverConnected", operation=None)
+    tracker = Tracker(OURS, [], [])
+    assert states(tracker, leaving, samples.row("b", operation=None)) == [("b", State.WAITING)]
+    assert not is_over(tracker.look([leaving]))
+
+
 def test_a_cluster_that_is_away_is_not_waited_for() -> None:
     row = samples.row(liveness="Unreachable", operation=None)
     assert states(Tracker(OURS, [], []), row) == [("edge-1", State.AWAY)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from hub.api.models.base import Reply, Time
+from hub.api.models.base import ExactTime, Reply, Time
 from hub.api.models.operation import OperationItem, SourceRevisionItem
 from hub.api.models.resource import DriftItem, ResourceItem
 
@@ -126,6 +126,9 @@ class ApplicationCluster(Reply):
     """The ones that are not fine."""
     resources_truncated: bool
     operation: OperationItem | None
+    operation_requested_at: ExactTime | None
+    """When the operation that its agent tells of was asked for: what was asked for before that and has not begun there
+    never will. Null where the agent began it by itself."""
     conditions: list[ConditionItem]
     last_drift: DriftItem | None
 

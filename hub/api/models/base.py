@@ -23,6 +23,13 @@ Time = Annotated[
 ]
 """RFC 3339 in UTC, to the second."""
 
+ExactTime = Annotated[
+    datetime,
+    PlainSerializer(lambda at: at.astimezone(UTC).isoformat(timespec="microseconds"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""RFC 3339 in UTC, for telling which of two things came first."""
+
 
 class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", str_max_length=512 * 1024, use_attribute_docstrings=True)

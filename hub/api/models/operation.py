@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from hub.api.models.base import Reply, Request, Time
+from hub.api.models.base import ExactTime, Reply, Request, Time
 from hub.api.models.resource import ObjectName
 from hub.api.models.sources import MOST_SOURCES, NameText, PositionNumber, RevisionText
 
@@ -66,6 +66,7 @@ class TerminateRequest(Request):
 class OperationAccepted(Reply):
     operation_id: str
     """Appears among the application's operations at once, and on each cluster once its agent has begun."""
+    requested_at: ExactTime
 
 
 class DeletionConfirmed(Reply):

@@ -321,4 +321,4 @@ async def _request(api: Api, caller: Caller, known: Known, request: OperationReq
     message = f"{what} of application {known.application.id.display} on {where} was asked for"
     await services.audit.record(reason, message, actor=caller.name, application=id)
     await services.bus.publish("applications", id)
-    return OperationAccepted(operation_id=request.id)
+    return OperationAccepted(operation_id=request.id, requested_at=request.requested_at)
