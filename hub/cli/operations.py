@@ -107,7 +107,8 @@ def _tell(app: str, verb: str, found: Sequence[Progress]) -> None:
     for line in outcome_lines(found):
         click.echo(line)
     done = sum(progress.state is State.SUCCEEDED for progress in found)
-    click.echo(f"{app}: {verb} succeeded on {done} of {plural(len(found), 'cluster')}.")
+    what = f"the dry run of a {verb}" if any(_is_dry(progress) for progress in found) else verb
+    click.echo(f"{app}: {what} succeeded on {done} of {plural(len(found), 'cluster')}.")
 
 
 def outcome_lines(found: Sequence[Progress]) -> list[str]:
@@ -132,12 +133,17 @@ def outcome_lines(found: Sequence[Progress]) -> list[str]:
             lines += ["", bold(f"{progress.cluster}:"), *table(heads, cells, indent="  ")]
             for result in results:
                 lines += [f"    | {clean(line)}" for line in result["output"].splitlines()]
+        elif _is_dry(progress) and progress.state is State.SUCCEEDED and "would be" not in progress.text:
+            lines += ["", f"{bold(f'{progress.cluster}:')} nothing would change"]
     return lines
 
 
+def _is_dry(progress: Progress) -> bool:
+    return bool((progress.operation or {}).get("dry_run"))
+
+
 def _is_telling(result: Mapping[str, Any], progress: Progress) -> bool:
-    is_dry = bool((progress.operation or {}).get("dry_run"))
-    return is_dry or result["hook"] or result["state"] == "Failed" or result["status"] != "Synced"
+    return _is_dry(progress) or result["hook"] or result["state"] == "Failed" or result["status"] != "Synced"
 
 
 def _place(result: Mapping[str, Any]) -> str:

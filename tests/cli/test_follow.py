@@ -282,6 +282,21 @@ def test_rollback(story: Story, run: Terminal) -> None:
     assert story.hub.asked("POST", "/applications/web/rollback")[-1].json["history_id"] == 0
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("dry run: nothing was changed", ["", "edge-1: nothing would change"]),
+        ("dry run: nothing was changed; the namespace web would be created", []),
+    ],
+)
+def test_a_dry_run_says_that_nothing_would_change(story: Story, run: Terminal, message: str, told: list[str]) -> None:
+    done = ours(message=message, dry_run=True, done=0, total=0)
+    story.details(before(), samples.detail(done))
+    outcome = run("app", "sync", "web", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[2:] == [*told, "web: the dry run of a sync succeeded on 1 of 1 cluster."]
+
+
 def test_a_sync_that_another_one_has_replaced_does_not_wait_for_ever(story: Story, run: Terminal) -> None:
     bobs = samples.operation("bobs", "Running", initiated_by="bob")
     reply = {"operation_id": "ours", "requested_at": "2030-01-01T12:00:00.000005+00:00"}

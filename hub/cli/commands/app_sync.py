@@ -101,7 +101,8 @@ def command(
     because of a revision that does not exist for one, it has failed, and does not begin later.
 
     With --revision an application that is synced automatically is refused: it would go back at once. With --dry-run
-    the clusters say of each resource and hook what would become of it, and nothing is changed.
+    the clusters say what would become of each resource that is not as it should be, and of each hook, and nothing is
+    changed.
 
     A revision is of the source that is rendered. Where there are several, --revisions says which of them go to which,
     and the others stay at what they say.
