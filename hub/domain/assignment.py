@@ -40,6 +40,8 @@ class AssignmentContent:
     """Those of the project that it comes under here, as `hub.domain.window.windows_for` gives them."""
     orphans: OrphanRules | None = None
     """By what orphaned resources are looked for in its namespace, if they are."""
+    passed_over: str = ""
+    """Id of a request that had begun before the cluster came, and is not for it."""
 
     def digest(self) -> str:
         """Return the hex SHA-256 that two equal contents share.
@@ -49,6 +51,7 @@ class AssignmentContent:
         value = asdict(self)
         # The set says what is to be done, whatever it was made from.
         value.pop("sources")
+        value.pop("passed_over")
         for name in ("began", "failures", "sources", "target_revision", "revisions"):
             # How a request went is no part of what is to be done.
             (value["operation"] or {}).pop(name, None)

@@ -39,7 +39,7 @@ class RequestFailure:
     message: str
     at: datetime
     clusters: tuple[str, ...] = ()
-    """Uids; empty means everywhere, clusters that join later included."""
+    """Uids; empty means everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class OperationRequest:
     manifest_set: ManifestSetRef = ManifestSetRef("", 0)
     revision: Revision = Revision()
     clusters: tuple[str, ...] = ()
-    """Uids of the clusters it is for; empty means all of the application's."""
+    """Uids of the clusters it is for; empty means all that the application has when it begins."""
     history_id: int = 0
     """For a rollback: which history entry of each cluster; 0 is the one before the newest."""
     prune: bool = False

@@ -26,7 +26,7 @@ from hub.formats.source import describe_sources
 from hub.reconcile.asked import AskedRevisions
 from hub.reconcile.left_alone import leave_alone, was_left_alone
 from hub.reconcile.materialize import Materialized, Materializer, sharing_inputs
-from hub.reconcile.requests import Wanted, complete, newest_for, settle
+from hub.reconcile.requests import Wanted, complete, newest_for, passed_over, settle
 from hub.reconcile.unassignable import Conclusion, Found, conclude
 from hub.render.errors import RenderError
 from hub.source.errors import SourceError
@@ -75,6 +75,10 @@ class _Look:
 
     def problem(self, type: ConditionType, message: str) -> None:
         self.conditions[(type, message)] = None
+
+    def passed_over(self, cluster: str) -> str:
+        existing = self.existing.get(cluster)
+        return passed_over(cluster, self.requests, existing.content if existing is not None else None)
 
 
 class Assigner:
@@ -278,6 +282,7 @@ class Assigner:
             sources=_name(look, target.sources),
             windows=_windows(application, project, target),
             orphans=orphan_rules(project),
+            passed_over=look.passed_over(target.cluster.uid),
         )
 
     async def _operation(
@@ -292,7 +297,7 @@ class Assigner:
         existing = look.existing.get(cluster.uid)
         settled = existing.content.operation if existing is not None else None
         mine = [h for h in history if h.cluster == cluster.uid]
-        found = settle(requests, settled, cluster.uid, mine)
+        found = settle(requests, settled, cluster.uid, mine, look.passed_over(cluster.uid))
         if not isinstance(found, Wanted):
             return found
         if found.problem:
@@ -322,6 +327,7 @@ class Assigner:
             assigned={uid: c.operation for uid, c in contents if c.operation is not None and uid not in held},
             reasons=look.reasons,
             overall=overall,
+            passed={target.cluster.uid: look.passed_over(target.cluster.uid) for target in targeting.targets},
         )
         return conclude(str(look.application.id), look.requests, found, datetime.now(UTC))
 

@@ -47,6 +47,7 @@ def leave_alone(
         assigned=_operations(contents),
         reasons=dict.fromkeys(standing, words),
         overall=words,
+        passed={uid: content.passed_over for uid, content in standing.items()},
     )
     return Standstill(
         contents=[(uid, content) for uid, content in contents.items() if content != standing[uid]],
@@ -63,7 +64,7 @@ def was_left_alone(before: RefreshState | None) -> bool:
 def _unmoved(
     application: Application, content: AssignmentContent, uid: str, requests: Sequence[OperationRequest]
 ) -> AssignmentContent:
-    found = settle(requests, content.operation, uid, ())
+    found = settle(requests, content.operation, uid, (), content.passed_over)
     return replace(
         content,
         operation=content.operation if isinstance(found, Wanted) else found,

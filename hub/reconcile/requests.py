@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hub.domain.assignment import AssignmentContent
 from hub.domain.manifest import ManifestSetRef
 from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest, history_entry
 from hub.domain.revision import Revision
@@ -28,18 +29,32 @@ def newest_for(cluster: str, requests: Sequence[OperationRequest]) -> OperationR
     return next((r for r in requests if not r.clusters or cluster in r.clusters), None)
 
 
+def passed_over(cluster: str, requests: Sequence[OperationRequest], existing: AssignmentContent | None) -> str:
+    """Return the id of the request that counts, where it is not for this cluster; "" where it is, or there is none.
+
+    A sync on all clusters is for those that there are when it begins. One that comes later, maybe after weeks, was not
+    meant: under a manual policy nobody has asked for anything there. `existing`: what is assigned as yet.
+    """
+    newest = newest_for(cluster, requests)
+    if newest is None or not newest.began:
+        return ""
+    has_come = existing is None or existing.deletion is not None
+    return newest.id if has_come or existing.passed_over == newest.id else ""
+
+
 def settle(
     requests: Sequence[OperationRequest],
     settled: OperationRequest | None,
     cluster: str,
     history: Sequence[HistoryEntry],
+    passed: str = "",
 ) -> Wanted | OperationRequest | None:
     """Return what a cluster's assignment is to carry: a request as settled before, or one still to be settled.
 
-    `requests` and `history` are newest first.
+    `requests` and `history` are newest first. `passed`: as `passed_over` says.
     """
     newest = newest_for(cluster, requests)
-    if newest is None or (settled is not None and newest.id == settled.id):
+    if newest is None or newest.id == passed or (settled is not None and newest.id == settled.id):
         return settled
     if newest.failure_on(cluster) is not None:
         return settled

@@ -7,7 +7,7 @@ A request that stayed would begin by itself on the day somebody mends what is wr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hub.domain.chronicle import failure_event
@@ -40,6 +40,8 @@ class Found:
     """Why the others cannot be."""
     overall: str = ""
     """What is wrong with the application as a whole."""
+    passed: Mapping[str, str] = field(default_factory=dict)
+    """Which request is not for a cluster that came after it had begun: see `passed_over`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _failures(
 
 def _waits(requests: Sequence[OperationRequest], request: OperationRequest, uid: str, found: Found) -> bool:
     """Whether a cluster would be given this request if it could be given anything."""
-    wanted = settle(requests, found.settled.get(uid), uid, ())
+    wanted = settle(requests, found.settled.get(uid), uid, (), found.passed.get(uid, ""))
     if not isinstance(wanted, Wanted) or wanted.request.id != request.id:
         return False
     assigned = found.assigned.get(uid)

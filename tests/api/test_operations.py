@@ -121,6 +121,18 @@ async def test_ending_an_operation(world: World, admin: httpx2.AsyncClient) -> N
     assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["paris"]})).status_code == 202
 
 
+async def test_what_is_not_for_a_cluster_is_not_under_way_there(world: World, admin: httpx2.AsyncClient) -> None:
+    """It came after the sync had begun on the others, and nothing was asked of it."""
+    shop = await world.shop()
+    id = (await admin.post(f"{SHOP}/sync", json={})).json()["operation_id"]
+    [oslo] = [a for a in await world.store.assignments_of_application(str(shop.id)) if a.cluster == "uid-oslo"]
+    assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["oslo"]})).status_code == 202
+    id = (await admin.post(f"{SHOP}/sync", json={})).json()["operation_id"]
+    content = replace(oslo.content, namespace="elsewhere", passed_over=id)
+    await world.store.assign([("uid-oslo", content)])
+    assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["oslo"]})).status_code == 409
+
+
 async def test_what_was_asked_for_on_no_cluster_can_be_taken_back(world: World, admin: httpx2.AsyncClient) -> None:
     shop = await world.application()
     assert (await admin.post(f"{SHOP}/terminate", json={})).status_code == 409, "nothing was asked for"

@@ -257,6 +257,31 @@ async def test_a_sync_means_what_was_assigned_when_it_was_asked_for(fleet: Fleet
     assert operation is not None and operation.id == "op-1" and operation.manifest_set.digest == first_digest
 
 
+async def test_a_sync_is_not_for_a_cluster_that_comes_after_it(fleet: Fleet, repository: Repository) -> None:
+    """Nobody has asked for anything there: the policy is manual."""
+    await settled(fleet, repository, config_map("a"))
+    await ask(fleet, "web", "op-1")
+    await until(fleet, "web", lambda a: a["one"].content.operation is not None)
+
+    async def begun() -> bool:
+        return (await fleet.hub.store.operation_requests("argocd/web"))[0].began
+
+    await answered(begun, "that it has begun is written down")
+    await fleet.add_cluster("two", {"region": "eu"})
+    found = await until(fleet, "web", lambda a: "two" in a)
+    assert found["two"].content.operation is None
+    # Nor is it at any look after that.
+    repository.write("web/all.yaml", config_map("a", {"k": "new"}))
+    repository.commit("second")
+    await fleet.refresh("web")
+    first = found["two"].content.manifest_set.digest
+    found = await until(fleet, "web", lambda a: a["two"].content.manifest_set.digest != first)
+    assert found["two"].content.operation is None
+    await ask(fleet, "web", "op-2")
+    found = await until(fleet, "web", lambda a: a["two"].content.operation is not None)
+    assert found["two"].content.operation is not None and found["two"].content.operation.id == "op-2"
+
+
 async def test_while_nothing_can_be_rendered_one_can_go_back_and_end_what_runs(
     fleet: Fleet, repository: Repository
 ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from hub.domain.application import Deletion, SyncPolicy
+from hub.domain.assignment import AssignmentContent
 from hub.domain.manifest import ManifestSetRef
 from hub.domain.operation import HistoryEntry, OperationKind, OperationRequest
 from hub.domain.revision import Revision
-from hub.reconcile.requests import Wanted, complete, settle
+from hub.reconcile.requests import Wanted, complete, passed_over, settle
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -32,6 +34,38 @@ def test_a_request_for_all_clusters_is_wanted_here() -> None:
 
 def test_a_request_for_another_cluster_is_not() -> None:
     assert settle([request("a", clusters=("c2",))], None, "c1", []) is None
+
+
+def content(**values: object) -> AssignmentContent:
+    given = {"operation": None, "deletion": None, "passed_over": ""} | values
+    policy = SyncPolicy()
+    return AssignmentContent(
+        "argocd/app", "uid", "default", "", ManifestSetRef("set-1", 1), Revision(), policy, **given
+    )  # type: ignore[arg-type]
+
+
+def test_a_request_that_has_begun_is_not_for_a_cluster_that_comes_later() -> None:
+    begun = [request("a", began=True)]
+    assert passed_over("c1", begun, None) == "a"
+    assert settle(begun, None, "c1", [], "a") is None
+    # That stays so as long as it is the newest, and ends with the next one.
+    assert passed_over("c1", begun, content(passed_over="a")) == "a"
+    newer = [request("b", 1), *begun]
+    assert passed_over("c1", newer, content(passed_over="a")) == ""
+    wanted = settle(newer, None, "c1", [], "")
+    assert isinstance(wanted, Wanted) and wanted.request.id == "b"
+
+
+def test_a_request_is_for_the_clusters_that_there_are_when_it_begins() -> None:
+    assert passed_over("c1", [request("a")], None) == ""
+    assert passed_over("c1", [], None) == ""
+    # One that was there, and waits for what Git says: it began elsewhere.
+    assert passed_over("c1", [request("a", began=True)], content()) == ""
+
+
+def test_a_cluster_that_comes_back_while_the_application_leaves_it_has_come_later_too() -> None:
+    leaving = content(deletion=Deletion(False, "foreground", "controller", NOON))
+    assert passed_over("c1", [request("a", began=True)], leaving) == "a"
 
 
 def test_what_is_settled_stays_as_it_is_whatever_is_rendered_later() -> None:

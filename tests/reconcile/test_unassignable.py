@@ -39,6 +39,11 @@ def test_a_cluster_that_cannot_be_assigned_fails_alone() -> None:
     assert failures([request()], what) == {"a": [("no such path", ("u2",))]}
 
 
+def test_a_cluster_that_came_later_did_not_fail() -> None:
+    what = found("u1", "u2", settled={"u1": request()}, reasons={"u2": "no such path"}, passed={"u2": "a"})
+    assert failures([request(began=True)], what) == {}
+
+
 def test_one_reason_for_all_ends_it_everywhere() -> None:
     what = found("u1", "u2", reasons={"u1": "no such path", "u2": "no such path"})
     assert failures([request()], what) == {"a": [("no such path", ())]}

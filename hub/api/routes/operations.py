@@ -284,7 +284,8 @@ def _check_not_undone(application: Application, choice: SourceChoice) -> None:
 
 
 def _uids(clusters: Sequence[Cluster], asked: Sequence[str]) -> tuple[str, ...]:
-    """Return whom the request is for; nobody in particular when it is for all, those that join later included."""
+    """Return whom the request is for; nobody in particular when it is for all, which a change of the application that
+    has not been taken up yet may add to."""
     return tuple(cluster.uid for cluster in clusters) if asked else ()
 
 
@@ -306,6 +307,8 @@ def _under_way(known: Known, cluster: Cluster, requests: Sequence[OperationReque
         return True
     newest = next((r for r in requests if not r.clusters or cluster.uid in r.clusters), None)
     if newest is None or newest.terminate or newest.failure_on(cluster.uid) is not None:
+        return False
+    if known.assignments[cluster.uid].content.passed_over == newest.id:
         return False
     if operation is not None and operation.id == newest.id:
         return False
