@@ -55,6 +55,10 @@ class Conflict(HubError):
     status = 409
 
 
+class ChangedMeanwhile(Conflict):
+    """Somebody else was first: what the change was worked out from is not what is stored any more."""
+
+
 class TooLarge(HubError):
     code = "too-large"
     status = 413

@@ -21,6 +21,8 @@ class Change:
     stored: Application | None
     refresh: str = ""
     """"" | normal | hard: the look that is asked for with it."""
+    is_part: bool = False
+    """Worked out from the one that is stored, of which it changes a part: it is no change of any other."""
 
     @property
     def action(self) -> Action:
@@ -39,10 +41,11 @@ async def find(api: Api, caller: Caller, name: str, namespace: str, action: str 
     return application
 
 
-async def prepare(api: Api, caller: Caller, wanted: Application) -> Change:
-    """Look at what is stored under the id. Raises PermissionDenied; Conflict for one on its way out."""
+async def prepare(api: Api, caller: Caller, wanted: Application, *, part_of: Application | None = None) -> Change:
+    """Look at what is stored under the id. `part_of`: the stored one that it was worked out from. Raises
+    PermissionDenied; Conflict for one on its way out."""
     wanted, refresh = without_refresh(wanted)
-    stored = await api.services.store.get_application(wanted.id)
+    stored = part_of or await api.services.store.get_application(wanted.id)
     if stored is None:
         caller.require_application("create", wanted)
         return Change(wanted, None, refresh)
@@ -53,7 +56,7 @@ async def prepare(api: Api, caller: Caller, wanted: Application) -> Change:
     caller.require_application("update", stored)
     if wanted.spec.project != stored.spec.project:
         caller.require_application("create", wanted)
-    return Change(wanted, stored, refresh)
+    return Change(wanted, stored, refresh, is_part=part_of is not None)
 
 
 async def carry_out(api: Api, caller: Caller, change: Change) -> Application:
@@ -63,7 +66,8 @@ async def carry_out(api: Api, caller: Caller, change: Change) -> Application:
         await _ask_for_look(api, change)
         return change.stored
     expected = change.stored.generation if change.stored else 0
-    result = await services.store.put_application(change.wanted, expected_generation=expected)
+    over = change.stored if change.is_part else None
+    result = await services.store.put_application(change.wanted, expected_generation=expected, over=over)
     api.overviews.invalidate()
     reason, verb = ("ApplicationCreated", "created") if change.stored is None else ("ApplicationUpdated", "changed")
     message = f"application {result.id.display} was {verb}, generation {result.generation}"

@@ -16,6 +16,8 @@ class ProjectChange:
 
     wanted: Project
     stored: Project | None
+    is_part: bool = False
+    """Worked out from the one that is stored, of which it changes a part: it is no change of any other."""
 
     @property
     def action(self) -> Action:
@@ -41,12 +43,12 @@ async def prepare_project(api: Api, caller: Caller, wanted: Project) -> ProjectC
 
 
 async def carry_out_project(api: Api, caller: Caller, change: ProjectChange) -> None:
-    """Store it, and have its applications looked at."""
+    """Store it, and have its applications looked at. Raises ChangedMeanwhile."""
     if change.action == "unchanged":
         return
     services = api.services
     name = change.wanted.name
-    await services.store.put_project(change.wanted)
+    await services.store.put_project(change.wanted, over=change.stored if change.is_part else None)
     reason, verb = ("ProjectCreated", "created") if change.action == "created" else ("ProjectUpdated", "changed")
     await services.audit.record(reason, f"project {name} was {verb}", actor=caller.name)
     # What its applications may do has changed.

@@ -38,8 +38,9 @@ def passed_over(cluster: str, requests: Sequence[OperationRequest], existing: As
     newest = newest_for(cluster, requests)
     if newest is None or not newest.began:
         return ""
-    has_come = existing is None or existing.deletion is not None
-    return newest.id if has_come or existing.passed_over == newest.id else ""
+    if existing is None or existing.deletion is not None:
+        return newest.id
+    return newest.id if existing.passed_over == newest.id else ""
 
 
 def settle(

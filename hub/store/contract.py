@@ -52,10 +52,14 @@ class RenderRecord:
 
 class ApplicationStore(ABC):
     @abstractmethod
-    async def put_application(self, application: Application, *, expected_generation: int | None = None) -> Application:
+    async def put_application(
+        self, application: Application, *, expected_generation: int | None = None, over: Application | None = None
+    ) -> Application:
         """Create or update by id. MUST set uid and created_at at creation, MUST raise generation by one when the spec
         differs and leave it when not. Raises Conflict when expected_generation is given and is not the stored one
-        (0: must not exist yet), and for a change that takes a deletion back: there is no way to do that."""
+        (0: must not exist yet), and for a change that takes a deletion back: there is no way to do that. MUST raise
+        ChangedMeanwhile when `over` is given and is not what is stored, be it for a label, which raises no generation.
+        """
 
     @abstractmethod
     async def get_application(self, id: ApplicationId) -> Application | None: ...
@@ -93,7 +97,8 @@ class ApplicationStore(ABC):
         """What was taken of these is done. What was requested again since MUST stay."""
 
     @abstractmethod
-    async def put_project(self, project: Project) -> None: ...
+    async def put_project(self, project: Project, *, over: Project | None = None) -> None:
+        """Create or update by name. MUST raise ChangedMeanwhile when `over` is given and is not what is stored."""
 
     @abstractmethod
     async def get_project(self, name: str) -> Project | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from hub.domain.application import ApplicationId, Automated, Destination, Source, SyncPolicy
+from hub.domain.application import Application, ApplicationId, Automated, Destination, Source, SyncPolicy
 from hub.domain.operation import OperationPhase
 from hub.domain.selector import parse_selector
 from hub.domain.status import (
@@ -17,6 +17,7 @@ from hub.domain.status import (
     ResourceStatus,
     SyncStatus,
 )
+from hub.formats.application import dump_application, parse_application
 from hub.store.sql import SqlStore
 from tests.api.kit import COMMIT, WEB, World, manifest, operation, revision
 from tests.pki.support import Clock
@@ -235,6 +236,40 @@ async def test_creating_what_exists_needs_upsert(world: World, admin: httpx2.Asy
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "conflict")
     reply = await admin.post(APPLICATIONS, params={"upsert": True}, json=FLAGS | {"path": "other"})
     assert (reply.status_code, reply.json()["action"]) == (201, "configured")
+
+
+@pytest.mark.parametrize("what", ["flags", "confirmation", "deletion"])
+async def test_what_somebody_else_changes_at_once_is_not_lost(
+    world: World, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Be it a label alone, or a field of the spec: none of them is changed back to what was read before."""
+    await world.shop()
+    read = world.store.get_application
+
+    async def read_and_changed(id: ApplicationId) -> Application | None:
+        monkeypatch.undo()
+        application = await read(id)
+        assert application is not None
+        theirs = replace(application, labels={"team": "theirs"})
+        if what == "flags":
+            theirs = replace(theirs, spec=replace(application.spec, revision_history_limit=3))
+        manifest = dump_application(theirs)
+        await world.store.put_application(parse_application(manifest).value)
+        return application
+
+    monkeypatch.setattr(world.store, "get_application", read_and_changed)
+    if what == "flags":
+        reply = await admin.patch(f"{SHOP}/flags", json={"revision": "v2", "labels": ["mine=x"]})
+    elif what == "confirmation":
+        reply = await admin.post(f"{SHOP}/confirm-deletion")
+    else:
+        reply = await admin.delete(SHOP)
+    assert reply.status_code in (200, 202), reply.text
+    stored = await world.store.get_application(ApplicationId("argocd", "shop"))
+    assert stored is not None and stored.labels["team"] == "theirs"
+    if what == "flags":
+        assert stored.labels["mine"] == "x"
+        assert (stored.spec.revision_history_limit, stored.spec.sources[0].target_revision) == (3, "v2")
 
 
 async def test_an_application_cannot_be_renamed(world: World, admin: httpx2.AsyncClient) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from hub.domain.project import Project
 from tests.api.kit import World
@@ -48,6 +50,47 @@ async def test_what_is_refused(world: World, admin: httpx2.AsyncClient) -> None:
     assert (await admin.get("/api/v1/projects/none/windows")).status_code == 404
     warned = await admin.post(WINDOWS, json=begins(world, 0, schedule="0 0 30 2 *"))
     assert "never begins" in warned.json()["warnings"][0]
+
+
+def _somebody_else_is_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the project changed between the moment it is read and the one it is stored, once."""
+    read = world.store.get_project
+
+    async def read_and_changed(name: str) -> Project | None:
+        monkeypatch.undo()
+        project = await read(name)
+        assert project is not None
+        await world.store.put_project(replace(project, description="theirs"))
+        return project
+
+    monkeypatch.setattr(world.store, "get_project", read_and_changed)
+
+
+async def test_windows_that_are_added_at_once_are_all_there(
+    world: World, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.store.put_project(Project("money"))
+    _somebody_else_is_first(world, monkeypatch)
+    assert (await admin.post(WINDOWS, json=begins(world, 0))).status_code == 201
+    stored = await world.store.get_project("money")
+    assert stored is not None and (stored.description, len(stored.sync_windows)) == ("theirs", 1)
+
+
+@pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
+async def test_a_window_is_not_changed_by_a_place_that_may_mean_another_now(
+    world: World, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    await world.store.put_project(Project("money"))
+    await admin.post(WINDOWS, json=begins(world, 0))
+    _somebody_else_is_first(world, monkeypatch)
+    change = admin.patch(f"{WINDOWS}/0", json={"duration": "2h"}) if verb == "PATCH" else admin.delete(f"{WINDOWS}/0")
+    reply = await change
+    assert (reply.status_code, reply.json()["error"]["message"]) == (
+        409,
+        "project money was changed meanwhile: read it again and repeat the change",
+    )
+    stored = await world.store.get_project("money")
+    assert stored is not None and [w.duration for w in stored.sync_windows] == [3600.0]
 
 
 async def test_a_change_is_heard_by_its_applications_and_audited(world: World, admin: httpx2.AsyncClient) -> None:

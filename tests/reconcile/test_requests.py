@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hub.domain.application import Deletion, SyncPolicy
@@ -36,12 +37,10 @@ def test_a_request_for_another_cluster_is_not() -> None:
     assert settle([request("a", clusters=("c2",))], None, "c1", []) is None
 
 
-def content(**values: object) -> AssignmentContent:
-    given = {"operation": None, "deletion": None, "passed_over": ""} | values
-    policy = SyncPolicy()
-    return AssignmentContent(
-        "argocd/app", "uid", "default", "", ManifestSetRef("set-1", 1), Revision(), policy, **given
-    )  # type: ignore[arg-type]
+def content(*, deletion: Deletion | None = None, passed_over: str = "") -> AssignmentContent:
+    made = ManifestSetRef("set-1", 1)
+    content = AssignmentContent("argocd/app", "uid", "default", "", made, Revision(), SyncPolicy())
+    return replace(content, deletion=deletion, passed_over=passed_over)
 
 
 def test_a_request_that_has_begun_is_not_for_a_cluster_that_comes_later() -> None:

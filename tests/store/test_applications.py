@@ -23,7 +23,7 @@ from hub.domain.project import Project, ProjectDestination, default_project
 from hub.domain.revision import Revision, SourceRevision
 from hub.domain.selector import LabelSelector, Operator, Requirement
 from hub.domain.status import Condition, RefreshState
-from hub.errors import Conflict, Invalid
+from hub.errors import ChangedMeanwhile, Conflict, Invalid
 from hub.store.sql import SqlStore
 from tests.store.builders import START, Clock, add_clusters, application, content, drift, operation, request, status
 
@@ -104,6 +104,30 @@ async def test_of_concurrent_changes_to_one_generation_one_wins(store: SqlStore)
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 7
     stored = await store.get_application(SHOP)
     assert stored is not None and stored.generation == 2
+
+
+async def test_a_change_of_what_was_changed_meanwhile_is_refused(store: SqlStore) -> None:
+    """Also where only a label was, which is no new generation."""
+    await store.put_application(application())
+    read = await store.get_application(SHOP)
+    assert read is not None
+    theirs = await store.put_application(replace(read, labels={"team": "theirs"}), over=read)
+    assert theirs.generation == read.generation
+    with pytest.raises(ChangedMeanwhile, match="application shop was changed meanwhile"):
+        await store.put_application(replace(read, labels={"team": "mine"}), over=read)
+    assert await store.get_application(SHOP) == theirs
+    assert (await store.put_application(replace(theirs, labels={"team": "mine"}), over=theirs)).labels["team"] == "mine"
+
+
+async def test_of_concurrent_changes_of_one_project_one_wins(store: SqlStore) -> None:
+    await store.put_project(Project("team"))
+    read = await store.get_project("team")
+    assert read is not None
+    changes = [store.put_project(replace(read, description=str(n)), over=read) for n in range(8)]
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    assert sum(isinstance(outcome, ChangedMeanwhile) for outcome in outcomes) == 7
+    with pytest.raises(ChangedMeanwhile, match="project gone was changed meanwhile"):
+        await store.put_project(Project("gone", "again"), over=Project("gone"))
 
 
 async def test_what_could_not_be_read_back_is_refused(store: SqlStore) -> None:

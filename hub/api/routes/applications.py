@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Request
 
+from hub.api.again import worked_out
 from hub.api.context import Api, ApiDep, Caller, CallerDep, application_object
 from hub.api.detail import detail_from, read_known
 from hub.api.errors import documented
@@ -158,9 +159,13 @@ async def set_application_flags(
 ) -> ApplicationStored:
     if flags.name not in (None, name) or flags.namespace not in (None, namespace):
         raise Invalid("an application cannot be renamed: create another one")
-    application = await find(api, caller, name, namespace, "update")
-    parsed = parse_application(set_flags(dump_application(application), flags.flags()))
-    return await _store(api, caller, parsed, await prepare(api, caller, parsed.value))
+
+    async def change() -> ApplicationStored:
+        application = await find(api, caller, name, namespace, "update")
+        parsed = parse_application(set_flags(dump_application(application), flags.flags()))
+        return await _store(api, caller, parsed, await prepare(api, caller, parsed.value, part_of=application))
+
+    return await worked_out(change)
 
 
 @router.delete(
@@ -178,16 +183,19 @@ async def delete_application(
     cascade: Cascade = True,
     propagation: OptionalPropagation = None,
 ) -> ApplicationDeleting:
-    application = await find(api, caller, name, namespace, "delete")
     services = api.services
-    how = propagation or _finalizer_propagation(application)
-    cascade = cascade and not application.spec.sync_policy.outlived
-    deletion = Deletion(cascade, how, requested_by=caller.name, requested_at=services.clock())
-    await services.store.put_application(
-        replace(application, deletion=deletion), expected_generation=application.generation
-    )
+
+    async def change() -> tuple[Application, Deletion]:
+        application = await find(api, caller, name, namespace, "delete")
+        how = propagation or _finalizer_propagation(application)
+        outlives = not cascade or application.spec.sync_policy.outlived
+        deletion = Deletion(not outlives, how, requested_by=caller.name, requested_at=services.clock())
+        await services.store.put_application(replace(application, deletion=deletion), over=application)
+        return application, deletion
+
+    application, deletion = await worked_out(change)
     api.overviews.invalidate()
-    kept = "" if cascade else "; what it put on clusters stays there"
+    kept = "" if deletion.cascade else "; what it put on clusters stays there"
     message = f"application {application.id.display} is to be deleted{kept}"
     await services.audit.record("ApplicationDeleted", message, actor=caller.name, application=str(application.id))
     await services.bus.publish("applications", str(application.id))

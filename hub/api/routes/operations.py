@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Query
 
 from hub.api.about import check_history
+from hub.api.again import worked_out
 from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.convert import history_item, operation_item, operation_request_item
 from hub.api.detail import Known, read_known
@@ -161,11 +162,15 @@ async def confirm_deletion(
     name: ApplicationName, api: ApiDep, caller: CallerDep, namespace: Namespace = DEFAULT
 ) -> DeletionConfirmed:
     """An operation takes the confirmation if it began before it; one that begins later asks again."""
-    application = await find(api, caller, name, namespace, "delete")
     services = api.services
     at = services.clock()
-    confirmed = with_annotation(application, DELETION_APPROVED, at.isoformat().replace("+00:00", "Z"))
-    await services.store.put_application(confirmed, expected_generation=application.generation)
+
+    async def change() -> Application:
+        application = await find(api, caller, name, namespace, "delete")
+        confirmed = with_annotation(application, DELETION_APPROVED, at.isoformat().replace("+00:00", "Z"))
+        return await services.store.put_application(confirmed, over=application)
+
+    application = await worked_out(change)
     message = f"deletions of application {application.id.display} that ask for a confirmation were confirmed"
     await services.audit.record("DeletionConfirmed", message, actor=caller.name, application=str(application.id))
     await services.store.request_refresh([str(application.id)], "normal")

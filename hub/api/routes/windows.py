@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
+from hub.api.again import worked_out
 from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.errors import documented
 from hub.api.models.window import WindowFlagsBody, WindowItem, WindowList, WindowsStored
@@ -39,18 +40,21 @@ async def list_windows(name: ProjectName, api: ApiDep, caller: CallerDep) -> Win
     operation_id="addWindow",
     summary="Add a sync window to a project",
     status_code=201,
-    responses=documented("invalid", "not-found"),
+    responses=documented("invalid", "not-found", "conflict"),
 )
 async def add(name: ProjectName, flags: WindowFlagsBody, api: ApiDep, caller: CallerDep) -> WindowsStored:
-    project = await find_project(api, caller, name, "update")
-    return await _store(api, caller, project, add_window(dump_project(project), flags.flags()))
+    async def change() -> WindowsStored:
+        project = await find_project(api, caller, name, "update")
+        return await _store(api, caller, project, add_window(dump_project(project), flags.flags()))
+
+    return await worked_out(change)
 
 
 @router.patch(
     "/projects/{name}/windows/{id}",
     operation_id="changeWindow",
     summary="Change a sync window of a project",
-    responses=documented("invalid", "not-found"),
+    responses=documented("invalid", "not-found", "conflict"),
 )
 async def change(
     name: ProjectName, id: WindowId, flags: WindowFlagsBody, api: ApiDep, caller: CallerDep
@@ -63,7 +67,7 @@ async def change(
     "/projects/{name}/windows/{id}",
     operation_id="removeWindow",
     summary="Remove a sync window of a project: those behind it move up",
-    responses=documented("invalid", "not-found"),
+    responses=documented("invalid", "not-found", "conflict"),
 )
 async def remove(name: ProjectName, id: WindowId, api: ApiDep, caller: CallerDep) -> WindowsStored:
     project = await find_project(api, caller, name, "update")
@@ -72,7 +76,8 @@ async def remove(name: ProjectName, id: WindowId, api: ApiDep, caller: CallerDep
 
 async def _store(api: Api, caller: Caller, stored: Project, manifest: Mapping[str, Any]) -> WindowsStored:
     parsed = parse_project(manifest)
-    project_change = ProjectChange(parsed.value, stored)
+    # Which window an id means is not what it meant where somebody else was first: that is not tried again.
+    project_change = ProjectChange(parsed.value, stored, is_part=True)
     await carry_out_project(api, caller, project_change)
     return WindowsStored(
         project=stored.name,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, case, delete, false, select, update
 from hub.domain.application import Application, ApplicationId
 from hub.domain.project import DEFAULT_PROJECT, Project
 from hub.domain.status import RefreshState
-from hub.errors import Conflict
+from hub.errors import ChangedMeanwhile, Conflict
 from hub.store.codec import decode, encode, encode_checked
 from hub.store.contract import ApplicationStore
 from hub.store.models import (
@@ -43,8 +43,10 @@ _BELONGINGS = [table_of(row) for row in (AssignmentRow, StatusRow, HistoryRow, D
 
 
 class SqlApplications(Facet, ApplicationStore):
-    async def put_application(self, application: Application, *, expected_generation: int | None = None) -> Application:
-        return await self._database.write(_put_application, application, expected_generation, self._now())
+    async def put_application(
+        self, application: Application, *, expected_generation: int | None = None, over: Application | None = None
+    ) -> Application:
+        return await self._database.write(_put_application, application, expected_generation, over, self._now())
 
     async def get_application(self, id: ApplicationId) -> Application | None:
         return await self._database.read(_get_application, str(id))
@@ -78,14 +80,11 @@ class SqlApplications(Facet, ApplicationStore):
     async def finish_refresh_requests(self, ids: Collection[str]) -> None:
         await self._database.write(_finish_refresh_requests, ids)
 
-    async def put_project(self, project: Project) -> None:
-        row = {"name": project.name, "document": encode_checked(Project, project)}
-        await self._database.write(lambda connection: upsert(connection, _PROJECTS, [row]))
+    async def put_project(self, project: Project, *, over: Project | None = None) -> None:
+        await self._database.write(_put_project, project, over)
 
     async def get_project(self, name: str) -> Project | None:
-        query = select(_PROJECTS.c.document).where(_PROJECTS.c.name == name)
-        found = await self._database.read(documents, Project, query)
-        return found[0] if found else None
+        return await self._database.read(_get_project, name)
 
     async def list_projects(self) -> list[Project]:
         found = await self._database.read(documents, Project, select(_PROJECTS.c.document))
@@ -110,10 +109,14 @@ def request_refreshes(connection: Connection, ids: Collection[str], mode: str) -
 
 
 def _put_application(
-    connection: Connection, application: Application, expected: int | None, now: datetime
+    connection: Connection, application: Application, expected: int | None, over: Application | None, now: datetime
 ) -> Application:
     serialize(connection)
     stored = _get_application(connection, str(application.id))
+    if over is not None and stored != over:
+        raise ChangedMeanwhile(
+            f"application {application.id.display} was changed meanwhile: read it again and repeat the change"
+        )
     generation = stored.generation if stored else 0
     if expected is not None and expected != generation:
         raise Conflict(
@@ -141,6 +144,19 @@ def _put_application(
         }
         upsert(connection, _APPLICATIONS, [row])
     return result
+
+
+def _put_project(connection: Connection, project: Project, over: Project | None) -> None:
+    serialize(connection)
+    if over is not None and _get_project(connection, project.name) != over:
+        raise ChangedMeanwhile(f"project {project.name} was changed meanwhile: read it again and repeat the change")
+    row = {"name": project.name, "document": encode_checked(Project, project)}
+    upsert(connection, _PROJECTS, [row])
+
+
+def _get_project(connection: Connection, name: str) -> Project | None:
+    document = connection.scalar(select(_PROJECTS.c.document).where(_PROJECTS.c.name == name))
+    return None if document is None else decode(Project, document)
 
 
 def _get_application(connection: Connection, id: str) -> Application | None:
