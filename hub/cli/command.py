@@ -18,6 +18,7 @@ import click
 
 from hub.cli.errors import CliError
 from hub.cli.exit import Exit
+from hub.cli.loading import loading
 from hub.cli.session import Session
 from hub.cli.values import GIVEN, TIME
 
@@ -129,7 +130,8 @@ class LazyGroup(click.Group):
         entry = self.entries.get(self.aliases.get(cmd_name, cmd_name))
         if entry is None:
             return None
-        found: click.Command = importlib.import_module(entry[0]).command
+        with loading():
+            found: click.Command = importlib.import_module(entry[0]).command
         return found
 
     def resolve_command(

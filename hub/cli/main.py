@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hub.cli.begun import BEGAN
+
+# isort: split
 import contextlib
 import os
 import sys
@@ -11,7 +14,11 @@ import click
 
 from hub import __version__
 from hub.cli.command import SETTINGS, Program, global_options
+from hub.cli.loading import end as end_of_loading
 from hub.cli.session import Session
+from hub.cli.standard import closed_input
+
+end_of_loading(BEGAN)
 
 _C = "hub.cli.commands."
 
@@ -68,9 +75,13 @@ def _show_version(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the program; exits as `hub.cli.exit` says."""
+    # Closed by whoever started it, who wants no output.
     if sys.stdout is None:
-        # Closed by whoever started it, who wants no output.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the program runs
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdin is None:
+        sys.stdin = closed_input()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

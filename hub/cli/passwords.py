@@ -17,7 +17,10 @@ _LONGEST = 4096
 def read_password(prompt: str, *, from_stdin: bool, variable: str = "ESCADRE_PASSWORD_FILE") -> str:
     """Return a password without the newline at its end. Raises Misuse when there is nowhere to take it from."""
     if from_stdin:
-        return _checked(sys.stdin.readline(_LONGEST + 2), "standard input")
+        try:
+            return _checked(sys.stdin.readline(_LONGEST + 2), "standard input")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misuse(f"the password cannot be read from standard input: {error}") from error
     if file := os.environ.get(variable):
         try:
             with Path(file).open(encoding="utf-8") as stream:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cli import config
+from hub.cli.loading import loading
 
 if TYPE_CHECKING:
     from hub.cli.client import HubApi
@@ -47,7 +48,8 @@ class Session:
     @cached_property
     def api(self) -> HubApi:
         """Raises Misuse, NotLoggedIn, NotTrusted."""
-        from hub.cli.client import HubApi
+        with loading():
+            from hub.cli.client import HubApi
 
         api = HubApi(self.context, timeout=self.request_timeout, pause=self.pause)
         click.get_current_context().find_root().call_on_close(api.close)

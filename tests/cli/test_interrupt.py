@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -65,6 +66,34 @@ def test_an_operation_goes_on(waiting: FakeHub, run: Terminal, verb: str) -> Non
         f"interrupted: the {verb} of web goes on at its clusters. `escadre app wait web` waits for it, `escadre app "
         "get web` shows it, `escadre app terminate-op web` ends it"
     )
+
+
+PRESSED = """
+import builtins, os, signal, sys
+sys.argv = ["escadre", "version", "--client"]
+real = builtins.__import__
+def pressing(name, *rest):
+    if name == {module!r}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *rest)
+builtins.__import__ = pressing
+from hub.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "hub.cli.session", "hub.cli.printer"])
+def test_while_the_program_is_loaded_it_ends_without_a_word(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PRESSED.format(module=module)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_is_heard_again_once_the_program_is_loaded() -> None:
+    code = "import signal\nfrom hub.cli.main import cli\nassert signal.getsignal(2) is signal.default_int_handler"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    code = "import signal\nsignal.signal(2, signal.SIG_IGN)\nfrom hub.cli.main import cli\n"
+    code += "assert signal.getsignal(2) is signal.SIG_IGN"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_while_the_hub_is_asked_nobody_knows(hub: FakeHub, run: Terminal) -> None:

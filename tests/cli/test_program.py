@@ -139,6 +139,33 @@ def test_without_an_output_it_does_its_work(hub: FakeHub, run: Terminal) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_is_told_beside_needs_no_place_to_go(hub: FakeHub, run: Terminal) -> None:
+    from tests.cli import samples
+
+    row = samples.row(operation=samples.operation("ours"))
+    hub.on("GET", "/applications/web", samples.detail(samples.row(operation=None)), samples.detail(row))
+    hub.on("POST", "/applications/web/sync", Reply({"operation_id": "ours"}, 202))
+    command = f"{' '.join(PROGRAM)} app sync web 2>&-"
+    done = subprocess.run(["bash", "-c", command], env=environment(run), capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "web: sync succeeded on 1 of 1 cluster.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("app delete web", "there is no terminal to ask: give --yes to go on without"),
+        ("apply -f -", "standard input cannot be read: it is closed"),
+        ("admin health -", "standard input cannot be read: it is closed"),
+        ("admin diff - -o json x", "standard input cannot be read: it is closed"),
+        ("account update-password --password-stdin", "the password cannot be read from standard input: it is closed"),
+    ],
+)
+def test_an_input_that_is_closed_is_told(run: Terminal, words: str, message: str) -> None:
+    command = f"{' '.join(PROGRAM)} {words} <&-"
+    done = subprocess.run(["bash", "-c", command], env=environment(run), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {message}\n")
+
+
 def test_a_terminal_that_knows_no_unicode_gets_something(hub: FakeHub, run: Terminal) -> None:
     from tests.cli import samples
 

@@ -15,6 +15,7 @@ import click
 
 from hub.cli.command import SETTINGS, Command, LazyGroup
 from hub.cli.errors import Misuse
+from hub.cli.loading import loading
 from hub.formats.errors import FormatError
 from hub.formats.limits import Limits
 from hub.formats.yaml import load_documents
@@ -57,7 +58,8 @@ class AdminGroup(LazyGroup):
         if point is None:
             return None
         try:
-            return _adopted(point.load())
+            with loading():
+                return _adopted(point.load())
         except ImportError as error:
             raise Misuse(f"escadre admin {cmd_name} is not installed completely: {error}") from error
 

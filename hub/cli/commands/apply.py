@@ -3,7 +3,6 @@ when all of it is right."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from hub.cli.command import command as declare
 from hub.cli.errors import Misuse
 from hub.cli.printer import Column, Item, output_option, print_items
 from hub.cli.session import Session, pass_session
+from hub.cli.standard import read_input
 from hub.cli.values import GIVEN
 from hub.formats.errors import FormatError
 from hub.formats.limits import Limits
@@ -126,7 +126,7 @@ def _read_all(filenames: tuple[str, ...], *, recursive: bool) -> Iterator[tuple[
     seen = 0
     for filename in filenames:
         if filename == "-":
-            yield "standard input", _limited(sys.stdin.buffer.read(LIMITS.bytes + 1), "standard input")
+            yield "standard input", _limited(read_input(LIMITS.bytes + 1), "standard input")
             continue
         path = Path(filename)
         for file in _files(path, recursive=recursive) if path.is_dir() else [path]:
