@@ -10,7 +10,7 @@ import click
 import orjson
 
 from agent.admin.comparison import Comparer, Comparison
-from agent.admin.folders import SUFFIXES, is_folder, read_placed
+from agent.admin.folders import is_folder, nothing_in, read_placed
 from agent.admin.objects import Misuse
 from agent.admin.pairs import pair_objects
 from agent.admin.rules import read_ignores, read_settings
@@ -89,7 +89,7 @@ def _read(path: str) -> list[Object]:
     """Read the objects of a file or of a directory. Raises click.ClickException."""
     found = [_named(obj, place) for place, obj in read_placed(path)]
     if not found and is_folder(path):
-        raise Misuse(f"there are no manifests in {path}: no object in a file that ends in {', '.join(SUFFIXES)}")
+        raise Misuse(nothing_in(path))
     return found
 
 

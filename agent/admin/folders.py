@@ -41,7 +41,12 @@ def read_placed(path: str) -> Iterator[tuple[str, Object]]:
 
 def is_folder(path: str) -> bool:
     """Say whether what was typed is a folder. Never raises."""
-    return path != "-" and "\0" not in path and Path(path).is_dir()
+    return path not in ("", "-") and "\0" not in path and Path(path).is_dir()
+
+
+def nothing_in(path: str) -> str:
+    """Say that a folder has none."""
+    return f"there are no manifests in {path}: no object in a file that ends in {', '.join(SUFFIXES)}"
 
 
 def _of_folder(path: str) -> Iterator[Document]:

@@ -20,6 +20,10 @@ READER: Final = "escadre.admin.reader"
 
 STANDARD_INPUT: Final = "standard input"
 
+LARGEST: Final = 1_000_000_000
+"""Bytes of one file."""
+_IS_READ: Final = "escadre.admin.standard-input-is-read"
+
 
 class Document(NamedTuple):
     """One document of a text: JSON values, and where it begins, "file.yaml, line 3"."""
@@ -62,7 +66,7 @@ def objects_of(document: Document) -> Iterator[Object]:
     if isinstance(document.value, list):
         for index, item in enumerate(document.value):
             yield from objects_of(Document(f"{document.place}, item {index}", item))
-    elif (items := _items(_checked(document))) is not None:
+    elif (items := _items(document.place, _checked(document))) is not None:
         for index, item in enumerate(items):
             place = f"{document.place}, items[{index}]"
             yield from objects_of(Document(place, _completed(document.value, item)))
@@ -71,13 +75,31 @@ def objects_of(document: Document) -> Iterator[Object]:
 
 
 def read_bytes(path: str) -> bytes:
-    """Read a file, `-` being standard input. Raises Misuse."""
+    """Read a file, `-` being standard input, which can be read once. Raises Misuse."""
+    if not path:
+        raise Misuse("the name of a file is empty")
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        content = _standard_input() if path == "-" else _of_file(path)
     except OSError as error:
         raise Misuse(f"{name_of(path)} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise Misuse(f"{path!r} is not a file name: {error}") from error
+    if len(content) > LARGEST:
+        raise Misuse(f"{name_of(path)} is larger than {LARGEST:,} bytes, which is all that is read of one file")
+    return content
+
+
+def _standard_input() -> bytes:
+    meta = click.get_current_context().meta
+    if meta.get(_IS_READ):
+        raise Misuse("standard input cannot be two things at once: give a file for one of them")
+    meta[_IS_READ] = True
+    return sys.stdin.buffer.read(LARGEST + 1)
+
+
+def _of_file(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(LARGEST + 1)
 
 
 def name_of(path: str) -> str:
@@ -98,11 +120,13 @@ def _described(value: Any) -> str:
     return "null" if value is None else f"a {'text' if isinstance(value, str) else 'number or truth value'}"
 
 
-def _items(obj: Object) -> list[Any] | None:
-    """Return the items of a List, or of a list of one kind (PodList); None for any other object."""
+def _items(place: str, obj: Object) -> list[Any] | None:
+    """Return the items of a List, or of a list of one kind (PodList); None for any other object. Raises Misuse."""
     items = obj.get("items")
     if obj["kind"] == "List" and items is None:
         return []
+    if obj["kind"] == "List" and not isinstance(items, list):
+        raise Misuse(f"{place}: the items of a List are no list")
     return items if obj["kind"].endswith("List") and isinstance(items, list) else None
 
 

@@ -18,7 +18,7 @@ from agent.admin.assigned import (
     read_live,
     scopes_of,
 )
-from agent.admin.folders import read_placed
+from agent.admin.folders import is_folder, nothing_in, read_placed
 from agent.admin.objects import Misuse
 from agent.admin.plan_report import Answer, Skipped
 from agent.engine.options import VALUES, SyncOptions, read_options
@@ -85,6 +85,8 @@ def command(
         raise Misuse("standard input cannot be both the manifests and what is live")
     options = read_options(_checked_options(sync_options))
     wanted = list(read_placed(manifests))
+    if not wanted and is_folder(manifests):
+        click.echo(f"warning: {nothing_in(manifests)}", err=True)
     there = list(read_placed(live)) if live is not None else None
     question = Question(
         wanted, there, namespace, application or "", assume_tracked, prune is not False, delete, options

@@ -29,6 +29,7 @@ def read_ignores(path: str) -> Iterator[IgnoreDifference]:
 
 def _entries(document: Document) -> list[Any]:
     value = document.value
+    _check_kind(document, "Application", "ignoreDifferences are read from an Application, or a list of entries")
     annotated: list[Any] = []
     if isinstance(value, dict):
         annotated = list(_annotated(value, document.place))
@@ -37,6 +38,13 @@ def _entries(document: Document) -> list[Any]:
     if not isinstance(value, list):
         raise Misuse(f"{document.place}: this is neither an Application nor a list of ignoreDifferences")
     return value + annotated
+
+
+def _check_kind(document: Document, kind: str, what: str) -> None:
+    """Raises Misuse for an object of another kind, in which nothing of it would be found."""
+    given = document.value.get("kind", kind) if isinstance(document.value, dict) else kind
+    if given != kind:
+        raise Misuse(f"{document.place}: {what}, and this is {given!r}")
 
 
 def _annotated(application: Object, place: str) -> Iterator[Any]:
@@ -77,6 +85,7 @@ def read_settings(path: str) -> CompareSettings:
     for document in read_documents(path):
         if not isinstance(document.value, dict):
             raise Misuse(f"{document.place}: settings are a ConfigMap")
+        _check_kind(document, "ConfigMap", "settings are a ConfigMap")
         value = document.value
         inner = value.get("data") if "kind" in value or "data" in value else value
         if not isinstance(inner, dict | None):

@@ -243,13 +243,20 @@ def test_exit_code(escadre: Terminal) -> None:
         (("live", "live", "--ignore-differences", "mistyped"), "lists of texts"),
         (("live", "live", "--ignore-differences", "number"), "neither an Application nor a list"),
         (("live", "live", "--settings", "entries"), "settings are a ConfigMap"),
+        (("live", "live", "--settings", "live"), "settings are a ConfigMap, and this is 'Deployment'"),
+        (
+            ("live", "live", "--ignore-differences", "live"),
+            "from an Application, or a list of entries, and this is 'Dep",
+        ),
+        (("-", "live", "--settings", "-"), "standard input cannot be two things at once: give a file for one of them"),
+        (("", "live"), "the name of a file is empty"),
         (("live",), "TARGET"),
         (("live", "live", "-o", "yaml"), "yaml"),
     ],
 )
 def test_misuse_is_told(escadre: Terminal, arguments: tuple[str, ...], said: str) -> None:
     Path("empty").mkdir()
-    write("live", config_map("c"))
+    write("live", {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}})
     write("nameless", {"apiVersion": "v1", "kind": "ConfigMap"})
     write("kindless", [{"group": "apps"}])
     write("misspelt", [{"kind": "x", "jsonPointer": []}])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.admin import objects
 from hub.cli.commands import admin
 from tests.cli.conftest import Outcome, Terminal
 
@@ -161,6 +162,38 @@ def test_overrides_that_cannot_be_read(escadre: Terminal, override: str, said: s
     Path("binary.lua").write_bytes(b"\xff\xfe")
     outcome = escadre("admin", "health", "--override", override, "-", input="")
     assert (outcome.code, said in outcome.err) == (2, True), outcome.err
+
+
+@pytest.mark.parametrize("arguments", [("-", "-"), ("--override", "Pod=-", "-")])
+def test_standard_input_is_one_thing(escadre: Terminal, arguments: tuple[str, ...]) -> None:
+    """Read a second time it would be empty, and nothing would be told of what was meant."""
+    outcome = escadre("admin", "health", *arguments, input="return {status = 'Healthy'}" if len(arguments) > 2 else "")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "standard input cannot be two things at once" in outcome.err
+
+
+def test_what_is_too_large_is_not_read(escadre: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "LARGEST", 1000)
+    for arguments, name in (
+        (("/dev/zero",), "/dev/zero"),
+        (("--override", "Pod=/dev/zero", "-"), "/dev/zero"),
+        (("-",), "standard input"),
+    ):
+        outcome = escadre("admin", "health", *arguments, input="#" * 1001)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err == f"error: {name} is larger than 1,000 bytes, which is all that is read of one file\n"
+
+
+def test_a_few_lines_do_not_become_a_billion_values(escadre: Terminal) -> None:
+    lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    lines += [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    outcome = escadre("admin", "health", "-", input="\n".join(lines))
+    assert (outcome.code, "more than 1,000,000 values once aliases are resolved" in outcome.err) == (2, True)
+
+
+def test_a_list_of_what_is_none(escadre: Terminal) -> None:
+    outcome = escadre("admin", "health", "-", input='{"apiVersion": "v1", "kind": "List", "items": {"a": 1}}')
+    assert (outcome.code, "the items of a List are no list" in outcome.err) == (2, True)
 
 
 def test_a_program_without_its_commands_says_so(escadre: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,6 +271,14 @@ def test_a_folder_that_has_to_be_rendered_says_by_what(escadre: Terminal, name: 
     assert_refused(escadre("admin", "plan", "deploy"), said)
 
 
+def test_a_folder_without_manifests_is_told(escadre: Terminal) -> None:
+    """It plans an application of nothing, which is rarely meant."""
+    Path("deploy").mkdir()
+    outcome = escadre("admin", "plan", "deploy")
+    assert (outcome.code, outcome.out) == (0, "There is nothing to do.\n")
+    assert outcome.err.startswith("warning: there are no manifests in deploy: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

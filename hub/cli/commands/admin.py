@@ -7,6 +7,7 @@ they try out: hub and agent know nothing of each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ READER = "escadre.admin.reader"
 """Where commands find the reader of texts, in `Context.meta`."""
 LIMITS = Limits(bytes=1_000_000_000, documents=10_000_000, depth=100, nodes=100_000_000)
 """Whoever uses these commands has only his own memory to spend."""
+_FEW_NODES = 1_000_000
 
 
 class Read(NamedTuple):
@@ -36,8 +38,10 @@ class Read(NamedTuple):
 
 def read(content: bytes, name: str) -> Iterator[Read]:
     """Read every document of a text. Raises Misuse, which names the place of what is wrong."""
+    # A value takes a byte at least, but for what aliases make of it: a few of these are meant, and a billion are not.
+    limits = replace(LIMITS, nodes=min(LIMITS.nodes, max(_FEW_NODES, len(content))))
     try:
-        documents = load_documents(content, name=name, limits=LIMITS)
+        documents = load_documents(content, name=name, limits=limits)
     except FormatError as error:
         raise Misuse(error.message) from error
     return (Read(f"{document.name}, line {document.line}", document.value) for document in documents)
