@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hub.cli.apps import resource_text
+from hub.cli.errors import HubAway, Refused
 from hub.cli.operations import some
 from hub.cli.text import clean, clean_block, has_colour
 
@@ -37,6 +38,33 @@ def _head(text: str) -> str:
 def _line(line: str) -> str:
     colour = _COLOURS.get(line[:1])
     return click.style(line, fg=colour) if colour and has_colour(sys.stdout) else line
+
+
+_REFUSED = frozenset(
+    (
+        "manifests-gone",
+        "not-deployed",
+        "not-looked-for",
+        "not-permitted",
+        "not-rendered",
+        "too-large",
+        "unknown-question",
+    )
+)
+"""Of the codes inside an answer, those that say that the question is at fault: asked again, it is so again."""
+
+
+def check_answers(items: Sequence[Mapping[str, Any]]) -> None:
+    """Raises Refused where clusters cannot be asked this, HubAway where they have no answer."""
+    errors = [(item["cluster"], item["error"]) for item in items if item["error"]]
+    if not errors:
+        return
+    clusters: dict[str, list[str]] = {}
+    for cluster, error in errors:
+        clusters.setdefault(error["message"], []).append(cluster)
+    if all(error["code"] in _REFUSED for _, error in errors):
+        raise Refused("; ".join(f"{some(names)}: {message}" for message, names in clusters.items()))
+    raise HubAway("no answer from " + "; ".join(f"{some(names)} ({message})" for message, names in clusters.items()))
 
 
 def unanswered_clusters(items: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ MOST_FILES = 10_000
 
 
 def pack(root: Path) -> bytes:
-    """Return a gzipped tar of all below a directory but `.git`. Raises Misuse for what cannot be sent, OSError."""
+    """Return a gzipped tar of all below a directory but `.git`. Raises Misuse for what cannot be sent."""
     if not root.is_dir():
         raise Misuse(f"{root} is no directory")
     buffer = io.BytesIO()
@@ -38,6 +38,8 @@ def pack(root: Path) -> bytes:
                     f"{root} has more than {MOST_FILES:,} files or {UNPACKED_LIMIT // 2**20} MB: give a smaller one"
                 )
             archive.addfile(info, io.BytesIO(content))
+    if not count:
+        raise Misuse(f"there are no files in {root}")
     if buffer.tell() > PACKED_LIMIT:
         raise Misuse(f"{root} is {buffer.tell():,} bytes packed, and {PACKED_LIMIT:,} are taken")
     return buffer.getvalue()
@@ -47,7 +49,7 @@ def _files(root: Path) -> Iterator[Path]:
     """Yield files and symlinks, sorted; directories that are symlinks are not entered."""
 
     def fail(error: OSError) -> None:
-        raise error
+        raise Misuse(f"{error.filename} cannot be read: {error.strerror or error}") from error
 
     for directory, names, files in os.walk(root, onerror=fail):
         names[:] = sorted(name for name in names if name != ".git")
@@ -58,6 +60,13 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _member(root: Path, path: Path) -> tuple[tarfile.TarInfo, bytes]:
+    try:
+        return _read(root, path)
+    except OSError as error:
+        raise Misuse(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read(root: Path, path: Path) -> tuple[tarfile.TarInfo, bytes]:
     name = path.relative_to(root).as_posix()
     info = tarfile.TarInfo(name)
     if path.is_symlink():

@@ -60,6 +60,22 @@ def test_a_cluster_without_an_answer_is_an_error_whatever_the_others_say(
     assert (outcome.code, outcome.err) == (3, "error: no answer from edge-2 (the agent is not connected)\n")
 
 
+def test_a_question_that_is_at_fault_is_no_silence(hub: FakeHub, run: Terminal) -> None:
+    """A script that tries again what code 3 says would try a revision that does not exist for ever."""
+    wrong = {"code": "not-rendered", "message": "there is no branch nope"}
+    items = [samples.cluster_diff(name) | {"error": wrong} for name in ("edge-1", "edge-2")]
+    hub.on("GET", PATH, {"items": items})
+    outcome = run("app", "diff", "web", "--revision", "nope")
+    assert (outcome.code, outcome.err) == (2, "error: edge-1, edge-2: there is no branch nope\n")
+    away = samples.cluster_diff("edge-3", error="the agent is not connected")
+    hub.on("GET", PATH, {"items": [*items, away]})
+    outcome = run("app", "diff", "web", "--revision", "nope")
+    assert (outcome.code, outcome.err) == (
+        3,
+        "error: no answer from edge-1, edge-2 (there is no branch nope); edge-3 (the agent is not connected)\n",
+    )
+
+
 def test_a_resource_without_an_answer_is_an_error(hub: FakeHub, run: Terminal) -> None:
     bad = samples.diff(change="error", diff="", message="Forbidden: no")
     hub.on("GET", PATH, {"items": [samples.cluster_diff("edge-1", bad)]})

@@ -42,6 +42,23 @@ def test_a_symlink_that_leads_out_is_refused(tmp_path: Path, target: str) -> Non
         pack(root)
 
 
+def test_no_files_are_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "web" / ".git").mkdir(parents=True)
+    with pytest.raises(Misuse, match=r"there are no files in .*web"):
+        pack(tmp_path / "web")
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = filled(tmp_path / "web", a_yaml="1")
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(Misuse, match=r"web/a\.yaml cannot be read: Permission denied"):
+        pack(root)
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     root = filled(tmp_path / "web", a_yaml="1")
     os.mkfifo(root / "pipe")

@@ -11,7 +11,7 @@ import click
 from hub.cli.apps import app_argument
 from hub.cli.client import application_path
 from hub.cli.command import command as declare
-from hub.cli.diffs import diff_lines, unanswered
+from hub.cli.diffs import check_answers, diff_lines, unanswered
 from hub.cli.errors import HubAway, Misuse
 from hub.cli.exit import Exit
 from hub.cli.operations import some
@@ -85,8 +85,8 @@ def command(
 
     Prints a unified diff from what is live to what is assigned, with the values of Secrets masked. With --revision the
     hub renders another commit for this, and with --local the files of a directory, which needs the permission to
-    override; neither is deployed. Exits 0 when there is no difference, 1 when there is one, and 2 or more when a
-    cluster has no answer.
+    override; neither is deployed. Exits 0 when there is no difference, 1 when there is one, 2 when what is
+    asked for cannot be told, such as a revision that does not exist, and 3 when a cluster does not answer.
 
     Both are about the source that is rendered. Where there are several, --revisions says which of them are read at
     which revision, and --source-position or --source-name in the place of which one the files are, also for others that
@@ -107,6 +107,7 @@ def command(
             click.echo(line)
     else:
         print_value(output, reply)
+    check_answers(items)
     if silent := unanswered(items):
         raise HubAway(f"no answer from {some(silent)}")
     differs = any(item["resources"] for item in items)
