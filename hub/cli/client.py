@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -204,10 +205,17 @@ def transport_error(error: Exception, context: Context) -> CliError:
             return HubAway(f"no TLS with {host}: {cause.reason or cause}. Is this the hub's HTTPS port?")
     if isinstance(error, httpx2.TimeoutException):
         return HubAway(f"the hub at {host} did not answer in time; see --request-timeout")
-    reason = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), str(error))
+    reason = next((_words(c) for c in _causes(error) if isinstance(c, OSError) and c.strerror), str(error))
     if isinstance(error, httpx2.ConnectError):
         return HubAway(f"the hub at {host} cannot be reached: {reason}. Check the address, and that the hub runs")
     return HubAway(f"the connection to the hub at {host} broke: {reason}")
+
+
+def _words(error: OSError) -> str:
+    # asyncio has words of its own, with the address as a pair in them. What a name has come to has a negative number.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error.strerror)
 
 
 def _untrusted(cause: ssl.SSLCertVerificationError, host: str, context: Context) -> NotTrusted:

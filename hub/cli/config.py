@@ -141,7 +141,8 @@ def read_ca(path: Path) -> str:
     try:
         text = path.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"{path} cannot be read as certificates in PEM: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
+        raise Misuse(f"{path} cannot be read as certificates in PEM: {reason or error}") from error
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise Misuse(f"{path} holds no certificate in PEM")
     return text

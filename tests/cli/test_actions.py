@@ -114,7 +114,8 @@ def test_list_tells_who_does_not_answer_and_what_fails(hub: FakeHub, run: Termin
         "warning: the agent of two is not connected",
     ]
     hub.on("GET", PATH, listed(two="the agent of two is not connected"))
-    assert run("app", "actions", "list", "web").code == 1
+    outcome = run("app", "actions", "list", "web")
+    assert outcome.code == 3 and "No actions" not in outcome.err, "nobody has said so"
 
 
 # --- run
@@ -185,6 +186,8 @@ def test_run_where_a_cluster_does_not_answer(hub: FakeHub, run: Terminal) -> Non
     hub.on("GET", PATH, listed(two="the agent of two is not connected"))
     outcome = run(*command, "--all", "--cluster", "two")
     assert outcome.code == 1 and "name a cluster" not in outcome.err
+    outcome = run(*command)
+    assert (outcome.code, outcome.err) == (1, "error: nothing was done: the agent of two is not connected\n")
 
 
 def test_run_tells_each_failure_and_goes_on(hub: FakeHub, run: Terminal) -> None:

@@ -225,6 +225,12 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         (["app", "list", "-l"], "'-l' requires an argument (see `escadre app list --help`)"),
         (["app", "delete", "web", "-y", "--cascade="], "invalid value for '--cascade': '' is neither true nor false"),
         (["app", "delete", "web", "-y", "--cascade=flase"], "'flase' is neither true nor false"),
+        (["app", "actions", "run", "web", "", "--kind", "x"], "'' is no action's name: `escadre app actions list` has"),
+        (["app", "actions", "run", "web", "a/b", "--kind", "x"], "'a/b' is no action's name"),
+        (
+            ["app", "manifests", "web", "--manifest-set", "507f7c6f5eb9"],
+            "'507f7c6f5eb9' is no manifest set: give the 64 digits that `escadre app history -o json` has of it",
+        ),
         # What contradicts itself, or says nothing.
         (["app", "sync", "web", "--async", "--timeout", "5"], "--timeout says how long to wait, and --async not to"),
         (["app", "delete", "web", "-y", "--timeout", "5"], "--timeout says how long to wait: give --wait, too"),

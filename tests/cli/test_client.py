@@ -15,6 +15,7 @@ from hub.cli import client
 from hub.cli.client import HubApi, application_path, named_path, query
 from hub.cli.config import Context
 from hub.cli.errors import CliError, HubAway, NotLoggedIn, NotTrusted, Refused
+from hub.cli.follow import Follower
 from tests.cli.fakehub import FakeHub, Reply, Request, refused
 
 
@@ -170,8 +171,12 @@ def test_nobody_there(connect: Connect) -> None:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         api = connect(f"127.0.0.1:{port}")
-        with pytest.raises(HubAway, match=f"127.0.0.1:{port} cannot be reached: .*Check the address"):
+        words = f"127.0.0.1:{port} cannot be reached: Connection refused. Check the address"
+        with pytest.raises(HubAway, match=words):
             api.get("/x")
+        # What follows an application asks in another way, and says the same.
+        with pytest.raises(HubAway, match=words):
+            Follower(api, "web", timeout=1, request_timeout=5).until(lambda _: True)
 
 
 def test_a_hub_that_another_authority_vouches_for(hub: FakeHub, connect: Connect) -> None:

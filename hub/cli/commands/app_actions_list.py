@@ -9,7 +9,7 @@ import click
 from hub.cli.actions import Item, Selection, place_text, read_actions, selection_options
 from hub.cli.apps import app_argument
 from hub.cli.command import command as declare
-from hub.cli.errors import Failed
+from hub.cli.errors import HubAway
 from hub.cli.printer import Column, output_option, print_items, print_value
 from hub.cli.session import Session, pass_session
 from hub.cli.text import clean
@@ -53,13 +53,14 @@ def command(
     An action that is disabled makes no sense on the object as it stands.
     """
     items = read_actions(session, app, Selection(group, kind, resource_name, namespace, cluster))
+    is_silent = bool(items) and all(item["error"] for item in items)
     if output in ("json", "yaml"):
         print_value(output, {"items": items})
-    else:
+    elif not is_silent:
         print_items(output, list(_rows(items)), COLUMNS, name=_name, none="No actions.")
     _warn(items)
-    if items and all(item["error"] for item in items):
-        raise Failed(f"no cluster of {app} could say what there is")
+    if is_silent:
+        raise HubAway(f"no cluster of {app} could say what there is")
 
 
 def _rows(items: Sequence[Item]) -> Iterator[Item]:

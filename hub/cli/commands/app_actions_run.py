@@ -22,6 +22,12 @@ RUN_TIMEOUT = 60.0
 _DONE = {"create": "created", "patch": "patched"}
 
 
+def _action(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value.strip() or "/" in value or not value.isprintable() or len(value) > 128:
+        raise click.BadParameter(f"{value[:70]!r} is no action's name: `escadre app actions list` has them")
+    return value
+
+
 @declare(
     "run",
     example="""
@@ -31,7 +37,7 @@ _DONE = {"create": "created", "patch": "patched"}
     """,
 )
 @app_argument
-@click.argument("action", metavar="ACTION")
+@click.argument("action", metavar="ACTION", callback=_action)
 @selection_options(needs_kind=True)
 @click.option("--all", "run_all", is_flag=True, help="Run it on every object that is selected, not only on one.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the action.")
@@ -79,9 +85,11 @@ def _chosen(app: str, clusters: Sequence[Item], selection: Selection, *, run_all
     found = [(item["cluster"], resource) for item in clusters for resource in item["resources"]]
     silent = [item for item in clusters if item["error"]]
     if silent and (not run_all or len(silent) == len(clusters)):
+        if len(silent) == len(clusters):
+            raise Failed(f"nothing was done: {silent[0]['error']['message']}")
         # There may be an object there that is meant as well.
-        where = "" if selection.cluster else ": name a cluster that does, with --cluster"
-        raise Failed(f"not every cluster of {app} answers{where}: {silent[0]['error']['message']}")
+        where = "name a cluster that does, with --cluster"
+        raise Failed(f"not every cluster of {app} answers: {where}: {silent[0]['error']['message']}")
     if not found:
         raise Misuse(f"no object of {app} that has actions is selected: see `escadre app actions list {app}`")
     if any(item["truncated"] for item in clusters):

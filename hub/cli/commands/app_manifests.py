@@ -29,6 +29,14 @@ def _commits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return tuple(_commit(ctx, param, value) or "" for value in values)
 
 
+def _digest(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise click.BadParameter(
+            f"{value[:70]!r} is no manifest set: give the 64 digits that `escadre app history -o json` has of it"
+        )
+    return value
+
+
 @declare(
     "manifests",
     example="""
@@ -43,7 +51,9 @@ def _commits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     "--revision", metavar="COMMIT", callback=_commit, help="What was deployed from this commit, or its beginning."
 )
 @revisions_options("What was deployed from this commit of one of several sources", "COMMIT", _commits)
-@click.option("--manifest-set", metavar="DIGEST", help="A manifest set that `app history -o json` names.")
+@click.option(
+    "--manifest-set", metavar="DIGEST", callback=_digest, help="A manifest set that `app history -o json` names."
+)
 @output_option("yaml", "json")
 @pass_session
 def command(
