@@ -121,6 +121,17 @@ async def test_ending_an_operation(world: World, admin: httpx2.AsyncClient) -> N
     assert (await admin.post(f"{SHOP}/terminate", json={"clusters": ["paris"]})).status_code == 202
 
 
+async def test_a_confirmation_says_whether_anything_is_under_way(world: World, admin: httpx2.AsyncClient) -> None:
+    shop = await world.shop()
+    await world.report(shop, "uid-paris", operation=operation(world.clock))
+    assert (await admin.post(f"{SHOP}/confirm-deletion")).json()["clusters"] == []
+    running = operation(world.clock, phase=OperationPhase.RUNNING, finished_at=None)
+    await world.report(shop, "uid-paris", operation=running)
+    assert (await admin.post(f"{SHOP}/confirm-deletion")).json()["clusters"] == ["paris"]
+    await admin.delete(SHOP)
+    assert (await admin.post(f"{SHOP}/confirm-deletion")).json()["clusters"] == ["oslo", "paris"]
+
+
 async def test_what_is_not_for_a_cluster_is_not_under_way_there(world: World, admin: httpx2.AsyncClient) -> None:
     """It came after the sync had begun on the others, and nothing was asked of it."""
     shop = await world.shop()

@@ -179,6 +179,18 @@ def test_removing_a_cluster(hub: FakeHub, run: Terminal) -> None:
     assert run("cluster", "rm", "edge-1", "--yes").out == "it is removed.\n"
 
 
+def test_confirming_deletions(hub: FakeHub, run: Terminal) -> None:
+    path = "/applications/web/confirm-deletion"
+    told = {"application": "argocd/web", "confirmed_at": samples.at(), "clusters": ["edge-1"]}
+    hub.on("POST", path, Reply(told, 202), Reply(told | {"clusters": []}, 202))
+    assert run("app", "confirm-deletion", "web").out == "web: what waits for it may be deleted.\n"
+    outcome = run("app", "confirm-deletion", "web")
+    assert (outcome.code, outcome.out) == (
+        0,
+        "web: nothing waits for it, as far as its clusters have told. What begins later asks again.\n",
+    )
+
+
 def test_going_back_to_the_default_settings(hub: FakeHub, run: Terminal) -> None:
     assert "give --yes" in run("settings", "rm").err
     hub.on("PUT", "/settings", samples.settings({}))

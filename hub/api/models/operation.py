@@ -72,6 +72,8 @@ class OperationAccepted(Reply):
 class DeletionConfirmed(Reply):
     application: str
     confirmed_at: Time
+    clusters: list[str]
+    """Where an operation is under way that may take it, as far as the clusters have told."""
 
 
 class RefreshAccepted(Reply):

@@ -175,7 +175,14 @@ async def confirm_deletion(
     await services.audit.record("DeletionConfirmed", message, actor=caller.name, application=str(application.id))
     await services.store.request_refresh([str(application.id)], "normal")
     await services.bus.publish("applications", str(application.id))
-    return DeletionConfirmed(application=str(application.id), confirmed_at=at)
+    known = await read_known(services.store, application)
+    ends = application.deletion is not None
+    clusters = [
+        cluster.name
+        for cluster, assignment in known.places
+        if ends or assignment.content.deletion is not None or _under_way(known, cluster, known.requests)
+    ]
+    return DeletionConfirmed(application=str(application.id), confirmed_at=at, clusters=clusters)
 
 
 @router.post(

@@ -24,5 +24,9 @@ def command(session: Session, app: str) -> None:
     `escadre app get APP` shows what waits.
     """
     path, params = application_path(app, "/confirm-deletion")
-    session.api.post(path, {}, **params)
-    click.echo(f"{app}: what waits for it may be deleted.")
+    reply = session.api.post(path, {}, **params)
+    # A hub that is older does not say where.
+    if reply.get("clusters", ("",)):
+        click.echo(f"{app}: what waits for it may be deleted.")
+    else:
+        click.echo(f"{app}: nothing waits for it, as far as its clusters have told. What begins later asks again.")
