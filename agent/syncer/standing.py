@@ -368,11 +368,16 @@ class Standing:
             synced_revision=self.synced[1],
             resources=details(states),
             not_fine=len(states),
-            total=len(self.targets.resources) if self.targets is not None else 0,
+            total=self._total(states.values()),
             operation=self.operation,
             conditions=self._told_conditions(),
         )
         return sealed(status, self._clock.now_ms())
+
+    def _total(self, states: Iterable[ResourceState]) -> int:
+        """Count what is assigned, and what is to be pruned: what is not fine is among them."""
+        assigned = len(self.targets.resources) if self.targets is not None else 0
+        return assigned + sum(state.requires_pruning for state in states)
 
     def _told_conditions(self) -> tuple[Condition, ...]:
         if self.shared:

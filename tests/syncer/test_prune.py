@@ -27,6 +27,9 @@ async def test_without_prune_the_surplus_is_told_and_kept(hub: Hub, people: Peop
     hub.assign([config_map("a")], policy=policy)
     status = await hub.wait(lambda s: s.sync == "OutOfSync" and any(r.requires_pruning for r in s.resources))
     assert [r.key.name for r in status.resources] == ["b"]
+    assert (status.not_fine, status.total) == (1, 2), (
+        "what is to be pruned is among all, as it is among what is not fine"
+    )
     finished = await hub.wait(lambda s: s.operation is not None and s.generation == 2 and s.operation.phase.finished)
     assert finished.operation is not None
     assert [(r.key.name, r.status) for r in finished.operation.results] == [("b", "PruneSkipped")]
