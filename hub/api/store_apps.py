@@ -8,6 +8,7 @@ from hub.api.context import Api, Caller, missing
 from hub.api.models.objects import Action
 from hub.domain.application import Application, ApplicationId, without_refresh
 from hub.domain.place import place_of
+from hub.domain.targeting import ClusterIndex, unmet_destinations
 from hub.errors import Conflict
 from hub.source.addresses import check_address
 from hub.source.errors import RepositoryRefused
@@ -98,6 +99,11 @@ def source_warnings(api: Api, application: Application) -> list[str]:
         except RepositoryRefused as error:
             found.append(error.message)
     return list(dict.fromkeys(found))
+
+
+def destination_warnings(application: Application, clusters: ClusterIndex) -> list[str]:
+    """Say which of its destinations mean no cluster as yet: it may come, or the name is mistyped."""
+    return [f"{words}: nothing is deployed there as yet" for words in unmet_destinations(application, clusters)]
 
 
 async def project_warnings(api: Api, application: Application, also: frozenset[str] = frozenset()) -> list[str]:

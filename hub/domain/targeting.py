@@ -89,12 +89,28 @@ def targets(
         if problem:
             problems.append(problem)
         elif not found and destination.selector is not None:
-            unmatched.append(f"the selector {str(destination.selector)[:200]!r} selects no registered cluster")
+            unmatched.append(_unmatched(destination))
         for cluster in found:
             chosen.setdefault(cluster.uid, (cluster, destination.namespace))
     overriding = _Overriding(application, index, apply_overrides)
     result = [target for cluster, namespace in chosen.values() if (target := overriding.target(cluster, namespace))]
     return Targeting(tuple(result), (*problems, *overriding.problems), tuple(unmatched))
+
+
+def unmet_destinations(application: Application, index: ClusterIndex) -> list[str]:
+    """Say which of its destinations mean no cluster as yet."""
+    told = []
+    for destination in application.spec.destinations:
+        found, problem = _find(destination, index)
+        if problem:
+            told.append(problem)
+        elif not found:
+            told.append(_unmatched(destination))
+    return told
+
+
+def _unmatched(destination: Destination) -> str:
+    return f"the selector {str(destination.selector)[:200]!r} selects no registered cluster"
 
 
 def is_hub_cluster(*, name: str = "", server: str = "") -> bool:

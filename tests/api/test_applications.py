@@ -228,6 +228,20 @@ async def test_create_and_change_in_the_words_of_the_command_line(world: World, 
     assert (await admin.patch(f"{SHOP}/flags", json={"revision": "v2"})).json()["action"] == "unchanged"
 
 
+async def test_a_destination_that_means_no_cluster_is_told(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.cluster("paris", region="eu")
+    assert (await admin.post(APPLICATIONS, json=FLAGS)).json()["warnings"] == []
+    mistyped = "no cluster named 'pariss' is registered (did you mean paris?): nothing is deployed there as yet"
+    reply = await admin.patch(f"{SHOP}/flags", json={"dest_name": "pariss"})
+    assert (reply.json()["action"], reply.json()["warnings"]) == ("configured", [mistyped])
+    reply = await admin.patch(f"{SHOP}/flags", json={"dest_selectors": ["region=eu", "regoin=eu"]})
+    nobody = "the selector 'regoin=eu' selects no registered cluster: nothing is deployed there as yet"
+    assert reply.json()["warnings"] == [nobody]
+    body = manifest(destination={"name": "pariss", "namespace": "shop"})
+    reply = await admin.post("/api/v1/objects/apply", json=body, params={"dry_run": True})
+    assert reply.json()["results"][0]["warnings"] == [mistyped]
+
+
 async def test_creating_what_exists_needs_upsert(world: World, admin: httpx2.AsyncClient) -> None:
     assert (await admin.post(APPLICATIONS, json=FLAGS)).status_code == 201
     reply = await admin.post(APPLICATIONS, json=FLAGS)

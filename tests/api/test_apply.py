@@ -25,6 +25,7 @@ def text(*objects: Any) -> str:
 
 
 async def test_objects_of_one_text_in_their_order(world: World, admin: httpx2.AsyncClient) -> None:
+    await world.cluster("paris")
     body = text(manifest("a", project="money"), PROJECT, manifest("b"))
     reply = await admin.post(APPLY, content=body, headers=YAML)
     assert reply.status_code == 200, reply.text

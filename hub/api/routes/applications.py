@@ -32,10 +32,11 @@ from hub.api.params import (
     read_selector,
 )
 from hub.api.routes.router import private_router
-from hub.api.store_apps import Change, carry_out, find, prepare, project_warnings, source_warnings
+from hub.api.store_apps import Change, carry_out, destination_warnings, find, prepare, project_warnings, source_warnings
 from hub.api.texts import described, read_document
 from hub.domain.application import CASCADE_FINALIZER, Application, ApplicationId, Deletion
 from hub.domain.cluster import Liveness
+from hub.domain.targeting import ClusterIndex
 from hub.errors import Conflict, Invalid, NotFound
 from hub.formats.application import dump_application, parse_application
 from hub.formats.edit import build_application, set_flags
@@ -207,6 +208,7 @@ async def _store(api: Api, caller: Caller, parsed: Parsed[Application], change: 
         *parsed.warnings,
         *source_warnings(api, parsed.value),
         *await project_warnings(api, parsed.value),
+        *destination_warnings(parsed.value, ClusterIndex(await api.services.store.list_clusters())),
     ]
     stored = await carry_out(api, caller, change)
     return ApplicationStored(id=str(stored.id), action=change.action, generation=stored.generation, warnings=warnings)

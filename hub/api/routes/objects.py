@@ -12,7 +12,7 @@ from hub.api.context import Api, ApiDep, Caller, CallerDep
 from hub.api.errors import documented
 from hub.api.models.objects import Action, ApplyReply, ApplyResult
 from hub.api.routes.router import private_router
-from hub.api.store_apps import Change, carry_out, prepare, project_warnings, source_warnings
+from hub.api.store_apps import Change, carry_out, destination_warnings, prepare, project_warnings, source_warnings
 from hub.api.store_entries import (
     EntryChange,
     TrustChange,
@@ -29,6 +29,7 @@ from hub.domain.application import Application
 from hub.domain.project import Project
 from hub.domain.repository import CredentialTemplate, Repository, TrustedHosts
 from hub.domain.settings import SystemSettings
+from hub.domain.targeting import ClusterIndex
 from hub.domain.webhook_secrets import WebhookSecrets
 from hub.errors import HubError, Invalid
 from hub.formats import application as application_format
@@ -84,12 +85,14 @@ async def _apply(api: Api, caller: Caller, parsed: Sequence[Parsable], *, dry_ru
     projects = frozenset(item.value.name for item in parsed if isinstance(item.value, Project))
     changes: list[_AnyChange] = []
     warnings: list[list[str]] = []
+    clusters: ClusterIndex | None = None
     for item in parsed:
         value = item.value
         if isinstance(value, Application):
             changes.append(await prepare(api, caller, value))
+            clusters = clusters or ClusterIndex(await api.services.store.list_clusters())
             more = [*source_warnings(api, value), *await project_warnings(api, value, projects)]
-            warnings.append([*item.warnings, *more])
+            warnings.append([*item.warnings, *more, *destination_warnings(value, clusters)])
         elif isinstance(value, SystemSettings):
             changes.append(await prepare_settings(api, caller, value))
             warnings.append(item.warnings)
