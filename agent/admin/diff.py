@@ -11,7 +11,7 @@ import orjson
 
 from agent.admin.comparison import Comparer, Comparison
 from agent.admin.folders import is_folder, nothing_in, read_placed
-from agent.admin.objects import Misuse
+from agent.admin.objects import Misuse, printable
 from agent.admin.pairs import pair_objects
 from agent.admin.rules import read_ignores, read_settings
 from agent.engine.compare_settings import CompareSettings
@@ -124,15 +124,10 @@ def _text(comparisons: Iterable[Comparison], objects: bool) -> Iterator[str]:
         total += 1
         differ += comparison.out_of_sync
         if comparison.change != "none" or comparison.problems:
-            yield f"===== {_printable(str(comparison.key))}: {comparison.change} ====="
-            yield from (f"# {_printable(text)}" for text in (comparison.message, *comparison.problems) if text)
+            yield f"===== {printable(str(comparison.key))}: {comparison.change} ====="
+            yield from (f"# {printable(text)}" for text in (comparison.message, *comparison.problems) if text)
             if comparison.diff:
                 yield comparison.diff.rstrip("\n")
         if objects:
             yield orjson.dumps(comparison.predicted, option=orjson.OPT_INDENT_2).decode()
     yield f"{differ} of {total} objects out of sync"
-
-
-def _printable(text: str) -> str:
-    """Return a text that does nothing to a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

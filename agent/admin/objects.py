@@ -102,6 +102,11 @@ def _of_file(path: str) -> bytes:
         return file.read(LARGEST + 1)
 
 
+def printable(text: str) -> str:
+    """Return a text that does nothing to a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def name_of(path: str) -> str:
     return STANDARD_INPUT if path == "-" else path
 

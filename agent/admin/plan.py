@@ -19,8 +19,9 @@ from agent.admin.assigned import (
     scopes_of,
 )
 from agent.admin.folders import is_folder, nothing_in, read_placed
-from agent.admin.objects import Misuse
+from agent.admin.objects import Misuse, printable
 from agent.admin.plan_report import Answer, Skipped
+from agent.engine.misspelt import misspelt
 from agent.engine.options import VALUES, SyncOptions, read_options
 from agent.engine.reconcile import Action, Judged, Live, reconcile
 from agent.engine.resource import ResourceKey
@@ -87,12 +88,20 @@ def command(
     wanted = list(read_placed(manifests))
     if not wanted and is_folder(manifests):
         click.echo(f"warning: {nothing_in(manifests)}", err=True)
+    _tell_misspelt(wanted)
     there = list(read_placed(live)) if live is not None else None
     question = Question(
         wanted, there, namespace, application or "", assume_tracked, prune is not False, delete, options
     )
     answer = question.answer()
     click.echo(orjson.dumps(answer.as_json()) if output == "json" else "\n".join(answer.as_text()))
+
+
+def _tell_misspelt(found: Iterable[Placed]) -> None:
+    for place, obj in found:
+        for words in misspelt(obj):
+            what = f"{obj['kind']}/{(obj.get('metadata') or {}).get('name', '')}"
+            click.echo(f"warning: {place}: {printable(what)}: {words}", err=True)
 
 
 def _checked_options(options: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from agent.engine.resource import GroupKind, Object
 
@@ -139,15 +139,16 @@ def traits_of(obj: Object) -> Traits:
         wave=_wave(annotations),
         hook=hook,
         delete_policies=_policies(annotations) if hook is not None else frozenset(),
-        sync_options=tuple(_items(annotations, SYNC_OPTIONS)),
-        compare_options=frozenset(_items(annotations, COMPARE_OPTIONS)),
-        kept="keep" in _items(annotations, HELM_RESOURCE_POLICY),
+        sync_options=tuple(items_of(annotations, SYNC_OPTIONS)),
+        compare_options=frozenset(items_of(annotations, COMPARE_OPTIONS)),
+        kept="keep" in items_of(annotations, HELM_RESOURCE_POLICY),
         defines=defined,
-        time_limit=_seconds(annotations.get(TIME_LIMIT)),
+        time_limit=seconds_of(annotations.get(TIME_LIMIT)),
     )
 
 
-def _items(annotations: Mapping[str, Any], name: str) -> list[str]:
+def items_of(annotations: Mapping[str, Any], name: str) -> list[str]:
+    """Return the items of a value that is a list with commas."""
     value = annotations.get(name)
     if not isinstance(value, str):
         return []
@@ -156,7 +157,7 @@ def _items(annotations: Mapping[str, Any], name: str) -> list[str]:
 
 def _hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
     if HOOK in annotations:
-        items = _items(annotations, HOOK)
+        items = items_of(annotations, HOOK)
         if set(items) & _KNOWN == {_SKIP}:
             return frozenset()
         phases = frozenset(phase for phase in SyncPhase if phase.value in items)
@@ -170,17 +171,17 @@ def _hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
 def _helm_hook(annotations: Mapping[str, Any]) -> frozenset[SyncPhase] | None:
     if HELM_HOOK not in annotations:
         return None
-    items = _items(annotations, HELM_HOOK)
+    items = items_of(annotations, HELM_HOOK)
     if items == [_HELM_CRD]:
         return None
     return frozenset(_HELM_PHASES[item] for item in items if item in _HELM_PHASES)
 
 
 def _policies(annotations: Mapping[str, Any]) -> frozenset[DeletePolicy]:
-    given = _items(annotations, HOOK_DELETE_POLICY)
+    given = items_of(annotations, HOOK_DELETE_POLICY)
     policies = {policy for policy in DeletePolicy if policy.value in given}
     policies |= {
-        _HELM_POLICIES[item] for item in _items(annotations, HELM_HOOK_DELETE_POLICY) if item in _HELM_POLICIES
+        _HELM_POLICIES[item] for item in items_of(annotations, HELM_HOOK_DELETE_POLICY) if item in _HELM_POLICIES
     }
     return frozenset(policies or {DeletePolicy.BEFORE_CREATION})
 
@@ -188,12 +189,16 @@ def _policies(annotations: Mapping[str, Any]) -> frozenset[DeletePolicy]:
 def _wave(annotations: Mapping[str, Any]) -> int:
     for name in (SYNC_WAVE, HELM_HOOK_WEIGHT):
         value = annotations.get(name)
-        if isinstance(value, str) and _WHOLE.fullmatch(value) and abs(number := int(value)) <= _LARGEST:
-            return number
+        if is_wave(value):
+            return int(value)
     return 0
 
 
-def _seconds(value: Any) -> float | None:
+def is_wave(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(_WHOLE.fullmatch(value)) and abs(int(value)) <= _LARGEST
+
+
+def seconds_of(value: Any) -> float | None:
     """Read a duration as Go writes it, "1h30m"."""
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         return None

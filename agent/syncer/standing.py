@@ -5,7 +5,7 @@ Kept up to date change by change, so that telling the hub costs what is not fine
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from agent.engine.assignment import Assignment, IgnoreDifference, Revision
@@ -39,6 +39,8 @@ from agent.syncer.targets import Targets
 
 NAMED = 5
 """How many things a condition names."""
+
+_EXCLUDED = ": left alone, for the system-wide settings exclude resources of such kinds here"
 
 Ignored = tuple[IgnoreDifference, ...]
 
@@ -139,7 +141,8 @@ class Standing:
         self.drifted.clear()
         self.clear("ComparisonError")
         self._note_ignores(targets)
-        self._note_excluded(targets)
+        self._note("ExcludedResourceWarning", targets.excluded, _EXCLUDED)
+        self._note("RenderWarning", targets.misspelt, "")
         self._states = None
         self._edition += 1
 
@@ -167,16 +170,13 @@ class Standing:
         of_none = [u for u in self.ignores.unsupported if id(u) not in of_rules]
         return dict.fromkeys(f"{u.expression}: {u.reason}" for u in (*own, *about, *of_none))
 
-    def _note_excluded(self, targets: Targets) -> None:
-        if not targets.excluded:
-            self.clear("ExcludedResourceWarning")
+    def _note(self, type: str, found: Sequence[object], words: str) -> None:
+        """Tell of some of what was found; nothing more where there is none any more."""
+        if not found:
+            self.clear(type)
             return
-        names = ", ".join(map(str, targets.excluded[:NAMED]))
-        more = f" and {len(targets.excluded) - NAMED} more" if len(targets.excluded) > NAMED else ""
-        self.condition(
-            "ExcludedResourceWarning",
-            f"{names}{more}: left alone, for the system-wide settings exclude resources of such kinds here",
-        )
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        self.condition(type, f"{', '.join(map(str, found[:NAMED]))}{more}{words}")
 
     # --- one object
 

@@ -11,6 +11,7 @@ import orjson
 
 from agent.engine.assignment import Assignment, ManifestSetRef
 from agent.engine.manifest_set import Entry, IncompleteSet, read_manifest_set
+from agent.engine.misspelt import misspelt
 from agent.engine.reconcile import Pair, Target
 from agent.engine.resource import (
     MANAGED_LABEL,
@@ -42,6 +43,8 @@ class Targets:
     """Objects that are hooks: they take no part in comparing. Their kinds are among `kinds`."""
     excluded: tuple[ResourceKey, ...] = ()
     """What is assigned and left alone, for the settings exclude its kind. It is among none of the others."""
+    misspelt: tuple[str, ...] = ()
+    """What of the annotations has no effect, for it cannot be read; in words, with the object."""
 
 
 NO_TARGETS = Targets("", MappingProxyType({}), MappingProxyType({}), (), MappingProxyType({}))
@@ -64,11 +67,15 @@ def load_targets(
     entries = read_manifest_set(content, resources=ref.resources)
     digests = {e.digest for e in entries}
     traits: dict[str, Traits] = {}
+    problems: dict[str, list[str]] = {}
     found = 0
     for digest, manifest in storage.each_blob(digests):
         found += 1
         if _may_tell(manifest):
-            traits[digest] = traits_of(orjson.loads(manifest))
+            obj = orjson.loads(manifest)
+            traits[digest] = traits_of(obj)
+            if words := misspelt(obj):
+                problems[digest] = words
     if found != len(digests):
         missing = len(digests) - found
         raise IncompleteSet(f"{missing} of the {len(digests)} manifests of set {ref.digest[:12]} are not on disk")
@@ -77,7 +84,8 @@ def load_targets(
         entries = tuple(e for e in entries if not excludes(GroupKind(e.key.group, e.key.kind)))
     scopes = _unserved_scopes(storage, entries, discovery, assignment.application, traits)
     targets = resolve(entries, discovery, assignment.namespace, ref.digest, traits, scopes)
-    return replace(targets, excluded=excluded) if excluded else targets
+    told = tuple(f"{e.key}: {words}" for e in entries for words in problems.get(e.digest, ()))
+    return replace(targets, excluded=excluded, misspelt=told) if excluded or told else targets
 
 
 def resolve(
@@ -135,11 +143,15 @@ def _unserved_scopes(
 
 _TELLING = (*(a.encode() for a in ANNOTATIONS), CRD.kind.encode())
 """A manifest that holds none of these is plain, and is not parsed."""
+_ARGO_CD = b"argocd.argoproj.io/"
 _PREFIXES = tuple(dict.fromkeys(a.partition("/")[0].encode() + b"/" for a in ANNOTATIONS))
 
 
 def _may_tell(manifest: bytes) -> bool:
-    """Say whether a manifest has to be parsed for what it asks. Most hold not even a prefix."""
+    """Say whether a manifest has to be parsed for what it asks. Most hold not even a prefix; with Argo CD's there may
+    be an annotation that is misspelt."""
+    if _ARGO_CD in manifest:
+        return True
     found = CRD.kind.encode() in manifest or any(prefix in manifest for prefix in _PREFIXES)
     return found and any(text in manifest for text in _TELLING)
 

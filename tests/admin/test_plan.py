@@ -271,6 +271,17 @@ def test_a_folder_that_has_to_be_rendered_says_by_what(escadre: Terminal, name: 
     assert_refused(escadre("admin", "plan", "deploy"), said)
 
 
+def test_annotations_that_are_misspelt_are_told(escadre: Terminal) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n"
+    text += "    argocd.argoproj.io/sync-options: Pruen=false\n"
+    outcome = escadre("admin", "plan", "-", "-o", "json", input=text)
+    assert outcome.code == 0 and json.loads(outcome.out)["order"] == ["Sync/0//ConfigMap/default/a"]
+    assert outcome.err == (
+        "warning: standard input, line 1: ConfigMap/a: argocd.argoproj.io/sync-options: 'Pruen=false' is not a known "
+        "sync option (did you mean Prune?)\n"
+    )
+
+
 def test_a_folder_without_manifests_is_told(escadre: Terminal) -> None:
     """It plans an application of nothing, which is rarely meant."""
     Path("deploy").mkdir()

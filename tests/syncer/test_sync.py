@@ -115,6 +115,17 @@ async def test_an_empty_revision_taken_back_is_forgotten(hub: Hub) -> None:
     assert not status.conditions
 
 
+async def test_annotations_that_are_misspelt_are_told(hub: Hub) -> None:
+    """Whoever meant to protect an object reads of it before it is pruned."""
+    options = "argocd.argoproj.io/sync-options"
+    hub.assign([config_map("a", annotations={options: "Pruen=false"}), config_map("b")])
+    status = await hub.wait(lambda s: any(c.type == "RenderWarning" for c in s.conditions) and s.sync == "Synced")
+    [warning] = status.conditions
+    assert warning.message == f"ConfigMap/a: {options}: 'Pruen=false' is not a known sync option (did you mean Prune?)"
+    await hub.synced_to(hub.assign([config_map("a", annotations={options: "Prune=false"}), config_map("b")]))
+    await hub.wait(lambda s: not s.conditions)
+
+
 async def test_an_older_generation_is_refused(hub: Hub, people: People) -> None:
     hub.assign([config_map("a")])
     newest = hub.assign([config_map("a"), config_map("b")])
