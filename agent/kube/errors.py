@@ -10,6 +10,7 @@
     │   └── Gone               410: the resourceVersion is too old; list again
     └── Permanent          the same request fails again until somebody changes something
         ├── NotFound
+        │   └── NamespaceMissing    the namespace an object is to be in
         ├── KindUnknown        the server serves no such kind (its CRD may come later)
         ├── Forbidden          401, 403: RBAC, or credentials
         ├── FieldConflict      409 of a server-side apply without force; carries the managers
@@ -80,6 +81,12 @@ class Gone(Retryable):
 
 class NotFound(Permanent):
     reason = "NotFound"
+
+
+class NamespaceMissing(NotFound):
+    """The namespace that an object is to be in is not there."""
+
+    advice = "create the namespace, or set the sync option CreateNamespace=true"
 
 
 class KindUnknown(Permanent):

@@ -176,7 +176,8 @@ class Runner:
         """Say whether this is the end, of which the ledger tells; else the hooks for a failure come next."""
         if isinstance(move, Done) and self._failed is None:
             only = self.order.only
-            self.ledger.finish(Phase.SUCCEEDED, f"synced {len(only)} resources" if only else "synced")
+            count = f" {len(only)} {'resource' if len(only) == 1 else 'resources'}" if only else ""
+            self.ledger.finish(Phase.SUCCEEDED, f"synced{count}")
             return True
         if isinstance(move, Failed) and self._failed is None:
             self._failed = self.ledger.describe(move.tasks), self.ledger.retryable(move.tasks)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.domain.application import (
+    DELETION_APPROVED,
     FALSE,
     REFRESH,
     SKIP_RECONCILE,
@@ -128,6 +129,12 @@ def _note_wishes(application: Application, problems: Problems) -> None:
     if skip not in (*TRUE, *FALSE):
         problems.notes.append(
             f"metadata.annotations[{SKIP_RECONCILE}] is {shown(skip)!r}, neither true nor false: it has no effect"
+        )
+    approved = application.annotations.get(DELETION_APPROVED)
+    if approved is not None and application.deletion_approved_at is None:
+        problems.notes.append(
+            f"metadata.annotations[{DELETION_APPROVED}] is {shown(approved)!r}, and no time as 2026-01-31T12:00:00Z: "
+            "it confirms nothing"
         )
     if refresh is None:
         return

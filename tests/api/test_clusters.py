@@ -98,7 +98,7 @@ async def test_removing_ends_the_certificate_at_once(world: World, admin: httpx2
         reply = await admin.delete(f"{CLUSTERS}/paris")
         assert set(await subscription.next(1)) == {("revocations", "uid-paris"), ("clusters", "uid-paris")}
     assert reply.json()["applications"] == ["shop"]
-    assert "stays as it is" in reply.json()["message"]
+    assert "What one application put there stays as it is" in reply.json()["message"]
     assert issued.record.serial in world.trust.revocations
     assert (await admin.get(f"{CLUSTERS}/paris")).status_code == 404
     assert [a.cluster for a in await world.store.assignments_of_application(str(shop.id))] == ["uid-oslo"]

@@ -6,7 +6,7 @@ import pytest
 
 from agent.engine.resource import Object
 from agent.kube.client import KubeClient
-from agent.kube.errors import Conflict, FieldConflict, NotFound, Rejected
+from agent.kube.errors import Conflict, FieldConflict, NamespaceMissing, Rejected
 from tests.kube.contract_steps import (
     DRY_RUN,
     PERSON,
@@ -126,7 +126,7 @@ class ApplyContract:
         assert stored["data"]["a"] == "1" and stored["metadata"]["labels"] == {"l": "1"}
 
     async def test_a_missing_namespace_is_not_found(self, kube: KubeClient) -> None:
-        with pytest.raises(NotFound, match="no-such-namespace"):
+        with pytest.raises(NamespaceMissing, match="no-such-namespace"):
             await kube.apply(CONFIG_MAP, config_map("no-such-namespace"))
 
     async def test_another_uid_is_refused(self, kube: KubeClient, namespace: str) -> None:

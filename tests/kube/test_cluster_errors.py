@@ -28,6 +28,7 @@ from agent.kube.errors import (
     Gone,
     KindUnknown,
     KubeError,
+    NamespaceMissing,
     NamespaceTerminating,
     NotFound,
     Permanent,
@@ -149,7 +150,13 @@ CASES: dict[str, tuple[type[KubeError], int, str, str, dict[str, Any]]] = {
         {"causes": [cause("", 'failed calling webhook "w"')]},
     ),
     "object": (NotFound, 404, "NotFound", 'configmaps "c" not found', {"name": "c", "kind": "configmaps"}),
-    "namespace": (NotFound, 404, "NotFound", 'namespaces "team" not found', {"name": "team", "kind": "namespaces"}),
+    "namespace": (
+        NamespaceMissing,
+        404,
+        "NotFound",
+        'namespaces "team" not found',
+        {"name": "team", "kind": "namespaces"},
+    ),
     "kind": (KindUnknown, 404, "NotFound", "the server could not find the requested resource", {}),
     "verb": (Rejected, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}),
     "lost race": (

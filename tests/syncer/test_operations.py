@@ -154,7 +154,7 @@ async def test_a_dry_run_of_what_comes_with_its_namespace_or_definition(hub: Hub
 async def test_selective_sync_touches_only_what_it_names(hub: Hub, people: People) -> None:
     objects = [config_map("a"), config_map("b")]
     state = await hub.operation(hub.operate(objects, resources=(hub.key("ConfigMap", "b"),)))
-    assert state.partial
+    assert state.partial and state.message == "synced 1 resource"
     assert await people.get(hub.key("ConfigMap", "a")) is None
     assert await people.get(hub.key("ConfigMap", "b")) is not None
     status = await hub.wait(lambda s: s.sync == "OutOfSync")

@@ -150,6 +150,7 @@ async def test_without_create_namespace_the_sync_says_what_is_missing(hub: Hub, 
     hub.assign([config_map("a")], namespace=name)
     status = await hub.wait(lambda s: s.operation is not None and s.operation.phase.finished)
     assert status.operation is not None and name in status.operation.message
+    assert status.operation.message.endswith("create the namespace, or set the sync option CreateNamespace=true)")
     assert cluster.client.writes == []
 
 

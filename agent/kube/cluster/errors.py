@@ -30,6 +30,7 @@ from agent.kube.errors import (
     Gone,
     KindUnknown,
     KubeError,
+    NamespaceMissing,
     NamespaceTerminating,
     NotFound,
     Rejected,
@@ -220,7 +221,7 @@ def _forbidden(_: Target, failure: Failure, text: str) -> KubeError:
 
 def _not_found(target: Target, failure: Failure, text: str) -> KubeError:
     if failure.about_kind == "namespaces" and target.kind is not None and target.kind.kind != "Namespace":
-        return NotFound(f"{target}: namespace {failure.about_name or target.namespace} does not exist")
+        return NamespaceMissing(f"{target}: namespace {failure.about_name or target.namespace} does not exist")
     if failure.about_name:
         return NotFound(text)
     if target.kind is None:

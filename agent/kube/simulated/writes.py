@@ -13,7 +13,7 @@ import orjson
 
 from agent.engine.resource import GroupKind, Object, ResourceKey
 from agent.kube.client import ApplyOptions, Kind
-from agent.kube.errors import Conflict, KindUnknown, NamespaceTerminating, NotFound, Rejected
+from agent.kube.errors import Conflict, KindUnknown, NamespaceMissing, NamespaceTerminating, NotFound, Rejected
 from agent.kube.simulated import admission, ownership
 from agent.kube.simulated.conversion import convert, load
 from agent.kube.simulated.fields import SELF, BadElement, FieldSet, without_bare
@@ -213,12 +213,12 @@ class Writer:
         return manifest
 
     def _new(self, resource: Resource, namespace: str, name: str) -> Object:
-        """Return the beginnings of an object. Raises NotFound or NamespaceTerminating for the namespace."""
+        """Return the beginnings of an object. Raises NamespaceMissing or NamespaceTerminating."""
         metadata: Object = {"name": name}
         if namespace:
             home = self._storage.find(NAMESPACE, "", namespace)
             if home is None:
-                raise NotFound(f'namespaces "{namespace}" not found')
+                raise NamespaceMissing(f'namespaces "{namespace}" not found')
             if home.deleting:
                 raise NamespaceTerminating(
                     f'{resource.name} "{name}" is forbidden: unable to create new content in namespace '

@@ -168,8 +168,9 @@ def _check(labels: Mapping[str, str], server: str) -> None:
 def _fate(name: str, applications: int) -> str:
     if not applications:
         return f"cluster {name} is removed; its agent's certificate is revoked, and nothing was assigned to it"
+    whose = "one application" if applications == 1 else f"{applications} applications"
     return (
-        f"cluster {name} is removed and its agent's certificate revoked. What {applications} applications put there "
-        "stays as it is, and its agent keeps it so until it is uninstalled; the applications themselves go on "
-        "elsewhere. To have it deleted there, delete the applications before the cluster is removed"
+        f"cluster {name} is removed and its agent's certificate revoked. What {whose} put there stays as it is, and "
+        "its agent keeps it so until it is uninstalled; elsewhere nothing changes. To have it deleted there, delete "
+        "the applications before the cluster is removed"
     )
