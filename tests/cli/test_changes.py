@@ -245,6 +245,10 @@ def test_removing_a_project(hub: FakeHub, run: Terminal) -> None:
         ),
         # What contradicts itself, or says nothing.
         (["app", "sync", "web", "--async", "--timeout", "5"], "--timeout says how long to wait, and --async not to"),
+        (
+            ["app", "sync", "web", "--replace", "--sync-option", "Replace=false"],
+            "Replace=true and Replace=false contradict",
+        ),
         (["app", "delete", "web", "-y", "--timeout", "5"], "--timeout says how long to wait: give --wait, too"),
         (
             ["app", "delete", "web", "-y", "--cascade=false", "--propagation-policy", "orphan"],

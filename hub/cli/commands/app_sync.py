@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -28,6 +29,16 @@ class Factor(click.FloatRange):
 # As much as the hub takes.
 FACTOR = Factor(1, 1000)
 PAUSE = Duration(most=24 * 3600.0)
+
+
+def _agreeing(options: Sequence[str]) -> list[str]:
+    """Raises Misuse for options that contradict one another."""
+    given: dict[str, str] = {}
+    for option in options:
+        name = option.partition("=")[0]
+        if given.setdefault(name, option) != option:
+            raise Misuse(f"{given[name]} and {option} contradict one another: leave one of them out")
+    return list(options)
 
 
 @declare(
@@ -126,6 +137,6 @@ def command(
         **({"revision": revision} if revision else {}),
         **revisions_asked(revisions, source_positions, source_names),
         **({"retry": {"limit": retry_limit, **retry}} if retry_limit else {}),
-        "sync_options": [*(["Replace=true"] if replace else []), *sync_options],
+        "sync_options": _agreeing([*(["Replace=true"] if replace else []), *sync_options]),
     }
     run_operation(session, app, "sync", body, no_wait=no_wait, timeout=timeout, output=output)
