@@ -42,7 +42,7 @@ async def test_against_another_revision(fleet: Fleet, shell: Shell, repository: 
     assert (await shell("app", "diff", "web")).code == 0, "nothing of it was assigned"
     assert await data(cluster) == {"k": "1"}
     outcome = await shell("app", "diff", "web", "--revision", "nowhere")
-    assert (outcome.code, "nowhere" in outcome.err) == (3, True)
+    assert (outcome.code, "nowhere" in outcome.err) == (2, True)
 
 
 async def test_against_a_working_tree(fleet: Fleet, shell: Shell, repository: Repository, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_a_working_tree_of_kustomize_and_its_root(
     outcome = await shell(*local, "--local-repo-root", str(repository.path))
     assert outcome.code == 1 and "ConfigMap default/settings: update" in outcome.out, outcome
     outcome = await shell(*local)
-    assert outcome.code == 3 and "base" in outcome.err, outcome
+    assert outcome.code == 2 and "base" in outcome.err, outcome
 
 
 async def test_rolling_back_where_git_is_gone(

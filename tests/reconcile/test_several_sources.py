@@ -88,8 +88,9 @@ async def test_some_sources_go_to_revisions_of_their_own_and_the_others_stay(
     # Once: what is assigned is what the sources themselves say.
     found = (await until(fleet, "web", lambda found: len(found) == 1))["one"].content
     assert await told(fleet, found.manifest_set.digest) == MAIN
-    [kept] = await fleet.hub.store.operation_requests(APP)
-    assert kept.revisions == operation.revisions and kept.began
+    # Written down after the assignment is.
+    [kept] = await until_true(lambda: fleet.hub.store.operation_requests(APP), lambda requests: requests[0].began)
+    assert kept.revisions == operation.revisions
 
 
 async def test_a_source_that_only_lends_its_files_goes_back_to_a_commit(fleet: Fleet, several: SeveralSources) -> None:
@@ -170,21 +171,28 @@ async def test_a_revision_that_is_nowhere_ends_the_request_with_its_repository(
     assert "nowhere" in message and "plain" in message
 
 
-async def test_a_cluster_that_joins_when_the_sources_are_others_begins_nothing_of_it(
-    fleet: Fleet, several: SeveralSources
-) -> None:
+async def test_where_the_sources_are_others_meanwhile_nothing_begins(fleet: Fleet, several: SeveralSources) -> None:
     await assigned(fleet, several, "one")
-    await ask(fleet, "web", "sync", revisions=choices(several, chart="next"))
-    await operations(fleet, "sync", "one")
+    asked = choices(several, chart="next")
     turned = several.application()
     turned["spec"]["sources"].reverse()
     await fleet.apply(turned)
-    await fleet.add_cluster("late")
+    await ask(fleet, "web", "sync", revisions=asked)
     message = await failure(fleet, "sync")
     assert message == (
         "source 1 of the application is not the one any more that 'next' was asked for: look at its sources, and ask "
         "again"
     )
+    found = await fleet.hub.store.assignments_of_application(APP)
+    assert [a.content.operation for a in found] == [None]
+
+
+async def test_a_cluster_that_joins_begins_nothing_of_it(fleet: Fleet, several: SeveralSources) -> None:
+    await assigned(fleet, several, "one")
+    await ask(fleet, "web", "sync", revisions=choices(several, chart="next"))
+    await operations(fleet, "sync", "one")
+    await until_true(lambda: fleet.hub.store.operation_requests(APP), lambda requests: requests[0].began)
+    await fleet.add_cluster("late")
     late = (await until(fleet, "web", lambda found: "late" in found))["late"].content
     assert late.operation is None
     assert await told(fleet, late.manifest_set.digest) == MAIN
