@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from typing import Any
 
 import click
 
+from hub.cli import argocd
+from hub.cli.argocd import UnknownCommand
 from hub.cli.errors import CliError
 from hub.cli.exit import Exit
 from hub.cli.loading import loading
@@ -24,6 +27,7 @@ from hub.cli.values import GIVEN, TIME
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _GLOBAL = "hub_context", "request_timeout"
+_GUESS = re.compile(r"[:.]? \(?[Dd]id you mean ")
 
 
 class Command(click.Command):
@@ -141,7 +145,7 @@ class LazyGroup(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             near = difflib.get_close_matches(name, [*self.list_commands(ctx), *self.aliases], n=1)
             hint = f": did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"there is no command {name[:70]!r}{hint}", ctx)
+            raise UnknownCommand(name, f"there is no command {name[:70]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -176,7 +180,11 @@ def report(error: Exception) -> int:
             return Exit.USAGE
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "escadre"
-            click.echo(f"error: {_sentence(error.format_message())} (see `{path} --help`)", err=True)
+            words = _sentence(error.format_message())
+            if advice := argocd.advice(error):
+                # What is spelled nearly so is something else.
+                words = f"{re.split(_GUESS, words)[0]}. {advice}"
+            click.echo(f"error: {words} (see `{path} --help`)", err=True)
             return Exit.USAGE
         case CliError():
             error.show()
