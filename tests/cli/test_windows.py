@@ -122,3 +122,12 @@ def test_delete(hub: FakeHub, run: Terminal) -> None:
     refused = run("project", "windows", "delete", "shop", "0")
     assert refused.code == 2 and hub.requests == []
     assert run("project", "windows", "delete", "shop", "0", "-y").out == "project/shop configured: window 0 deleted\n"
+
+
+@pytest.mark.usefixtures("at_terminal")
+def test_a_question_says_which_window_is_meant(hub: FakeHub, run: Terminal) -> None:
+    """Its number may be another one's since it was looked up."""
+    hub.on("GET", PATH, {"items": [item(), item(1, kind="allow")]})
+    outcome = run("project", "windows", "delete", "shop", "1", input="n\n")
+    assert outcome.code == 2 and "Delete window 1 of project shop (allow, 0 8 * * 5, 64h)? [y/N]" in outcome.err
+    assert not [request for request in hub.requests if request.method == "DELETE"]
