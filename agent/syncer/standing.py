@@ -141,8 +141,8 @@ class Standing:
         self.drifted.clear()
         self.clear("ComparisonError")
         self._note_ignores(targets)
-        self._note("ExcludedResourceWarning", targets.excluded, _EXCLUDED)
-        self._note("RenderWarning", targets.misspelt, "")
+        self._note("ExcludedResourceWarning", targets.excluded, ", ", _EXCLUDED)
+        self._note("RenderWarning", targets.misspelt, "; ")
         self._states = None
         self._edition += 1
 
@@ -170,13 +170,13 @@ class Standing:
         of_none = [u for u in self.ignores.unsupported if id(u) not in of_rules]
         return dict.fromkeys(f"{u.expression}: {u.reason}" for u in (*own, *about, *of_none))
 
-    def _note(self, type: str, found: Sequence[object], words: str) -> None:
+    def _note(self, type: str, found: Sequence[object], between: str, words: str = "") -> None:
         """Tell of some of what was found; nothing more where there is none any more."""
         if not found:
             self.clear(type)
             return
         more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        self.condition(type, f"{', '.join(map(str, found[:NAMED]))}{more}{words}")
+        self.condition(type, f"{between.join(map(str, found[:NAMED]))}{more}{words}")
 
     # --- one object
 

@@ -45,7 +45,7 @@ def progress_of(row: Row, operation: str, *, was_seen: bool, known: str, request
     """
     cluster, current = str(row["cluster"]), row.get("operation") or {}
     if current.get("id") == operation:
-        return _own(cluster, current)
+        return _own(cluster, current, is_away=row["liveness"] != "Connected")
     whose = f"{current['kind']} of {current['initiated_by'] or 'the agent'}" if current else ""
     if was_seen and current.get("id", known) != known:
         return Progress(cluster, State.REPLACED, f"by {whose}")
@@ -64,7 +64,7 @@ def _is_later(at: str | None, than: str) -> bool:
     return bool(at and than) and datetime.fromisoformat(at or "") > datetime.fromisoformat(than)
 
 
-def _own(cluster: str, current: Mapping[str, Any]) -> Progress:
+def _own(cluster: str, current: Mapping[str, Any], *, is_away: bool) -> Progress:
     phase, message = current["phase"], current["message"]
     if phase == "Succeeded":
         return Progress(cluster, State.SUCCEEDED, message, current)
@@ -73,7 +73,10 @@ def _own(cluster: str, current: Mapping[str, Any]) -> Progress:
     counted = f"{current['done']} of {current['total']}" if current["total"] else ""
     attempt = f"attempt {current['attempt']}" if current["attempt"] > 1 else ""
     phase_text = "terminating" if phase == "Terminating" else ""
-    return Progress(cluster, State.RUNNING, ", ".join(filter(None, (counted, attempt, phase_text, message))), current)
+    # It goes on there without the hub, and most often the cluster is back in a moment.
+    away = "not connected now; what was known last is" if is_away else ""
+    told = ", ".join(filter(None, (counted, attempt, phase_text, message)))
+    return Progress(cluster, State.RUNNING, ": ".join(filter(None, (away, told))), current)
 
 
 class Tracker:

@@ -116,8 +116,13 @@ def test_refresh_and_terminate(hub: FakeHub, run: Terminal) -> None:
     assert run("app", "refresh", "web", "--hard").out == "web: a hard refresh was asked for.\n"
     assert hub.requests[-1].query == {"hard": "true"}
     hub.on("POST", "/applications/web/terminate", Reply({"operation_id": "x"}, 202))
-    assert run("app", "terminate-op", "web", "--cluster", "a").code == 0
-    assert hub.requests[-1].json == {"clusters": ["a"]}
+    rows = samples.row("a"), samples.row("b", liveness="Unreachable")
+    hub.on("GET", "/applications/web", samples.detail(*rows))
+    outcome = run("app", "terminate-op", "web", "--cluster", "a")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert hub.asked("POST", "/applications/web/terminate")[0].json == {"clusters": ["a"]}
+    outcome = run("app", "terminate-op", "web")
+    assert (outcome.code, outcome.err) == (0, "warning: not connected, and ended once they are back: b\n")
 
 
 # --- clusters

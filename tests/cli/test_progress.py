@@ -39,6 +39,12 @@ def test_running_says_how_far() -> None:
     assert Tracker(OURS, [], []).look([row])[0].text == "terminating"
 
 
+def test_running_where_nobody_is_connected_says_so() -> None:
+    row = samples.row(liveness="Unreachable", operation=samples.operation(OURS, "Running", done=2, total=7))
+    [progress] = Tracker(OURS, [], []).look([row])
+    assert (progress.state, progress.text) == (State.RUNNING, "not connected now; what was known last is: 2 of 7")
+
+
 def test_an_earlier_operation_says_nothing_about_ours() -> None:
     row = samples.row(operation=samples.operation("before"))
     assert states(Tracker(OURS, [], [row]), row) == [("edge-1", State.WAITING)]
