@@ -90,3 +90,14 @@ def interruptible(words: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted(words) from None
+
+
+@contextmanager
+def going_on(words: str) -> Iterator[None]:
+    """Have whatever ends a wait say what goes on without it: Ctrl-C, a session that has ended, a hub that stays away.
+    Raises Interrupted."""
+    try:
+        with interruptible(words):
+            yield
+    except (HubAway, NotLoggedIn) as error:
+        raise type(error)(f"{error.message.rstrip('.')}. {words[:1].upper()}{words[1:]}") from error

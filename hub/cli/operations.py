@@ -9,7 +9,7 @@ import click
 
 from hub.cli.apps import resource_text
 from hub.cli.client import application_path
-from hub.cli.errors import Failed, Misuse, TimedOut, interruptible
+from hub.cli.errors import Failed, Misuse, TimedOut, going_on
 from hub.cli.follow import DeadlinePassed, Follower, Picture
 from hub.cli.live import Display, Line
 from hub.cli.printer import print_value
@@ -66,7 +66,7 @@ def run_operation(
         f"the {verb} of {app} goes on at its clusters. `escadre app wait {app}` waits for it, `escadre app get {app}` "
         f"shows it, `escadre app terminate-op {app}` ends it"
     )
-    with interruptible(goes_on):
+    with going_on(goes_on):
         found = _followed(session, app, verb, tracker, timeout)
     if output == "table":
         _tell(app, verb, found)

@@ -297,6 +297,17 @@ def test_a_dry_run_says_that_nothing_would_change(story: Story, run: Terminal, m
     assert outcome.out.splitlines()[2:] == [*told, "web: the dry run of a sync succeeded on 1 of 1 cluster."]
 
 
+def test_a_session_that_ends_meanwhile_ends_no_sync(story: Story, run: Terminal) -> None:
+    ended = refused(401, "session-ended", "the session has ended: log in with `escadre login`")
+    story.details(before(), before(), ended)
+    outcome = run("app", "sync", "web")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (
+        3,
+        "error: the session has ended: log in with `escadre login`. The sync of web goes on at its clusters. `escadre "
+        "app wait web` waits for it, `escadre app get web` shows it, `escadre app terminate-op web` ends it",
+    )
+
+
 def test_a_sync_that_another_one_has_replaced_does_not_wait_for_ever(story: Story, run: Terminal) -> None:
     bobs = samples.operation("bobs", "Running", initiated_by="bob")
     reply = {"operation_id": "ours", "requested_at": "2030-01-01T12:00:00.000005+00:00"}
