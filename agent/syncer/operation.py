@@ -82,6 +82,8 @@ class Runner:
         """Why it has failed, and whether that may pass by itself."""
         self._approved_ms = assignment.approved_ms
         self._superseded = ""
+        self._chosen = 0
+        """How many there are of the resources that were asked for by name."""
         self._coming = ""
         """In a dry run: the namespace that would be made first."""
         self.terminated = False
@@ -175,9 +177,7 @@ class Runner:
     def _ends_with(self, plan: Plan, move: Failed | Done) -> bool:
         """Say whether this is the end, of which the ledger tells; else the hooks for a failure come next."""
         if isinstance(move, Done) and self._failed is None:
-            only = self.order.only
-            count = f" {len(only)} {'resource' if len(only) == 1 else 'resources'}" if only else ""
-            self.ledger.finish(Phase.SUCCEEDED, f"synced{count}")
+            self.ledger.finish(Phase.SUCCEEDED, "synced" if self.order.only is None else _counted(self._chosen))
             return True
         if isinstance(move, Failed) and self._failed is None:
             self._failed = self.ledger.describe(move.tasks), self.ledger.retryable(move.tasks)
@@ -207,6 +207,7 @@ class Runner:
         )
         if (options.delete if order.ends else options.prune) == "confirm":
             pairs = [replace(p, confirm=True) if p.action is Action.PRUNE else p for p in pairs]
+        self._chosen = sum(pair.key in (order.only or ()) for pair in pairs)
         plan = make_plan(
             pairs,
             self.targets.hooks,
@@ -478,6 +479,12 @@ class Runner:
 
 def _tasks_of(waves: Iterable[Wave]) -> tuple[Task, ...]:
     return tuple(task for wave in waves for task in wave.tasks)
+
+
+def _counted(resources: int) -> str:
+    if not resources:
+        return "synced no resource: a hook is not run by itself, and nothing else was named"
+    return f"synced {resources} {'resource' if resources == 1 else 'resources'}"
 
 
 def _group_kind(key: ResourceKey) -> GroupKind:

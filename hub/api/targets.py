@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hub.api.detail import Known, named
 from hub.domain.cluster import Cluster
 from hub.domain.manifest import ManifestSet, ResourceKey
-from hub.errors import HubError, Invalid, NotFound
+from hub.errors import Conflict, HubError, Invalid, NotFound
 from hub.store.contract import Store
 
 _MOST_SHOWN = 5
@@ -92,6 +92,11 @@ def find_resources(
     found: dict[ResourceKey, None] = {}
     for name in wanted:
         matches = [key for key, namespace in keys if name.names(key, namespace)]
+        if not keys:
+            raise Conflict(
+                f"what application {known.application.id.display} has is not known yet: nothing was rendered for a "
+                "cluster of it. `escadre app get` says why, or try again in a moment"
+            )
         if not matches:
             raise Invalid(
                 f"application {known.application.id.display} has no resource {name.text}: see what it has with "

@@ -61,6 +61,14 @@ async def test_a_sync_of_some_clusters_and_resources(world: World, admin: httpx2
     assert request.resources == (WEB, SETTINGS, SECRET, left_over), "as rendered, where the namespace is left out"
 
 
+async def test_what_an_application_has_is_not_known_before_it_was_rendered(
+    world: World, admin: httpx2.AsyncClient
+) -> None:
+    await world.application()
+    reply = await admin.post(f"{SHOP}/sync", json={"resources": ["apps:Deployment:web"]})
+    assert reply.status_code == 409 and "is not known yet: nothing was rendered" in reply.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -151,6 +151,16 @@ async def test_a_dry_run_of_what_comes_with_its_namespace_or_definition(hub: Hub
     assert cluster.client.writes == []
 
 
+async def test_a_selective_sync_counts_what_there_is(hub: Hub) -> None:
+    """A hub that does not know which kinds live in namespaces names an object twice; and hooks are not run so."""
+    hook = config_map("h", annotations={"argocd.argoproj.io/hook": "PreSync"})
+    objects = [config_map("a"), config_map("b"), hook]
+    twice = (hub.key("ConfigMap", "b"), hub.key("ConfigMap", "b")._replace(namespace=""))
+    assert (await hub.operation(hub.operate(objects, resources=twice))).message == "synced 1 resource"
+    state = await hub.operation(hub.operate(objects, resources=(hub.key("ConfigMap", "h"),)))
+    assert state.message == "synced no resource: a hook is not run by itself, and nothing else was named"
+
+
 async def test_selective_sync_touches_only_what_it_names(hub: Hub, people: People) -> None:
     objects = [config_map("a"), config_map("b")]
     state = await hub.operation(hub.operate(objects, resources=(hub.key("ConfigMap", "b"),)))
