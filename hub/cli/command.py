@@ -173,7 +173,8 @@ def report(error: Exception) -> int:
     """Tell the user what went wrong and return the exit code for it."""
     match error:
         case click.exceptions.Abort():
-            click.echo("interrupted", err=True)
+            # The terminal has written ^C, or nothing, where the question ended.
+            click.echo(f"{chr(10) if sys.stderr.isatty() else ''}interrupted", err=True)
             return Exit.INTERRUPTED
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message())
