@@ -178,7 +178,9 @@ async def test_a_quota_that_is_used_up_by_half_of_a_sync(
     pair: ClusterPair, control_plane: ClusterAccess, namespace: str
 ) -> None:
     """A dry run asks about each object by itself, and each by itself would fit."""
-    await pair.open(*maps("1"), *maps("1", "gone"))
+    (gone,) = maps("1", "gone")
+    gone["metadata"]["annotations"] = {"argocd.argoproj.io/sync-options": "PruneLast=true"}
+    await pair.open(*maps("1"), gone)
     there = len(await pair.people.list("", "ConfigMap"))
     quota = f"/api/v1/namespaces/{namespace}/resourcequotas/small"
     hard = {"count/configmaps": str(there + 1)}
