@@ -102,7 +102,7 @@ class Windows:
         if first.problem:
             return Denial(f"{first}{more} cannot be read, {told}: {first.problem}", until)
         if first.denies:
-            return Denial(f"{first}{more} denies it {told}", until)
+            return Denial(f"{first}{more} denies it{',' if until is None else ''} {told}", until)
         return Denial(f"no window that allows it is open {told}: {first}{more}", until)
 
     def _opening(self, obstacle: Sequence[_Timed], now: datetime, *, manual: bool) -> datetime | None:

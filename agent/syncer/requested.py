@@ -31,7 +31,10 @@ class Requested:
         """Return the end of what may not begin: nobody expects it hours later."""
         assignment, request = self._standing.assignment, self._standing.assignment.operation
         assert request is not None
-        return unbegun(assignment, request, f"not begun: {why}", self._clock.now_ms())
+        # Windows are all that stands in the way of what somebody asks for.
+        listed = f"`escadre project windows list {assignment.project}` has them all"
+        manual = "one with manual sync lets through what somebody asks for"
+        return unbegun(assignment, request, f"not begun: {why}. {listed}; {manual}", self._clock.now_ms())
 
     def next(self) -> Order | None:
         """Return what is to be run, if that has not been run."""

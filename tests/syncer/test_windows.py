@@ -82,6 +82,7 @@ async def test_what_somebody_asks_for_is_refused_at_once(hub: Hub, cluster: Clus
     state = await hub.operation(id)
     assert state.phase == "Failed"
     assert state.message.startswith("not begun: the deny window") and "(no Fridays) denies it until" in state.message
+    assert "`escadre project windows list default` has them all; one with manual sync lets through" in state.message
     assert [o.id for o in hub.finished] == [id] and made(cluster) == []
     # It is not made up for.
     clock.advance(2 * HOUR)
