@@ -75,6 +75,9 @@ class Watcher:
     def follow(self, applications: Any) -> None:
         """None is followed."""
 
+    def named(self, name: str) -> list[Any]:
+        return []
+
     def places(self, application: Any) -> set[Any]:
         return {Place(source.repo_url) for source in application.spec.sources}
 

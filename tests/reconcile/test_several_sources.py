@@ -177,6 +177,11 @@ async def test_where_the_sources_are_others_meanwhile_nothing_begins(fleet: Flee
     turned = several.application()
     turned["spec"]["sources"].reverse()
     await fleet.apply(turned)
+
+    async def seen() -> int:
+        return (await fleet.hub.store.get_refresh_states([APP]))[APP].spec_generation
+
+    await until_true(seen, lambda generation: generation == 2)
     await ask(fleet, "web", "sync", revisions=asked)
     message = await failure(fleet, "sync")
     assert message == (
