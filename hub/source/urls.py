@@ -52,7 +52,7 @@ def parse_repo_url(text: str, file_prefixes: Sequence[Path] = ()) -> RepoUrl:
         raise RepositoryRefused("The repository's URL is empty: give repoURL an https, ssh or git@host:path address.")
     if len(url) > MAX_URL:
         raise RepositoryRefused(f"The repository's URL is longer than {MAX_URL} characters.")
-    if _CONTROL.search(url):
+    if _CONTROL.search(url) or not url.isprintable():
         raise RepositoryRefused(f"The repository's URL {redact(url)!r} holds a space or a control character.")
     if url.startswith("-"):
         raise RepositoryRefused(f"The repository's URL {redact(url)!r} begins with '-'.")

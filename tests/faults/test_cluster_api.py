@@ -125,8 +125,11 @@ async def test_one_object_that_is_rejected_leaves_all_as_it_was(pair: ClusterPai
 
 
 async def test_a_write_that_is_refused_after_its_dry_run_prunes_nothing(pair: ClusterPair) -> None:
-    """A quota, or a webhook that takes no part in dry runs: the others are there by then, and are told as synced."""
-    await pair.open(*(config_map(name, {"k": "1"}) for name in ("a", "b", "c", "gone")))
+    """A quota, or a webhook that takes no part in dry runs: the others are there by then, and are told as synced. What
+    is pruned last stays."""
+    gone = config_map("gone", {"k": "1"})
+    gone["metadata"]["annotations"] = {"argocd.argoproj.io/sync-options": "PruneLast=true"}
+    await pair.open(*(config_map(name, {"k": "1"}) for name in ("a", "b", "c")), gone)
     pair.tap.trouble = _refuse_to_write("b", Rejected("exceeded quota: small"))
     revision = await pair.commit(*(config_map(name, {"k": "2"}) for name in "abc"))
     operation = await pair.failed(OperationPhase.FAILED, "exceeded quota: small (Rejected:")

@@ -24,7 +24,7 @@ before, after = partial(Point, "before"), partial(Point, "after")
 STORE = "hub.store.sql.store:SqlStore."
 FIRST_START = [
     # After the key is written, and before the database has anything that it encrypts.
-    after("hub.pki.secretbox:SecretBox.open"),
+    after("hub.pki.secretbox:SecretBox.of"),
     # The one that signs certificates without the one that signs manifest sets.
     after(STORE + "put_authority"),
     after("hub.server:write_private", given="password"),

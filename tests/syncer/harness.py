@@ -216,7 +216,7 @@ class Hub:
 
     # --- what it waits for
 
-    async def until(self, holds: Callable[[], bool], what: str = "", timeout: float = 15) -> None:
+    async def until(self, holds: Callable[[], bool], what: str = "", timeout: float = 30) -> None:
         """Wait until what the agent has told satisfies something."""
         async with self.changed:
             try:
@@ -233,21 +233,21 @@ class Hub:
         return self.syncer.idle
 
     async def wait(
-        self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 15
+        self, holds: Callable[[ApplicationStatus], bool], name: str = "app", timeout: float = 30
     ) -> ApplicationStatus:
         """Wait until a status of the application satisfies a condition."""
         application = self.application(name)
         await self.until(lambda: application in self.statuses and holds(self.statuses[application]), name, timeout)
         return self.statuses[application]
 
-    async def synced(self, name: str = "app", timeout: float = 15) -> ApplicationStatus:
+    async def synced(self, name: str = "app", timeout: float = 30) -> ApplicationStatus:
         return await self.wait(
             lambda s: s.sync == "Synced" and s.health == "Healthy" and s.synced_manifest_set == s.manifest_set,
             name,
             timeout,
         )
 
-    async def synced_to(self, assignment: Assignment, name: str = "app", timeout: float = 15) -> ApplicationStatus:
+    async def synced_to(self, assignment: Assignment, name: str = "app", timeout: float = 30) -> ApplicationStatus:
         """Wait until exactly this assignment's manifests are in place."""
         return await self.wait(
             lambda s: (
@@ -259,7 +259,7 @@ class Hub:
             timeout,
         )
 
-    async def operation(self, id: str, timeout: float = 15) -> OperationState:
+    async def operation(self, id: str, timeout: float = 30) -> OperationState:
         """Wait until an operation has finished, and return its state."""
         status = await self.wait(
             lambda s: s.operation is not None and s.operation.id == id and s.operation.phase.finished, timeout=timeout
@@ -267,7 +267,7 @@ class Hub:
         assert status.operation is not None
         return status.operation
 
-    async def healed(self, count: int = 1, timeout: float = 15) -> DriftReport:
+    async def healed(self, count: int = 1, timeout: float = 30) -> DriftReport:
         """Wait until so many drifts were healed and the application is Synced again; return the last one."""
         await self.until(
             lambda: (
