@@ -8,6 +8,7 @@ the process has ended.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import json
@@ -80,7 +81,9 @@ def main() -> None:
         importlib.import_module(name)
     if program == "hub":
         # For those of its processes that are to have them.
-        importlib.import_module("tests.hub.quick").routes()
+        quick = importlib.import_module("tests.hub.quick")
+        quick.routes()
+        asyncio.run(quick.tools("", "", ""))
     # Collections in the lives need not walk over it, which would have every page of it copied.
     gc.collect()
     gc.freeze()
