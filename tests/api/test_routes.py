@@ -114,7 +114,12 @@ async def test_the_readonly_role_changes_nothing(world: World, reader: httpx2.As
     assert await world.store.operation_requests(str(application.id)) == []
 
 
-async def test_the_readonly_role_reads_everything(world: World, reader: httpx2.AsyncClient) -> None:
+async def test_the_readonly_role_reads_everything(
+    world: World, reader: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No agent is there to answer what is asked of one.
+    monkeypatch.setattr("hub.api.asking.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("hub.fleet.desk.GRACE_SECONDS", 0.05)
     await world.shop()
     await register(world)
     await world.connect("uid-oslo")
