@@ -82,7 +82,8 @@ def main() -> None:
     if program == "hub":
         # For those of its processes that are to have them.
         quick = importlib.import_module("tests.hub.quick")
-        quick.routes()
+        # It looks at every route, and so has each made.
+        quick.routes().openapi()
         asyncio.run(quick.tools("", "", ""))
     # Collections in the lives need not walk over it, which would have every page of it copied.
     gc.collect()

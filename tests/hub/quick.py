@@ -24,15 +24,7 @@ from hub.api import app as api
 from hub.render import renderer
 from hub.render.tools import FoundTools, find_tools
 
-_bare_app = api.bare_app
-
-
-@functools.cache
-def _routes_of(version: str) -> FastAPI:
-    app = _bare_app(version)
-    # It looks at every route, and so has each made.
-    app.openapi()
-    return app
+_routes_of = functools.cache(api.bare_app)
 
 
 def routes(version: str = __version__) -> FastAPI:
